@@ -1,0 +1,61 @@
+// Pictures: file -> RGB bytes -> target size -> resized bytes -> normalised patches, bit-equal to the library.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "reference/core/arena.h"
+
+namespace glmv {
+
+/// Interleaved 8-bit RGB, rows top to bottom.
+struct Image {
+  int64_t width = 0;
+  int64_t height = 0;
+  std::vector<uint8_t> rgb;  ///< height * width * 3
+};
+
+/// Reads PNG, JPEG, WebP, BMP or GIF (first frame). EXIF orientation applied, alpha dropped, grey replicated,
+/// palettes expanded, CMYK converted, 16 bits cut to the high byte. Error (exit code 3) names file and reason.
+Image read_image(const std::string& path);
+Image decode_image(const void* bytes, size_t size, const std::string& name);
+void write_png(const std::string& path, const Image& image);
+
+/// preprocessor_config.json (or video_preprocessor_config.json).
+struct ImageConfig {
+  int64_t patch_size = 14;
+  int64_t temporal_patch_size = 2;
+  int64_t merge_size = 2;
+  int64_t min_volume = 0;  ///< size.shortest_edge: frames * height * width, in pixels
+  int64_t max_volume = 0;  ///< size.longest_edge
+  std::array<float, 3> mean{};
+  std::array<float, 3> std{};
+  std::string processor_class;  ///< as written, "" = absent; tells how timestamps of clips are written
+};
+ImageConfig read_image_config(const std::string& dir, const std::string& file = "preprocessor_config.json");
+
+struct Size {
+  int64_t height = 0;
+  int64_t width = 0;
+};
+
+/// The size a picture (frames = 2) or a clip is resized to. Error (exit code 3) for an aspect ratio above 200.
+Size smart_resize(int64_t frames, int64_t height, int64_t width, const ImageConfig& config);
+
+/// torchvision's antialiased bicubic on uint8, bit for bit: width first, then height, 15-bit weights, uint8 between.
+Image resize_torchvision(const Image& image, Size target);
+
+/// pixel_values rows of one item: frames are resized pictures of one size; a still is one frame, used for both slots.
+/// Result f32 [t*h*w, channels*temporal*patch*patch] in merge-block row order; grid = {t, h, w} in patches.
+struct Patches {
+  Tensor rows;
+  std::array<int64_t, 3> grid{};
+};
+Patches to_patches(const std::vector<Image>& frames, const ImageConfig& config);
+
+/// The whole way for one still picture.
+Patches preprocess_image(const Image& image, const ImageConfig& config);
+
+}  // namespace glmv

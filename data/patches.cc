@@ -1,0 +1,213 @@
+// preprocessor_config.json, and resized bytes -> normalised patch rows.
+//
+// Reads what changes the result and refuses a config that asks for another pipeline: a switch we would have to
+// ignore is an error. Normalising is the library's fused form, one float subtraction and one division per value,
+// which is a table of 3 x 256 floats.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "data/image.h"
+#include "reference/core/parallel.h"
+
+namespace glmv {
+
+using Json = nlohmann::json;
+
+// -------------------------------------------------------------------------------------------------------- config
+
+namespace {
+
+/// One config file being read: every message names the file and the key.
+struct Reader {
+  std::string path;
+  Json root;
+
+  const Json* find(const char* key) const {
+    const auto found = root.find(key);
+    return found == root.end() ? nullptr : &*found;
+  }
+
+  int64_t positive(const Json& object, const std::string& key, int64_t largest) const {
+    const auto found = object.find(key);
+    if (found == object.end()) usage_error(path, ": ", key, " is missing");
+    const bool fits = found->is_number_integer() && *found > 0 && *found <= largest;
+    if (!fits) usage_error(path, ": ", key, " is ", *found, ", wanted an integer from 1 to ", largest);
+    return found->get<int64_t>();
+  }
+  int64_t positive_or(const std::string& key, int64_t largest, int64_t otherwise) const {
+    return root.contains(key) ? positive(root, key, largest) : otherwise;
+  }
+
+  void must_be_true(const char* key) const {
+    const Json* value = find(key);
+    if (value && *value != true) usage_error(path, ": ", key, " is ", *value, ", only true is supported");
+  }
+  void must_be_one_of(const char* key, std::initializer_list<const char*> names) const {
+    const Json* value = find(key);
+    const auto is_value = [&](const char* name) { return *value == name; };
+    if (value && std::none_of(names.begin(), names.end(), is_value)) {
+      usage_error(path, ": ", key, " is ", *value, ", which is not a GLM-4V processor");
+    }
+  }
+};
+
+Reader open_config(const std::string& dir, const std::string& file) {
+  Reader reader{dir + "/" + file, {}};
+  std::ifstream in(reader.path, std::ios::binary);
+  if (!in) input_error(reader.path, ": cannot be opened");
+  reader.root = Json::parse(in, nullptr, false);
+  if (!reader.root.is_object()) input_error(reader.path, ": not a JSON object");
+  return reader;
+}
+
+/// size = {shortest_edge, longest_edge}. The names mislead: both are volumes, frames * height * width.
+void read_volumes(const Reader& reader, ImageConfig& config) {
+  constexpr int64_t kLargestVolume = int64_t{1} << 40;
+  const Json* size = reader.find("size");
+  if (!size || !size->is_object()) usage_error(reader.path, ": size {shortest_edge, longest_edge} is missing");
+  for (const auto& item : size->items()) {
+    if (item.key() != "shortest_edge" && item.key() != "longest_edge") {
+      usage_error(reader.path, ": size.", item.key(), " is unknown: wanted shortest_edge and longest_edge");
+    }
+  }
+  config.min_volume = reader.positive(*size, "shortest_edge", kLargestVolume);
+  config.max_volume = reader.positive(*size, "longest_edge", kLargestVolume);
+  if (config.min_volume > config.max_volume) {
+    usage_error(reader.path, ": size.shortest_edge ", config.min_volume, " exceeds longest_edge ", config.max_volume);
+  }
+}
+
+std::array<float, 3> read_three(const Reader& reader, const char* key, std::array<float, 3> otherwise) {
+  const Json* values = reader.find(key);
+  if (!values) return otherwise;
+  const auto is_number = [](const Json& v) { return v.is_number(); };
+  if (!values->is_array() || values->size() != 3 || !std::all_of(values->begin(), values->end(), is_number)) {
+    usage_error(reader.path, ": ", key, " is ", *values, ", wanted three numbers");
+  }
+  return {(*values)[0].get<float>(), (*values)[1].get<float>(), (*values)[2].get<float>()};
+}
+
+void read_mean_and_std(const Reader& reader, ImageConfig& config) {
+  config.mean = read_three(reader, "image_mean", {0.48145466f, 0.4578275f, 0.40821073f});
+  config.std = read_three(reader, "image_std", {0.26862954f, 0.26130258f, 0.27577711f});
+  for (size_t c = 0; c < 3; ++c) {
+    if (!std::isfinite(config.mean[c])) usage_error(reader.path, ": image_mean[", c, "] is ", config.mean[c]);
+    if (!(config.std[c] > 0) || !std::isfinite(config.std[c])) {
+      usage_error(reader.path, ": image_std[", c, "] is ", config.std[c], ", wanted a positive number");
+    }
+  }
+}
+
+/// Everything that would make another pipeline out of ours.
+void refuse_other_pipelines(const Reader& reader) {
+  reader.must_be_one_of("image_processor_type", {"Glm4vImageProcessor", "Glm46VImageProcessor"});
+  reader.must_be_one_of("video_processor_type", {"Glm4vVideoProcessor", "Glm46VVideoProcessor"});
+  for (const char* key : {"do_resize", "do_rescale", "do_normalize", "do_convert_rgb"}) reader.must_be_true(key);
+  const Json* resample = reader.find("resample");
+  if (resample && *resample != 3) usage_error(reader.path, ": resample is ", *resample, ", only 3 (bicubic) works");
+  const Json* factor = reader.find("rescale_factor");
+  if (factor && !(factor->is_number() && static_cast<float>(1 / factor->get<double>()) == 255.0f)) {
+    usage_error(reader.path, ": rescale_factor is ", *factor, ", only 1/255 is supported");
+  }
+}
+
+}  // namespace
+
+ImageConfig read_image_config(const std::string& dir, const std::string& file) {
+  const Reader reader = open_config(dir, file);
+  refuse_other_pipelines(reader);
+  ImageConfig config;
+  config.patch_size = reader.positive_or("patch_size", 1024, config.patch_size);
+  config.temporal_patch_size = reader.positive_or("temporal_patch_size", 64, config.temporal_patch_size);
+  config.merge_size = reader.positive_or("merge_size", 64, config.merge_size);
+  read_volumes(reader, config);
+  read_mean_and_std(reader, config);
+  return config;
+}
+
+// ------------------------------------------------------------------------------------------------------- patches
+
+namespace {
+
+using Table = std::array<std::array<float, 256>, 3>;
+
+/// (x - 255 mean) / (255 std) in float32, the rescale fused into mean and std.
+Table normalise_table(const ImageConfig& config) {
+  Table table;
+  for (size_t c = 0; c < 3; ++c) {
+    const float mean = config.mean[c] * 255.0f, std = config.std[c] * 255.0f;
+    for (size_t x = 0; x < 256; ++x) table[c][x] = (static_cast<float>(x) - mean) / std;
+  }
+  return table;
+}
+
+/// One channel of one patch of one frame: patch*patch values, row by row.
+void write_plane(const Image& frame, int64_t top, int64_t left, int64_t patch, size_t channel, const Table& table,
+                 float* out) {
+  const std::array<float, 256>& value = table[channel];
+  for (int64_t dy = 0; dy < patch; ++dy) {
+    const uint8_t* in = frame.rgb.data() + ((top + dy) * frame.width + left) * 3 + channel;
+    for (int64_t dx = 0; dx < patch; ++dx) *out++ = value[in[dx * 3]];
+  }
+}
+
+void check_frames(const std::vector<Image>& frames, int64_t factor) {
+  GLMV_CHECK(!frames.empty(), "no frames");
+  for (const Image& f : frames) {
+    GLMV_CHECK(f.width == frames[0].width && f.height == frames[0].height, "frames of ", frames[0].width, "x",
+               frames[0].height, " and ", f.width, "x", f.height);
+    GLMV_CHECK(f.width > 0 && f.height > 0 && f.width % factor == 0 && f.height % factor == 0, f.width, "x", f.height,
+               " is not a multiple of ", factor);
+    GLMV_CHECK(static_cast<int64_t>(f.rgb.size()) == f.width * f.height * 3, f.rgb.size(), " bytes for ", f.width, "x",
+               f.height);
+  }
+}
+
+}  // namespace
+
+Patches to_patches(const std::vector<Image>& frames, const ImageConfig& config) {
+  const int64_t patch = config.patch_size, merge = config.merge_size, slots = config.temporal_patch_size;
+  check_frames(frames, patch * merge);
+  const int64_t count = static_cast<int64_t>(frames.size());
+  const int64_t grid_t = (count + slots - 1) / slots;
+  const int64_t grid_h = frames[0].height / patch, grid_w = frames[0].width / patch;
+  const int64_t plane = patch * patch, columns = 3 * slots * plane;
+
+  Patches patches;
+  patches.grid = {grid_t, grid_h, grid_w};
+  patches.rows = Tensor(DType::f32, {grid_t * grid_h * grid_w, columns});
+  const Table table = normalise_table(config);
+  float* const rows = patches.rows.data<float>();
+
+  // One item is a row of merge blocks: its patches are neighbours in the result.
+  const int64_t blocks_h = grid_h / merge, blocks_w = grid_w / merge;
+  parallel_for(grid_t * blocks_h, [&](int64_t item) {
+    const int64_t t = item / blocks_h, block_y = item % blocks_h;
+    float* out = rows + item * merge * grid_w * columns;
+    for (int64_t block_x = 0; block_x < blocks_w; ++block_x) {
+      for (int64_t inner = 0; inner < merge * merge; ++inner, out += columns) {
+        const int64_t top = (block_y * merge + inner / merge) * patch;
+        const int64_t left = (block_x * merge + inner % merge) * patch;
+        for (int64_t s = 0; s < slots; ++s) {
+          // A clip that ends inside a temporal patch repeats its last frame; a still fills all slots this way.
+          const Image& frame = frames[static_cast<size_t>(std::min(t * slots + s, count - 1))];
+          for (size_t c = 0; c < 3; ++c) {
+            write_plane(frame, top, left, patch, c, table, out + (static_cast<int64_t>(c) * slots + s) * plane);
+          }
+        }
+      }
+    }
+  });
+  return patches;
+}
+
+Patches preprocess_image(const Image& image, const ImageConfig& config) {
+  // A still counts as one full temporal patch of frames when its volume is limited.
+  const Size size = smart_resize(config.temporal_patch_size, image.height, image.width, config);
+  return to_patches({resize_torchvision(image, size)}, config);
+}
+
+}  // namespace glmv

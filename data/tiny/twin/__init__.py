@@ -1,0 +1,1 @@
+"""The tiny GLM-4.5V twin: a synthetic world, a trainer from a seed, a snapshot writer and a scorer."""

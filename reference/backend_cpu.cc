@@ -1,0 +1,73 @@
+// The reference as a backend: every plain op, on host memory.
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "reference/add.h"
+#include "reference/attention.h"
+#include "reference/core/backend.h"
+#include "reference/embedding.h"
+#include "reference/fused.h"
+#include "reference/gelu.h"
+#include "reference/kv_write.h"
+#include "reference/layernorm.h"
+#include "reference/linear.h"
+#include "reference/moe_experts.h"
+#include "reference/moe_route.h"
+#include "reference/mrope.h"
+#include "reference/pos_embed.h"
+#include "reference/pos_embed_taps.h"
+#include "reference/rmsnorm.h"
+#include "reference/rope_table.h"
+#include "reference/sample.h"
+#include "reference/silu_mul.h"
+#include "reference/splice.h"
+
+namespace glmv {
+namespace {
+
+constexpr std::align_val_t kAlign{64};
+
+void* host_alloc(size_t bytes) {
+  try {
+    return ::operator new(std::max<size_t>(bytes, 1), kAlign);
+  } catch (const std::bad_alloc&) {
+    input_error("out of memory: ", bytes, " bytes wanted");
+  }
+}
+void host_free(void* data) { ::operator delete(data, kAlign); }
+void host_copy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+void host_sync(Stream) {}
+
+OpTable reference_ops() {
+  OpTable ops;
+  ops.pos_embed_taps.run = ref::pos_embed_taps;
+  ops.pos_embed.run = ref::pos_embed;
+  ops.rope_table.run = ref::rope_table;
+  ops.embedding.run = ref::embedding;
+  ops.splice.run = ref::splice;
+  ops.rmsnorm.run = ref::rmsnorm;
+  ops.layernorm.run = ref::layernorm;
+  ops.linear.run = ref::linear;
+  ops.add.run = ref::add;
+  ops.gelu.run = ref::gelu;
+  ops.silu_mul.run = ref::silu_mul;
+  ops.mrope.run = ref::mrope;
+  ops.kv_write.run = ref::kv_write;
+  ops.attention.run = ref::attention;
+  ops.moe_route.run = ref::moe_route;
+  ops.moe_experts.run = ref::moe_experts;
+  ops.sample.run = ref::sample;
+  ops.fused_add_rmsnorm.run = ref::fused_add_rmsnorm;
+  return ops;
+}
+
+}  // namespace
+
+const Backend& cpu_backend() {
+  static const Backend backend{"cpu",     Space::host, false,     reference_ops(), host_alloc,
+                               host_free, host_copy,   host_copy, host_sync};
+  return backend;
+}
+
+}  // namespace glmv

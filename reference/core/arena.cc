@@ -1,0 +1,148 @@
+#include "reference/core/arena.h"
+
+#include <algorithm>
+#include <new>
+
+namespace glmv {
+namespace {
+
+constexpr size_t kAlign = 64;
+constexpr size_t kChunk = size_t{1} << 22;  // 4 MiB
+
+size_t aligned(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+std::shared_ptr<char[]> aligned_storage(size_t bytes) {
+  auto* p = static_cast<char*>(::operator new[](std::max<size_t>(bytes, 1), std::align_val_t{kAlign}));
+  std::fill_n(p, bytes, char{0});
+  return {p, [](char* q) { ::operator delete[](q, std::align_val_t{kAlign}); }};
+}
+
+}  // namespace
+
+Arena::Arena(const Backend& backend, size_t reserve_bytes) : backend_(backend) {
+  if (reserve_bytes > 0) {
+    const size_t bytes = aligned(reserve_bytes);
+    chunks_.push_back({static_cast<char*>(backend_.alloc(bytes)), bytes});
+  }
+}
+
+Arena::~Arena() {
+  for (const Chunk& c : chunks_) backend_.free(c.data);
+}
+
+TensorView Arena::make(DType dtype, std::initializer_list<int64_t> dims) {
+  TensorView v = make_view(static_cast<void*>(nullptr), dtype, dims, backend_.space);
+  const size_t bytes = aligned(std::max<size_t>(static_cast<size_t>(v.bytes()), 1));
+  while (at_.chunk < chunks_.size() && at_.used + bytes > chunks_[at_.chunk].bytes) {
+    ++at_.chunk;
+    at_.used = 0;
+  }
+  if (at_.chunk == chunks_.size()) {
+    const size_t chunk = std::max(bytes, kChunk);
+    chunks_.push_back({static_cast<char*>(backend_.alloc(chunk)), chunk});
+  }
+  v.data = chunks_[at_.chunk].data + at_.used;
+  at_.used += bytes;
+  size_t total = at_.used;
+  for (size_t i = 0; i < at_.chunk; ++i) total += chunks_[i].bytes;
+  peak_ = std::max(peak_, total);
+  return v;
+}
+
+Tensor::Tensor(DType dtype, std::initializer_list<int64_t> dims) {
+  view = make_view(static_cast<void*>(nullptr), dtype, dims);
+  storage = aligned_storage(static_cast<size_t>(view.bytes()));
+  view.data = storage.get();
+}
+
+Tensor::Tensor(DType dtype, const ConstTensorView& like) {
+  view.dtype = dtype;
+  view.rank = like.rank;
+  int64_t stride = 1;
+  for (int i = like.rank - 1; i >= 0; --i) {
+    view.dim[i] = like.dim[i];
+    view.stride[i] = stride;
+    stride *= like.dim[i];
+  }
+  storage = aligned_storage(static_cast<size_t>(view.bytes()));
+  view.data = storage.get();
+}
+
+namespace {
+
+/// double holds every value of every type here but 64-bit integers beyond 2^53, which stay integers below.
+double value_at(const void* data, DType t, int64_t i) {
+  switch (t) {
+    case DType::f64: return static_cast<const double*>(data)[i];
+    case DType::f32: return static_cast<double>(static_cast<const float*>(data)[i]);
+    case DType::f16: return static_cast<double>(static_cast<float>(static_cast<const f16*>(data)[i]));
+    case DType::bf16: return static_cast<double>(static_cast<float>(static_cast<const bf16*>(data)[i]));
+    case DType::f8e4m3: return static_cast<double>(static_cast<float>(static_cast<const f8e4m3*>(data)[i]));
+    case DType::i64: return static_cast<double>(static_cast<const int64_t*>(data)[i]);
+    case DType::i32: return static_cast<double>(static_cast<const int32_t*>(data)[i]);
+    case DType::u8: return static_cast<double>(static_cast<const uint8_t*>(data)[i]);
+  }
+  return 0;
+}
+
+void put(void* data, DType t, int64_t i, double x) {
+  const auto f = static_cast<float>(x);
+  switch (t) {
+    case DType::f64: static_cast<double*>(data)[i] = x; break;
+    case DType::f32: static_cast<float*>(data)[i] = f; break;
+    case DType::f16: static_cast<f16*>(data)[i] = f16(f); break;
+    case DType::bf16: static_cast<bf16*>(data)[i] = bf16(f); break;
+    case DType::f8e4m3: static_cast<f8e4m3*>(data)[i] = f8e4m3(f); break;
+    case DType::i64: static_cast<int64_t*>(data)[i] = static_cast<int64_t>(x); break;
+    case DType::i32: static_cast<int32_t*>(data)[i] = static_cast<int32_t>(x); break;
+    case DType::u8: static_cast<uint8_t*>(data)[i] = static_cast<uint8_t>(x); break;
+  }
+}
+
+/// Visits the elements of a strided view in row-major order: f(element offset, running index).
+template <class F>
+void visit(const ConstTensorView& v, F f) {
+  int64_t index[kMaxRank] = {};
+  const int64_t n = v.size();
+  for (int64_t linear = 0; linear < n; ++linear) {
+    int64_t offset = 0;
+    for (int r = 0; r < v.rank; ++r) offset += index[r] * v.stride[r];
+    f(offset, linear);
+    for (int r = v.rank - 1; r >= 0 && ++index[r] == v.dim[r]; --r) index[r] = 0;
+  }
+}
+
+}  // namespace
+
+void convert(const ConstTensorView& from, const TensorView& to) {
+  GLMV_CHECK(from.space == Space::host && to.space == Space::host, "convert works on host memory");
+  GLMV_CHECK(from.size() == to.size() && to.contiguous(), from, " to ", to);
+  if (from.dtype == to.dtype && from.contiguous()) {
+    const auto* bytes = static_cast<const char*>(from.data);
+    std::copy(bytes, bytes + from.bytes(), static_cast<char*>(to.data));
+    return;
+  }
+  const bool integers = !is_float(from.dtype) && !is_float(to.dtype);
+  visit(from, [&](int64_t offset, int64_t i) {
+    if (integers && from.dtype == DType::i64 && to.dtype == DType::i64) {
+      static_cast<int64_t*>(to.data)[i] = static_cast<const int64_t*>(from.data)[offset];
+    } else {
+      put(to.data, to.dtype, i, value_at(from.data, from.dtype, offset));
+    }
+  });
+}
+
+Tensor to_host(const Backend& backend, const ConstTensorView& v, DType dtype) {
+  Tensor out(dtype, v);
+  if (v.space == Space::host) {
+    convert(v, out.view);
+    return out;
+  }
+  GLMV_CHECK(v.contiguous(), "copying from a device needs a contiguous view, got ", v);
+  Tensor staging(v.dtype, v);
+  backend.to_host(staging.view.data, v.data, static_cast<size_t>(v.bytes()));
+  convert(staging.view, out.view);
+  return out;
+}
+
+}  // namespace glmv

@@ -1,0 +1,63 @@
+#include "reference/core/rows.h"
+
+#include <algorithm>
+
+namespace glmv {
+namespace {
+
+template <class T, class Acc>
+void widen_all(const void* from, int64_t n, Acc* to) {
+  const auto* p = static_cast<const T*>(from);
+  for (int64_t i = 0; i < n; ++i) {
+    if constexpr (std::is_arithmetic_v<T>) {
+      to[i] = static_cast<Acc>(p[i]);
+    } else {
+      to[i] = static_cast<Acc>(static_cast<float>(p[i]));
+    }
+  }
+}
+
+template <class T, class Acc>
+void round_all(const Acc* from, int64_t n, void* to) {
+  auto* p = static_cast<T*>(to);
+  for (int64_t i = 0; i < n; ++i) {
+    if constexpr (std::is_arithmetic_v<T>) {
+      p[i] = static_cast<T>(from[i]);
+    } else {
+      p[i] = T(static_cast<float>(from[i]));
+    }
+  }
+}
+
+}  // namespace
+
+template <class Acc>
+void load_row(const void* from, DType t, int64_t n, Acc* to) {
+  switch (t) {
+    case DType::f64: return widen_all<double>(from, n, to);
+    case DType::f32: return widen_all<float>(from, n, to);
+    case DType::f16: return widen_all<f16>(from, n, to);
+    case DType::bf16: return widen_all<bf16>(from, n, to);
+    case DType::f8e4m3: return widen_all<f8e4m3>(from, n, to);
+    default: input_error("a row of ", name_of(t), " where numbers are wanted");
+  }
+}
+
+template <class Acc>
+void store_row(const Acc* from, int64_t n, DType t, void* to) {
+  switch (t) {
+    case DType::f64: return round_all<double>(from, n, to);
+    case DType::f32: return round_all<float>(from, n, to);
+    case DType::f16: return round_all<f16>(from, n, to);
+    case DType::bf16: return round_all<bf16>(from, n, to);
+    case DType::f8e4m3: return round_all<f8e4m3>(from, n, to);
+    default: input_error("a row of ", name_of(t), " where numbers are wanted");
+  }
+}
+
+template void load_row(const void*, DType, int64_t, float*);
+template void load_row(const void*, DType, int64_t, double*);
+template void store_row(const float*, int64_t, DType, void*);
+template void store_row(const double*, int64_t, DType, void*);
+
+}  // namespace glmv

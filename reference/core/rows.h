@@ -1,0 +1,75 @@
+// Rows of tensors: loads widen to the accumulator, stores round to the storage type, sums have one order.
+//
+// A body of the reference is templated on its accumulator only: double in an f64 run, float otherwise.
+#pragma once
+
+#include <vector>
+
+#include "reference/core/simd.h"
+#include "reference/core/view.h"
+
+namespace glmv {
+
+/// Calls f(Acc{}) with the accumulator type of a storage type.
+template <class F>
+void with_accumulator(DType storage, F f) {
+  if (storage == DType::f64) {
+    f(double{});
+  } else {
+    f(float{});
+  }
+}
+
+/// Widens n adjacent elements of type t.
+template <class Acc>
+void load_row(const void* from, DType t, int64_t n, Acc* to);
+
+/// Rounds n values to type t. Rounding a double to a 16-bit type goes through float.
+template <class Acc>
+void store_row(const Acc* from, int64_t n, DType t, void* to);
+
+/// Address of row i (axis 0) of a view; element addresses within it are the caller's.
+inline const void* row_of(const ConstTensorView& v, int64_t i) {
+  return static_cast<const char*>(v.data) + i * v.stride[0] * static_cast<int64_t>(size_of(v.dtype));
+}
+inline void* row_of(const TensorView& v, int64_t i) {
+  return static_cast<char*>(v.data) + i * v.stride[0] * static_cast<int64_t>(size_of(v.dtype));
+}
+/// Address of element (i, j, ...) along the first two axes.
+inline const void* row_of(const ConstTensorView& v, int64_t i, int64_t j) {
+  return static_cast<const char*>(v.data) + (i * v.stride[0] + j * v.stride[1]) * static_cast<int64_t>(size_of(v.dtype));
+}
+inline void* row_of(const TensorView& v, int64_t i, int64_t j) {
+  return static_cast<char*>(v.data) + (i * v.stride[0] + j * v.stride[1]) * static_cast<int64_t>(size_of(v.dtype));
+}
+
+/// A whole vector, widened.
+template <class Acc>
+std::vector<Acc> widened(const ConstTensorView& v) {
+  GLMV_CHECK(v.rank == 1 && (v.dim[0] <= 1 || v.stride[0] == 1), "a vector with adjacent elements is wanted, got ", v);
+  std::vector<Acc> out(static_cast<size_t>(v.dim[0]));
+  load_row(v.data, v.dtype, v.dim[0], out.data());
+  return out;
+}
+
+/// sum_i a[i] * b[i]: lane l adds up i = l mod lanes, then the lanes are summed; the tail counts as zeros.
+template <class Acc>
+Acc dot(const Acc* a, const Acc* b, int64_t n) {
+  constexpr int kLanes = simd::Lanes<Acc>::count;
+  simd::Vec<Acc> acc{};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) acc = simd::fma(simd::load(a + i), simd::load(b + i), acc);
+  if (i < n) {
+    simd::Vec<Acc> x{}, y{};
+    for (int lane = 0; i + lane < n; ++lane) x[lane] = a[i + lane], y[lane] = b[i + lane];
+    acc = simd::fma(x, y, acc);
+  }
+  return simd::sum(acc);
+}
+
+/// True if a view has adjacent elements along its last axis.
+inline bool last_axis_adjacent(const ConstTensorView& v) {
+  return v.rank > 0 && (v.dim[v.rank - 1] <= 1 || v.stride[v.rank - 1] == 1);
+}
+
+}  // namespace glmv

@@ -1,0 +1,132 @@
+// Eight float lanes (or four double lanes) with one fixed order of arithmetic.
+//
+// A lane type is a GCC/Clang vector; without AVX2 the compiler emits narrower instructions for the same lanes, so
+// results have the same bits on every machine that has fused multiply-add.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "reference/core/dtype.h"
+
+#if defined(__AVX2__) && defined(__FMA__)
+#include <immintrin.h>
+#endif
+
+namespace glmv::simd {
+
+typedef float f32x8 __attribute__((vector_size(32)));
+typedef double f64x4 __attribute__((vector_size(32)));
+typedef int32_t i32x8 __attribute__((vector_size(32)));
+
+/// The lane type of an accumulator and how many lanes it has.
+template <class Acc> struct Lanes;
+template <> struct Lanes<float> { using type = f32x8; static constexpr int count = 8; };
+template <> struct Lanes<double> { using type = f64x4; static constexpr int count = 4; };
+
+template <class Acc>
+using Vec = typename Lanes<Acc>::type;
+
+template <class Acc>
+inline Vec<Acc> load(const Acc* p) {
+  Vec<Acc> v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class Acc>
+inline void store(Acc* p, Vec<Acc> v) {
+  std::memcpy(p, &v, sizeof v);
+}
+template <class Acc>
+inline Vec<Acc> splat(Acc x) {
+  return Vec<Acc>{} + x;
+}
+
+/// a * b + c with one rounding.
+inline f32x8 fma(f32x8 a, f32x8 b, f32x8 c) {
+#if defined(__FMA__)
+  return static_cast<f32x8>(_mm256_fmadd_ps(static_cast<__m256>(a), static_cast<__m256>(b), static_cast<__m256>(c)));
+#else
+  for (int i = 0; i < 8; ++i) c[i] = std::fma(a[i], b[i], c[i]);
+  return c;
+#endif
+}
+inline f64x4 fma(f64x4 a, f64x4 b, f64x4 c) {
+#if defined(__FMA__)
+  return static_cast<f64x4>(_mm256_fmadd_pd(static_cast<__m256d>(a), static_cast<__m256d>(b), static_cast<__m256d>(c)));
+#else
+  for (int i = 0; i < 4; ++i) c[i] = std::fma(a[i], b[i], c[i]);
+  return c;
+#endif
+}
+
+/// Sum of the lanes: with a..d = lanes 0+4, 1+5, 2+6, 3+7 it is (a + b) + (c + d), the order of two horizontal adds.
+inline float sum(f32x8 v) {
+  const float a = v[0] + v[4], b = v[1] + v[5], c = v[2] + v[6], d = v[3] + v[7];
+  return (a + b) + (c + d);
+}
+inline double sum(f64x4 v) { return (v[0] + v[1]) + (v[2] + v[3]); }
+
+/// out[i] += sum(v[i]) for four vectors at once, with the bits of sum().
+inline void add_sums(const f32x8 (&v)[4], float* out) {
+#if defined(__AVX2__)
+  __m128 half[4];
+  for (int i = 0; i < 4; ++i) {
+    const auto whole = static_cast<__m256>(v[i]);
+    half[i] = _mm_add_ps(_mm256_castps256_ps128(whole), _mm256_extractf128_ps(whole, 1));
+  }
+  const __m128 sums = _mm_hadd_ps(_mm_hadd_ps(half[0], half[1]), _mm_hadd_ps(half[2], half[3]));
+  _mm_storeu_ps(out, _mm_add_ps(_mm_loadu_ps(out), sums));
+#else
+  for (int i = 0; i < 4; ++i) out[i] += sum(v[i]);
+#endif
+}
+inline void add_sums(const f64x4 (&v)[4], double* out) {
+  for (int i = 0; i < 4; ++i) out[i] += sum(v[i]);
+}
+
+/// Eight bf16 values widened to float.
+inline f32x8 widen(const bf16* p) {
+#if defined(__AVX2__)
+  const __m128i raw = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return reinterpret_cast<f32x8>(_mm256_slli_epi32(_mm256_cvtepu16_epi32(raw), 16));
+#else
+  f32x8 v;
+  for (int i = 0; i < 8; ++i) v[i] = static_cast<float>(p[i]);
+  return v;
+#endif
+}
+
+/// e^x per lane within 2 ulp; below -104 it is 0, above 88.73 it is infinity.
+/// Range reduction by ln 2 in two parts, then the degree-6 minimax polynomial of Cephes expf.
+inline f32x8 exp(f32x8 x) {
+  const f32x8 lowest = splat<float>(-104.0f);
+  const f32x8 highest = splat<float>(89.5f);
+  x = x < lowest ? lowest : x;
+  x = x > highest ? highest : x;
+  const f32x8 shifter = splat<float>(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+  const f32x8 n = fma(x, splat<float>(1.44269504088896341f), shifter) - shifter;
+  f32x8 r = fma(n, splat<float>(-0.693359375f), x);
+  r = fma(n, splat<float>(2.12194440e-4f), r);
+  f32x8 p = splat<float>(1.9875691500e-4f);
+  p = fma(p, r, splat<float>(1.3981999507e-3f));
+  p = fma(p, r, splat<float>(8.3334519073e-3f));
+  p = fma(p, r, splat<float>(4.1665795894e-2f));
+  p = fma(p, r, splat<float>(1.6666665459e-1f));
+  p = fma(p, r, splat<float>(5.0000001201e-1f));
+  p = fma(p, r * r, r + 1.0f);
+  // Scale by 2^n in two steps, so that results below the normal range are rounded once and do not wrap.
+  const i32x8 half = __builtin_convertvector(n, i32x8) >> 1;
+  const i32x8 rest = __builtin_convertvector(n, i32x8) - half;
+  const f32x8 a = reinterpret_cast<f32x8>((half + 127) << 23);
+  const f32x8 b = reinterpret_cast<f32x8>((rest + 127) << 23);
+  return p * a * b;
+}
+
+inline f64x4 exp(f64x4 x) {
+  for (int i = 0; i < 4; ++i) x[i] = std::exp(x[i]);
+  return x;
+}
+
+}  // namespace glmv::simd

@@ -1,0 +1,27 @@
+// Greedy generation: prefill, then token by token until an end-of-sequence id or the limit.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "reference/model/glm4v.h"
+
+namespace glmv {
+
+struct GenerateOptions {
+  int64_t max_new_tokens = 128;
+  bool ignore_eos = false;                       ///< for timing
+  std::function<bool(int64_t token)> on_token;   ///< called for every token that is not an end; false stops
+};
+
+struct Generation {
+  std::vector<int64_t> ids;      ///< the end-of-sequence id included, if one came
+  std::vector<double> margins;   ///< largest minus second largest logit, per token
+  std::string finish_reason;     ///< "stop" = an eos id, "length" = the limit, "cancelled" = on_token said so
+};
+
+/// Runs one prompt in a fresh session.
+Generation generate(Session& session, const Prompt& prompt, const ModelConfig& config, const GenerateOptions& options);
+
+}  // namespace glmv

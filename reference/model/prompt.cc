@@ -1,0 +1,232 @@
+#include "reference/model/prompt.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace glmv {
+namespace {
+
+const std::string kImage = "<|image|>", kVideo = "<|video|>";
+const std::string kBeginImage = "<|begin_of_image|>", kEndImage = "<|end_of_image|>";
+
+size_t count(const std::string& text, const std::string& what) {
+  size_t n = 0;
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + what.size())) ++n;
+  return n;
+}
+
+/// Replaces the placeholders of `text` in order; expansions are not searched again.
+std::string expand(const std::string& text, const std::string& placeholder, const std::vector<std::string>& by) {
+  std::string out;
+  size_t from = 0;
+  for (const std::string& expansion : by) {
+    const size_t at = text.find(placeholder, from);
+    out += text.substr(from, at - from) + expansion;
+    from = at + placeholder.size();
+  }
+  return out + text.substr(from);
+}
+
+void check_placeholders(const std::string& text, const std::string& placeholder, size_t media, const char* what) {
+  const size_t found = count(text, placeholder);
+  if (found != media) {
+    input_error("the prompt has ", found, ' ', placeholder, " placeholders and ", media, ' ', what,
+                ": each picture or clip needs exactly one, and texts must not contain the placeholder itself");
+  }
+}
+
+std::string repeated(const std::string& token, int64_t n) {
+  std::string out;
+  for (int64_t i = 0; i < n; ++i) out += token;
+  return out;
+}
+
+std::string timestamp(double seconds, TimestampStyle style) {
+  if (style == TimestampStyle::whole_seconds) return std::to_string(static_cast<int64_t>(seconds));
+  char text[64];
+  std::snprintf(text, sizeof text, "%.1f seconds", seconds);
+  return text;
+}
+
+/// A clip's tokens: per pair of frames a picture block and the time of the pair's first frame.
+std::string clip_tokens(const Grid& grid, const std::vector<double>& seconds, const Processor& p) {
+  const int64_t merge = p.video.merge_size, tokens = (grid[1] / merge) * (grid[2] / merge);
+  std::string out;
+  for (int64_t t = 0; t < grid[0]; ++t) {
+    double at = 0;  // every second frame's time; the last one repeats if there are too few
+    if (!seconds.empty()) at = seconds[std::min(static_cast<size_t>(2 * t), (seconds.size() - 1) / 2 * 2)];
+    out += kBeginImage + repeated(kImage, tokens) + kEndImage + timestamp(at, p.timestamps);
+  }
+  return out;
+}
+
+/// Patch rows of all items below one another.
+Tensor stacked(const std::vector<Patches>& items) {
+  int64_t rows = 0;
+  for (const Patches& item : items) rows += item.rows.view.dim[0];
+  if (items.empty()) return {};
+  Tensor all(DType::f32, {rows, items[0].rows.view.dim[1]});
+  int64_t at = 0;
+  for (const Patches& item : items) {
+    convert(item.rows.view, slice(all.view, 0, at, at + item.rows.view.dim[0]));
+    at += item.rows.view.dim[0];
+  }
+  return all;
+}
+
+Patches preprocess_clip(const Clip& clip, const ImageConfig& config) {
+  if (clip.frames.empty()) input_error("a clip without frames");
+  const Image& first = clip.frames[0];
+  const Size size = smart_resize(static_cast<int64_t>(clip.frames.size()), first.height, first.width, config);
+  std::vector<Image> frames;
+  for (const Image& frame : clip.frames) {
+    if (frame.width != first.width || frame.height != first.height) input_error("frames of one clip differ in size");
+    frames.push_back(resize_torchvision(frame, size));
+  }
+  while (static_cast<int64_t>(frames.size()) % config.temporal_patch_size != 0) frames.push_back(frames.back());
+  return to_patches(frames, config);
+}
+
+void check_vision_agrees(const ImageConfig& image, const VisionConfig& vision, const std::string& dir) {
+  if (image.patch_size != vision.patch_size || image.temporal_patch_size != vision.temporal_patch_size ||
+      image.merge_size != vision.spatial_merge_size) {
+    usage_error(dir, ": preprocessor_config.json says patch ", image.patch_size, ", temporal ", image.temporal_patch_size,
+                ", merge ", image.merge_size, "; config.json says ", vision.patch_size, ", ", vision.temporal_patch_size,
+                ", ", vision.spatial_merge_size);
+  }
+}
+
+}  // namespace
+
+Processor Processor::open(const std::string& dir) {
+  Processor p{read_config(dir), Tokenizer::open(dir), read_image_config(dir), {}, TimestampStyle::whole_seconds};
+  p.video = read_image_config(dir, "video_preprocessor_config.json");
+  check_vision_agrees(p.image, p.config.vision, dir);
+  check_vision_agrees(p.video, p.config.vision, dir);
+  if (p.image.processor_class == "Glm46VProcessor") p.timestamps = TimestampStyle::tenths_seconds;
+  return p;
+}
+
+Prompt make_prompt(const Processor& p, const std::vector<Message>& messages, const ChatOptions& options,
+                   const std::vector<Image>& images, const std::vector<Clip>& clips) {
+  std::string text = render_chat(messages, options);
+  check_placeholders(text, kImage, images.size(), "pictures");
+  check_placeholders(text, kVideo, clips.size(), "clips");
+
+  Prompt prompt;
+  std::vector<Patches> pictures, films;
+  std::vector<std::string> image_tokens, video_tokens;
+  for (const Image& image : images) {
+    pictures.push_back(preprocess_image(image, p.image));
+    const Grid& g = pictures.back().grid;
+    image_tokens.push_back(repeated(kImage, g[0] * g[1] * g[2] / (p.image.merge_size * p.image.merge_size)));
+    prompt.image_grids.push_back(g);
+  }
+  for (const Clip& clip : clips) {
+    films.push_back(preprocess_clip(clip, p.video));
+    video_tokens.push_back(clip_tokens(films.back().grid, clip.seconds, p));
+    prompt.video_grids.push_back(films.back().grid);
+  }
+  text = expand(text, kImage, image_tokens);
+  text = expand(text, kVideo, video_tokens);
+  prompt.ids = p.tokenizer.encode(text);
+  prompt.types = token_types(prompt.ids, p.config);
+  prompt.positions = rope_index(prompt.ids, prompt.image_grids, prompt.video_grids, p.config);
+  prompt.pixel_values = stacked(pictures);
+  prompt.pixel_values_videos = stacked(films);
+  return prompt;
+}
+
+namespace {
+
+std::vector<Grid> read_grids(const SafetensorsFile& trace, const std::string& name) {
+  std::vector<Grid> grids;
+  if (!trace.has(name)) return grids;
+  const ConstTensorView v = trace.get(name);
+  if (v.dtype != DType::i64 || v.rank != 2 || v.dim[1] != 3) {
+    input_error(trace.path(), ": ", name, " is ", v, ", expected i64 [n,3]");
+  }
+  const auto grid = as<int64_t, 2>(v);
+  constexpr int64_t kLargest = 1 << 20;
+  for (int64_t i = 0; i < grid.dim[0]; ++i) {
+    for (int axis = 0; axis < 3; ++axis) {
+      if (grid(i, axis) < 1 || grid(i, axis) > kLargest) input_error(trace.path(), ": ", name, " has ", grid(i, axis));
+    }
+    grids.push_back({grid(i, 0), grid(i, 1), grid(i, 2)});
+  }
+  return grids;
+}
+
+Tensor read_pixels(const SafetensorsFile& trace, const std::string& name, const std::vector<Grid>& grids,
+                   const ModelConfig& config) {
+  int64_t patches = 0;
+  for (const Grid& g : grids) patches += g[0] * g[1] * g[2];
+  if (patches == 0) return {};
+  if (!trace.has(name)) input_error(trace.path(), ": grids for ", patches, " patches but no ", name);
+  const ConstTensorView v = trace.get(name);
+  if (!is_float(v.dtype) || v.rank != 2 || v.dim[0] != patches || v.dim[1] != config.vision.patch_numbers()) {
+    input_error(trace.path(), ": ", name, " is ", v, ", the grids and the configuration want [", patches, ',',
+                config.vision.patch_numbers(), ']');
+  }
+  Tensor pixels(DType::f32, v);
+  convert(v, pixels.view);
+  return pixels;
+}
+
+Tensor tensor_of(const std::vector<int64_t>& values) {
+  Tensor t(DType::i64, {static_cast<int64_t>(values.size())});
+  std::copy(values.begin(), values.end(), t.data<int64_t>());
+  return t;
+}
+
+Tensor tensor_of(const std::vector<Grid>& grids) {
+  Tensor t(DType::i64, {static_cast<int64_t>(grids.size()), 3});
+  int64_t* to = t.data<int64_t>();
+  for (const Grid& g : grids) to = std::copy(g.begin(), g.end(), to);
+  return t;
+}
+
+}  // namespace
+
+Prompt prompt_from_trace(const SafetensorsFile& trace, const ModelConfig& config) {
+  const ConstTensorView ids = trace.get("input_ids");
+  if (ids.dtype != DType::i64 || ids.rank != 1 || ids.size() == 0) {
+    input_error(trace.path(), ": input_ids is ", ids, ", expected i64 [T] of one sequence");
+  }
+  Prompt prompt;
+  const auto id = as<int64_t, 1>(ids);
+  for (int64_t t = 0; t < id.dim[0]; ++t) {
+    if (id(t) < 0 || id(t) >= config.text.vocab_size) {
+      input_error(trace.path(), ": input_ids[", t, "] is ", id(t), ", the vocabulary has ", config.text.vocab_size);
+    }
+    prompt.ids.push_back(id(t));
+  }
+  prompt.types = token_types(prompt.ids, config);
+  prompt.image_grids = read_grids(trace, "image_grid_thw");
+  prompt.video_grids = read_grids(trace, "video_grid_thw");
+  prompt.pixel_values = read_pixels(trace, "pixel_values", prompt.image_grids, config);
+  prompt.pixel_values_videos = read_pixels(trace, "pixel_values_videos", prompt.video_grids, config);
+  prompt.positions = rope_index(prompt.ids, prompt.image_grids, prompt.video_grids, config);
+  return prompt;
+}
+
+std::vector<std::pair<std::string, Tensor>> prompt_tensors(const Prompt& p) {
+  const auto tokens = static_cast<int64_t>(p.ids.size());
+  Tensor positions(DType::i64, {3, tokens}), delta(DType::i64, {1});
+  for (int64_t t = 0; t < tokens; ++t) {
+    for (int64_t axis = 0; axis < 3; ++axis) {
+      positions.data<int64_t>()[axis * tokens + t] = p.positions.of_token[static_cast<size_t>(t)][static_cast<size_t>(axis)];
+    }
+  }
+  delta.data<int64_t>()[0] = p.positions.rope_delta;
+  std::vector<std::pair<std::string, Tensor>> out = {{"input_ids", tensor_of(p.ids)},
+                                                     {"mm_token_type_ids", tensor_of(p.types)},
+                                                     {"position_ids", positions},
+                                                     {"rope_delta", delta}};
+  if (!p.image_grids.empty()) out.emplace_back("pixel_values", p.pixel_values), out.emplace_back("image_grid_thw", tensor_of(p.image_grids));
+  if (!p.video_grids.empty()) out.emplace_back("pixel_values_videos", p.pixel_values_videos), out.emplace_back("video_grid_thw", tensor_of(p.video_grids));
+  return out;
+}
+
+}  // namespace glmv

@@ -1,0 +1,60 @@
+// From messages and media to what the model takes: token ids, patches, grids, positions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/chat.h"
+#include "data/image.h"
+#include "data/safetensors.h"
+#include "data/tokenizer.h"
+#include "reference/model/positions.h"
+
+namespace glmv {
+
+/// One prompt of one sequence, on the host.
+struct Prompt {
+  std::vector<int64_t> ids;
+  std::vector<int64_t> types;       ///< 0 text, 1 picture, 2 clip, per token
+  Positions positions;
+  Tensor pixel_values;              ///< f32 [P, C*T*P*P] of the pictures, or empty
+  std::vector<Grid> image_grids;
+  Tensor pixel_values_videos;       ///< the same of the clips
+  std::vector<Grid> video_grids;
+};
+
+/// A clip as frames that were already sampled, with the second each stands at.
+struct Clip {
+  std::vector<Image> frames;
+  std::vector<double> seconds;
+};
+
+/// How timestamps between the frames of a clip are written.
+enum class TimestampStyle {
+  whole_seconds,    ///< "0", "1": GLM-4.5V, GLM-4.1V
+  tenths_seconds,   ///< "0.0 seconds": GLM-4.6V
+};
+
+/// Files of a snapshot that stages 0 to 3 need; no weights.
+struct Processor {
+  ModelConfig config;
+  Tokenizer tokenizer;
+  ImageConfig image;
+  ImageConfig video;
+  TimestampStyle timestamps = TimestampStyle::whole_seconds;
+
+  static Processor open(const std::string& dir);
+};
+
+/// Renders, expands placeholders and encodes. Pictures and clips are taken in the order of their content parts.
+/// Error (exit code 3) if parts and media do not agree in number, or if a text holds a literal placeholder.
+Prompt make_prompt(const Processor& processor, const std::vector<Message>& messages, const ChatOptions& options,
+                   const std::vector<Image>& images, const std::vector<Clip>& clips);
+
+/// The recorded inputs of a trace (input_ids, pixel_values, image_grid_thw, ...); positions are computed anew.
+Prompt prompt_from_trace(const SafetensorsFile& trace, const ModelConfig& config);
+
+/// The same inputs as tensors under their trace names.
+std::vector<std::pair<std::string, Tensor>> prompt_tensors(const Prompt& prompt);
+
+}  // namespace glmv

@@ -1,0 +1,54 @@
+#include "reference/silu_mul.h"
+
+#include "reference/core/parallel.h"
+#include "reference/core/rows.h"
+
+namespace glmv {
+
+void check(const SiluMulArgs& a) {
+  for (const ConstTensorView& v : {a.gate, a.up}) {
+    GLMV_CHECK(v.rank == 2 && v.dim[0] == a.out.dim[0] && v.dim[1] == a.out.dim[1] && v.dtype == a.out.dtype, v,
+               " out ", a.out);
+    GLMV_CHECK(last_axis_adjacent(v) && last_axis_adjacent(a.out), v, " out ", a.out);
+  }
+}
+
+namespace ref {
+namespace {
+
+/// Widened row, filled up with zeros to whole vectors so that every element goes through the same exponential.
+template <class Acc>
+std::vector<Acc> padded_row(const ConstTensorView& v, int64_t t) {
+  constexpr int kLanes = simd::Lanes<Acc>::count;
+  std::vector<Acc> row(static_cast<size_t>((v.dim[1] + kLanes - 1) / kLanes * kLanes), Acc(0));
+  load_row(row_of(v, t), v.dtype, v.dim[1], row.data());
+  return row;
+}
+
+template <class Acc>
+void body(const SiluMulArgs& a) {
+  constexpr size_t kLanes = simd::Lanes<Acc>::count;
+  const bool round_silu = a.rounding == Rounding::hf && a.out.dtype != DType::f64 && a.out.dtype != DType::f32;
+  parallel_for(a.out.dim[0], [&](int64_t t) {
+    std::vector<Acc> gate = padded_row<Acc>(a.gate, t), up = padded_row<Acc>(a.up, t);
+    for (size_t f = 0; f < gate.size(); f += kLanes) {
+      const simd::Vec<Acc> g = simd::load(&gate[f]);
+      simd::Vec<Acc> silu = g / (simd::exp(-g) + Acc(1));
+      if (round_silu) {
+        for (size_t lane = 0; lane < kLanes; ++lane) silu[lane] = round_to(a.out.dtype, Acc(silu[lane]));
+      }
+      simd::store(&gate[f], silu * simd::load(&up[f]));
+    }
+    store_row(gate.data(), a.out.dim[1], a.out.dtype, row_of(a.out, t));
+  });
+}
+
+}  // namespace
+
+void silu_mul(const SiluMulArgs& a, Exec) {
+  check(a);
+  with_accumulator(a.out.dtype, [&](auto acc) { body<decltype(acc)>(a); });
+}
+
+}  // namespace ref
+}  // namespace glmv

@@ -1,0 +1,48 @@
+# libFuzzer binaries by clang++, whatever compiler the rest of the build uses: data/ and reference/core/ are compiled
+# once more, with coverage and sanitizers, so nothing of the normal build is linked.
+find_program(GLMV_CLANGXX NAMES clang++ clang++-19 clang++-16 clang++-15 clang++-14)
+if(NOT GLMV_CLANGXX)
+  message(FATAL_ERROR "GLMV_FUZZ=ON needs clang++")
+endif()
+
+get_target_property(eigen_folder Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)
+set(fuzz_includes "")
+foreach(folder ${CMAKE_SOURCE_DIR} ${eigen_folder} ${STB_INCLUDE_DIR} ${PCRE2_INCLUDE_DIRS} ${WEBP_INCLUDE_DIRS})
+  list(APPEND fuzz_includes -I${folder})
+endforeach()
+set(fuzz_compile ${GLMV_CLANGXX} -std=c++20 -O1 -g -fno-omit-frame-pointer -march=x86-64-v3 -ffp-contract=off -w
+    -DEIGEN_DONT_PARALLELIZE -fsanitize=address,undefined -fno-sanitize-recover=all ${fuzz_includes})
+set(fuzz_libraries ${PCRE2_LINK_LIBRARIES} ${WEBP_LINK_LIBRARIES} $<TARGET_FILE:JPEG::JPEG> $<TARGET_FILE:OpenSSL::Crypto>)
+
+# One object per source, rebuilt when a header it includes changes.
+function(glmv_fuzz_object source out)
+  file(RELATIVE_PATH relative ${CMAKE_SOURCE_DIR} ${source})
+  set(object ${CMAKE_BINARY_DIR}/fuzz/${relative}.o)
+  get_filename_component(folder ${object} DIRECTORY)
+  file(MAKE_DIRECTORY ${folder})
+  add_custom_command(
+    OUTPUT ${object}
+    COMMAND ${fuzz_compile} -fsanitize=fuzzer-no-link -MD -MF ${object}.d -c ${source} -o ${object}
+    DEPENDS ${source} DEPFILE ${object}.d COMMAND_EXPAND_LISTS VERBATIM
+    COMMENT "Fuzz object ${relative}")
+  set(${out} ${object} PARENT_SCOPE)
+endfunction()
+
+file(GLOB tested_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/data/*.cc ${CMAKE_SOURCE_DIR}/reference/core/*.cc)
+set(tested_objects "")
+foreach(source ${tested_sources})
+  glmv_fuzz_object(${source} object)
+  list(APPEND tested_objects ${object})
+endforeach()
+
+foreach(source ${fuzz_sources})
+  get_filename_component(name ${source} NAME_WE)
+  glmv_fuzz_object(${source} object)
+  set(binary ${CMAKE_BINARY_DIR}/fuzz/${name})
+  add_custom_command(
+    OUTPUT ${binary}
+    COMMAND ${fuzz_compile} -fsanitize=fuzzer ${object} ${tested_objects} -o ${binary} ${fuzz_libraries}
+    DEPENDS ${object} ${tested_objects} COMMAND_EXPAND_LISTS VERBATIM
+    COMMENT "libFuzzer binary fuzz/${name}")
+  add_custom_target(${name} ALL DEPENDS ${binary})
+endforeach()

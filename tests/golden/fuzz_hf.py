@@ -1,0 +1,107 @@
+"""Random small models: does glmv agree with the Hugging Face model on every trace point?
+
+    python fuzz_hf.py --glmv build/glmv --n 50 --seed 1 [--dtype bf16]
+    python fuzz_hf.py --glmv build/glmv --seed 1 --only 17 --keep DIR     one case again, files kept
+
+Every case is a fresh random configuration (both families, both config layouts) with a prompt of text, pictures
+and clips, prefilled in one or more pieces. The library's trace goes to a file; `glmv crosscheck --model DIR
+--against FILE` must exit with 0. Needs the packages of requirements.txt.
+"""
+
+import argparse
+import json
+import random
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from oracle import settings
+
+settings.pin_cpu()
+
+from oracle import configs, floors, prompts, random_cases, runs, tensorfile, weights  # noqa: E402
+
+TIMEOUT_SECONDS = 300
+
+
+def make_case(folder, key, dtype):
+    """Write DIR/config.json, DIR/model.safetensors and DIR/trace.safetensors beside DIR; returns one line about it."""
+    rng = random.Random(key)
+    config = random_cases.config(rng)
+    case = random_cases.case(rng, key, lambda parts: len(prompts.token_ids(config, parts, key, configs.TEXT_TOKENS)))
+    inputs = prompts.build(config, case.parts, key, configs.TEXT_TOKENS)
+    model_folder = folder / "model"
+    model_folder.mkdir(parents=True, exist_ok=True)
+    (model_folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    weights.write_random(model_folder / "model.safetensors", config, key)
+    points = runs.run_case(runs.load(model_folder, config, runs.GOLDEN[dtype]), case, inputs)
+    if dtype == "bf16":
+        others = [runs.load(model_folder, config, mode) for mode in runs.others(config)]
+        points |= floors.measure(others, case, inputs, points) or {}
+    header = runs.metadata(runs.GOLDEN[dtype], model_sha256=tensorfile.model_sha256(model_folder), seed=key,
+                           case=case.name, chunks=json.dumps(case.chunks), steps=case.steps)
+    tensorfile.write(folder / "trace.safetensors", points, header)
+    return describe(config, case, inputs)
+
+
+def describe(config, case, inputs):
+    """What is special about a case, in one line."""
+    text, vision = config["text_config"], config["vision_config"]
+    words = [config["model_type"], "rope_" + ("scaling" if "rope_scaling" in text else "parameters"),
+             f"layers {text['num_hidden_layers']}", f"heads {text['num_attention_heads']}/{text['num_key_value_heads']}"]
+    if "n_routed_experts" in text:
+        words += [f"experts {text['num_experts_per_tok']}/{text['n_routed_experts']}",
+                  f"groups {text['topk_group']}/{text['n_group']}"]
+    words += [f"patch {vision['patch_size']}", f"table {vision['image_size'] // vision['patch_size']}",
+              f"tokens {len(inputs['input_ids'])}"]
+    for kind in ("image", "video"):
+        if f"{kind}_grid_thw" in inputs:
+            words.append(f"{kind}s " + " ".join("x".join(map(str, grid)) for grid in inputs[f"{kind}_grid_thw"].tolist()))
+    return ", ".join(words + [f"pieces {max(1, len(case.chunks))}", f"steps {case.steps}"])
+
+
+def crosscheck(glmv, folder, dtype):
+    """Run glmv; returns (exit code or None on timeout, its output)."""
+    command = [glmv, "crosscheck", "--model", str(folder / "model"), "--against", str(folder / "trace.safetensors"),
+               "--dtype", dtype]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        return None, f"no answer in {TIMEOUT_SECONDS} s\n{error.stdout or ''}"
+    return done.returncode, done.stdout + done.stderr
+
+
+def one(args, index):
+    """Make and check one case; True if glmv agrees."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(args.keep or temporary) / f"case{index}"
+        line = make_case(folder, f"{args.seed}/{index}", args.dtype)
+        code, output = crosscheck(args.glmv, folder, args.dtype)
+    print(f"{'ok  ' if code == 0 else 'FAIL'} {index}: {line}", flush=True)
+    if code != 0:
+        print(f"     exit {code}\n{output.rstrip()}\n     reproduce: python {shlex.quote(sys.argv[0])} --glmv "
+              f"{shlex.quote(args.glmv)} --dtype {args.dtype} --seed {args.seed} --only {index} --keep DIR", flush=True)
+    return code == 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--glmv", required=True, help="the glmv program")
+    parser.add_argument("--n", type=int, default=50, help="number of cases")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", type=int, help="run this case alone")
+    parser.add_argument("--dtype", choices=("f32", "bf16"), default="f32")
+    parser.add_argument("--keep", help="keep the files under this folder")
+    args = parser.parse_args()
+    settings.pin_torch()
+    indices = range(args.n) if args.only is None else [args.only]
+    failed = [index for index in indices if not one(args, index)]
+    print(f"{len(indices) - len(failed)} of {len(indices)} cases agree (seed {args.seed}, {args.dtype})"
+          + (f"; not: {' '.join(map(str, failed))}" if failed else ""))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""The measured noise floor: how far apart runs are that the library itself calls correct."""
+
+import torch
+
+from . import runs
+
+INPUTS = ("pixel_values", "pixel_values_videos")
+
+
+def same_routing(points, other):
+    """True if both runs sent every token to the same experts."""
+    return all(torch.equal(tensor, other[name]) for name, tensor in points.items() if name.endswith("topk_ids"))
+
+
+def per_row(points, others):
+    """{"floor/<point>": f32 [rows]}: per row the largest |difference| between this run and any of the others."""
+    floors = {}
+    for name, tensor in points.items():
+        if tensor.is_floating_point() and name not in INPUTS:
+            distances = [(tensor.float() - other[name].float()).abs().flatten(1).amax(1) for other in others]
+            floors["floor/" + name] = torch.stack(distances).amax(0)
+    return floors
+
+
+def measure(others, case, inputs, points):
+    """Floors of a trace from other legal models fed the same tokens; None if one takes another route: incomparable."""
+    tokens = runs.fed_tokens(points)
+    traces = [runs.run_case(model, case, inputs, tokens) for model in others]
+    return per_row(points, traces) if all(same_routing(points, trace) for trace in traces) else None

@@ -1,0 +1,166 @@
+// Picture files against the library's bytes, refusals, and the way back through write_png.
+#include "data/image.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "data/checkpoint.h"
+#include "data/exif.h"
+
+namespace glmv {
+namespace {
+
+const std::string kFolder = GLMV_SOURCE_DIR "/tests/golden/images/";
+
+nlohmann::json golden() {
+  std::ifstream in(kFolder + "images.json");
+  return nlohmann::json::parse(in);
+}
+
+std::vector<char> bytes_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+/// The refusal's message; exit code 3 is checked on the way.
+template <class F>
+std::string refusal(F f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input) << error.what();
+    return error.what();
+  }
+  return "(accepted)";
+}
+
+TEST(ImageDecode, EveryPictureHasTheLibrarysBytes) {
+  const auto pictures = golden()["pictures"];
+  ASSERT_GE(pictures.size(), 50u);
+  for (const auto& row : pictures) {
+    SCOPED_TRACE(row["file"].get<std::string>());
+    const Image image = read_image(kFolder + row["file"].get<std::string>());
+    EXPECT_EQ(image.width, row["width"]);
+    EXPECT_EQ(image.height, row["height"]);
+    EXPECT_EQ(sha256_hex(image.rgb.data(), image.rgb.size()), row["rgb_sha256"]);
+  }
+}
+
+TEST(ImageDecode, EveryCorruptFileIsRefusedForItsReason) {
+  const auto rows = golden()["refused"];
+  ASSERT_GE(rows.size(), 15u);
+  for (const auto& row : rows) {
+    const auto file = row["file"].get<std::string>(), reason = row["reason"].get<std::string>();
+    const std::string message = refusal([&] { read_image(kFolder + file); });
+    const size_t name = message.find(file);
+    ASSERT_NE(name, std::string::npos) << file << ": " << message;
+    EXPECT_NE(message.find(reason, name + file.size()), std::string::npos) << message;
+  }
+}
+
+TEST(ImageDecode, NoPrefixOfAPictureIsAccepted) {
+  // GIF and WebP may be cut behind their picture, a BMP in its last padding; everything before must be missed.
+  for (const char* file : {"one_pixel.jpg", "one_pixel.png", "exif_6.jpg", "progressive_420.jpg", "palette_4bit.png"}) {
+    const std::vector<char> bytes = bytes_of(kFolder + file);
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      const std::string message = refusal([&] { decode_image(bytes.data(), size, file); });
+      ASSERT_NE(message, "(accepted)") << file << " cut to " << size << " of " << bytes.size() << " bytes";
+    }
+  }
+}
+
+TEST(ImageDecode, NoChangedByteCrashes) {
+  // The answer may be a picture or an error; sanitizers watch.
+  for (const char* file :
+       {"one_pixel.jpg", "exif_6.jpg", "palette_trns.png", "rgba.webp", "animated.gif", "palette.bmp"}) {
+    std::vector<char> bytes = bytes_of(kFolder + file);
+    for (size_t at = 0; at < std::min<size_t>(bytes.size(), 400); ++at) {
+      const char kept = bytes[at];
+      for (const char other : {'\0', '\x7f', '\xff'}) {
+        bytes[at] = other;
+        try {
+          const Image image = decode_image(bytes.data(), bytes.size(), file);
+          EXPECT_EQ(image.rgb.size(), static_cast<size_t>(image.width * image.height * 3));
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), ExitCode::bad_input) << error.what();
+        }
+      }
+      bytes[at] = kept;
+    }
+  }
+}
+
+TEST(ImageDecode, MissingFileIsNamed) {
+  const std::string message = refusal([] { read_image("/nowhere/cat.png"); });
+  EXPECT_NE(message.find("/nowhere/cat.png"), std::string::npos);
+}
+
+TEST(ImageDecode, WritePngComesBackUnchanged) {
+  const Image image = read_image(kFolder + "rgb.png");
+  const auto path = std::filesystem::temp_directory_path() / ("glmv_image_" + std::to_string(getpid()) + ".png");
+  write_png(path.string(), image);
+  const Image back = read_image(path.string());
+  std::filesystem::remove(path);
+  EXPECT_EQ(back.width, image.width);
+  EXPECT_EQ(back.height, image.height);
+  EXPECT_EQ(back.rgb, image.rgb);
+}
+
+TEST(ImageDecode, WritePngReportsWhatItCannotDo) {
+  const Image image = read_image(kFolder + "rgb.png");
+  EXPECT_THROW(write_png("/nowhere/out.png", image), Error);
+  EXPECT_THROW(write_png("/dev/full", image), Error);
+  Image lying = image;
+  lying.height += 1;
+  EXPECT_THROW(write_png("/dev/null", lying), Error);
+}
+
+// ---------------------------------------------------------------------------------------------------------- EXIF
+
+/// A picture of 3x2 pixels "abc/def", one letter per pixel, as rows of letters after orientation.
+std::string letters(int orientation) {
+  Image stored{3, 2, {}};
+  for (const char c : std::string("abcdef")) stored.rgb.insert(stored.rgb.end(), 3, static_cast<uint8_t>(c));
+  const Image seen = apply_orientation(stored, orientation);
+  std::string text;
+  for (int64_t i = 0; i < seen.width * seen.height; ++i) {
+    if (i && i % seen.width == 0) text += '/';
+    text += static_cast<char>(seen.rgb[static_cast<size_t>(i * 3)]);
+  }
+  return text;
+}
+
+TEST(Exif, EveryOrientationMovesEveryPixel) {
+  const char* expected[] = {"abc/def", "cba/fed", "fed/cba", "def/abc", "ad/be/cf", "da/eb/fc", "fc/eb/da", "cf/be/ad"};
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    EXPECT_EQ(letters(orientation), expected[orientation - 1]) << orientation;
+  }
+  EXPECT_EQ(letters(0), "abc/def");
+  EXPECT_EQ(letters(9), "abc/def");
+}
+
+int orientation_of(const std::string& block) { return exif_orientation(block.data(), block.size()); }
+
+TEST(Exif, BothByteOrders) {
+  using namespace std::string_literals;
+  EXPECT_EQ(orientation_of("II*\0\10\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"s), 6);
+  EXPECT_EQ(orientation_of("MM\0*\0\0\0\10\0\1\1\x12\0\3\0\0\0\1\0\6\0\0"s), 6);
+}
+
+TEST(Exif, WhatDoesNotParseIsNoOrientation) {
+  using namespace std::string_literals;
+  const std::string good = "II*\0\10\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"s;
+  EXPECT_EQ(orientation_of(""), 1);
+  for (size_t size = 0; size < 20; ++size) EXPECT_EQ(orientation_of(good.substr(0, size)), 1) << size;
+  EXPECT_EQ(orientation_of("II*\0\xff\xff\xff\xff\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"s), 1);  // offset beyond the block
+  EXPECT_EQ(orientation_of("II+\0\10\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"s), 1);         // BigTIFF
+  EXPECT_EQ(orientation_of("II*\0\10\0\0\0\1\0\x12\1\3\0\1\0\0\0\11\0\0\0"s), 1);        // no such orientation
+  EXPECT_EQ(orientation_of("II*\0\10\0\0\0\xff\xff\x13\1\3\0\1\0\0\0\6\0\0\0"s), 1);     // entries beyond the block
+}
+
+}  // namespace
+}  // namespace glmv
