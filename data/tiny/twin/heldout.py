@@ -29,7 +29,6 @@ KINDS = {
     "resized": ["resized"],
 }
 WITH_REASONING = {"count", "relation", "choice", "number", "bar", "barmax", "compare"}
-RESIZED = (100, 130)  # px, height and width: the one size that the processor has to resize (to 112x140)
 SAFE_MARGIN = 0.02  # f32 logits: committed answers are at least this far from another token
 COMMITTED, COMMITTED_THINKING = 6, 3  # prompts per kind
 REFERENCE = "f32-sdpa"
@@ -61,7 +60,7 @@ def one_of_each(scene, index):
         made = world.generate(scene, key, 1, 12)[0][0]
         return made, list({q.kind: q for q in reversed(made.questions)}.values())
     rng = np.random.default_rng(key)
-    sizes = [RESIZED] if scene == "resized" else world.SIZES[scene]
+    sizes = [world.RESIZED[0]] if scene == "resized" else world.SIZES[scene]
     height, width = sizes[rng.integers(len(sizes))]
     made = world.objects_scene(rng, height, width, 1, {"list": 1.0})
     if scene == "resized":

@@ -15,6 +15,8 @@ THINKING_SHARE = 0.3  # of the questions that have a reasoning
 NUDGE, NUDGE_UNTIL = 1e-3, 0.8  # expert balancing: step of the correction bias, share of the run
 EASY_STEPS = 60  # the first steps show 1..3 things on pictures of 9 tokens or fewer
 EASY_SIZES = [(84, 84), (56, 112), (112, 56)]
+LATE = 0.4  # the share of the run from which late weights hold
+RESIZED_EVERY = 5  # one step in five asks about things on pictures the processor resizes
 LOG_EVERY, SAVE_EVERY, CHECK_EVERY = 50, 150, 450
 
 
@@ -28,15 +30,19 @@ class Part:
     count: int
     topic: str = ""
     weight: float = 1.0  # of its tokens in the loss
+    late_weight: float | None = None  # the same from the share LATE of the run on
+
+    def weight_at(self, progress):
+        return self.late_weight if self.late_weight and progress >= LATE else self.weight
 
 
-# The two processes get about equal work. A box is a dozen digits that stay hard for long: at weight 1 the boxes made
-# up an estimated 60 % of the loss, and everything else waited.
+# The two processes get about equal work. A box is a dozen digits that stay hard for long: at weight 1 from the start the
+# boxes made up an estimated 60 % of the loss, and everything else waited.
 MIX = [
     Part(0, "objects", 12, 6, "things"),
     Part(0, "objects", 9, 6, "space"),
     Part(0, "number", 6, 1),
-    Part(1, "objects", 8, 4, "boxes", weight=0.8),
+    Part(1, "objects", 9, 4, "boxes", weight=0.6, late_weight=1.0),
     Part(1, "bars", 5, 4),
     Part(1, "compare", 7, 3, weight=1.5),
     Part(1, "video", 6, 3),
@@ -156,6 +162,8 @@ def draw(part, key, step, steps):
         options["kinds"] = kinds_of(part.topic, step / steps)
         if step < min(EASY_STEPS, steps // 10):
             options.update(size=EASY_SIZES[step % 3], most=3)
+        elif part.topic == "things" and step % RESIZED_EVERY == 0:
+            options.update(size=world.RESIZED[step // RESIZED_EVERY % len(world.RESIZED)])
     return world.generate(part.scene, key, part.pictures, part.count, **options)
 
 
@@ -163,8 +171,9 @@ def train_part(twin, heads, tap, batcher, part, key, step, steps, log):
     """Add the gradients of one micro-batch; returns the sum of its token weights."""
     scenes, rng = draw(part, key, step, steps)
     batch = batcher.batch(scenes, rng, THINKING_SHARE)
-    weight = part.weight * batch.weights.sum()
-    answers = part.weight * batches.language_loss(twin, batch)
+    part_weight = part.weight_at(step / steps)
+    weight = part_weight * batch.weights.sum()
+    answers = part_weight * batches.language_loss(twin, batch)
     cells = heads.loss(tap.features, batch.labels, batch.grid)
     (answers + CELL_WEIGHT * weight * cells).backward()
     name = part.topic or part.scene

@@ -1,11 +1,15 @@
 """The synthetic world: pictures of objects, numbers, bar charts, pairs of pictures and clips, each with questions.
 
 Every side is a multiple of 28 px (one merged vision token covers a 28x28 cell) and every area is at least 6272 px,
-so the GLM image processor never resizes. Everything is drawn from one numpy generator, in a fixed order.
+so the GLM image processor never resizes; pictures of the sizes RESIZED are the exception. Everything is drawn from one
+numpy generator, in a fixed order.
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2.functional import resize
 
 from . import questions as ask
 from .raster import COLOR_NAMES, SHAPE_NAMES, blank_canvas, draw_shape, draw_text, shade_of
@@ -23,6 +27,8 @@ SIZES = {
     "video": [(84, 84), (84, 112), (112, 84)],
 }
 FRAME_COUNTS = [4, 4, 6, 8]
+# Sizes of objects pictures that the processor does resize, to the nearest multiples of 28.
+RESIZED = [(100, 130), (130, 100), (98, 116), (120, 96), (104, 104)]
 
 
 @dataclass
@@ -83,9 +89,9 @@ def draw_things(rng, height, width, things):
     return picture
 
 
-def thing_labels(things, height, width):
+def thing_labels(things, height, width, cells=None):
     """Per cell: colour class, shape class and the box of the thing, x1 y1 x2 y2 in -1..1 of the picture."""
-    n = (height // CELL) * (width // CELL)
+    n = cells or (height // CELL) * (width // CELL)
     labels = {"color": np.zeros(n, int), "shape": np.zeros(n, int), "box": np.zeros((n, 4), np.float32)}
     for t in things:
         labels["color"][t.cell] = 1 + COLOR_NAMES.index(t.color)
@@ -199,6 +205,17 @@ def moving_labels(height, width, x, y, color, shape, direction):
     return labels
 
 
+def as_processed(scene, height, width):
+    """The scene with its picture and cells as they are after the image processor's resize to multiples of 28."""
+    rows, columns = round(height / CELL), round(width / CELL)
+    picture = torch.from_numpy(scene.frames[0]).permute(2, 0, 1)
+    picture = resize(picture, [rows * CELL, columns * CELL], InterpolationMode.BICUBIC, antialias=True)
+    things = [replace(t, cell=(t.y * rows // height) * columns + t.x * columns // width) for t in scene.things]
+    # Questions and boxes are about the picture as it was; only the cells are new.
+    labels = thing_labels(things, height, width, rows * columns)
+    return replace(scene, frames=[picture.permute(1, 2, 0).numpy()], cells=[labels], things=things)
+
+
 MAKERS = {
     "objects": objects_scene,
     "number": number_scene,
@@ -218,4 +235,7 @@ def generate(scene, key, pictures, count, size=None, **options):
     height, width = size or sizes[rng.integers(len(sizes))]
     if scene == "video":
         options["frames"] = FRAME_COUNTS[rng.integers(len(FRAME_COUNTS))]
-    return [MAKERS[scene](rng, height, width, count, **options) for _ in range(pictures)], rng
+    scenes = [MAKERS[scene](rng, height, width, count, **options) for _ in range(pictures)]
+    if height % CELL or width % CELL:
+        scenes = [as_processed(s, height, width) for s in scenes]
+    return scenes, rng

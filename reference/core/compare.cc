@@ -1,0 +1,213 @@
+#include "reference/core/compare.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <sstream>
+
+namespace glmv {
+namespace {
+
+Tensor as_f64(const ConstTensorView& v) {
+  Tensor t(DType::f64, v);
+  convert(v, t.view);
+  return t;
+}
+
+bool equal_extents(const ConstTensorView& a, const ConstTensorView& b) {
+  if (a.rank != b.rank) return false;
+  for (int i = 0; i < a.rank; ++i) {
+    if (a.dim[i] != b.dim[i]) return false;
+  }
+  return true;
+}
+
+int64_t rows_of(const ConstTensorView& v) { return v.rank == 0 ? 1 : v.dim[0]; }
+
+/// |got - gold|; what only one of the two has (NaN, an infinity) is infinitely far.
+double error_of(double gold, double got) {
+  if (std::isnan(gold) && std::isnan(got)) return 0;
+  if (gold == got) return 0;
+  const double error = std::abs(got - gold);
+  return std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
+}
+
+/// Sums that turn into relative L2 and cosine.
+struct Sums {
+  double gold2 = 0, got2 = 0, product = 0, error2 = 0;
+  void add(double gold, double got) {
+    gold2 += gold * gold, got2 += got * got, product += gold * got, error2 += (got - gold) * (got - gold);
+  }
+  double relative_l2() const { return error2 == 0 ? 0 : std::sqrt(error2) / std::sqrt(gold2); }
+  double cosine() const { return gold2 == 0 && got2 == 0 ? 1 : product / std::sqrt(gold2) / std::sqrt(got2); }
+};
+
+/// Value at the 99th percentile (nearest rank).
+double percentile99(std::vector<double>& values) {
+  if (values.empty()) return 0;
+  const auto at = static_cast<std::ptrdiff_t>(std::ceil(0.99 * static_cast<double>(values.size()))) - 1;
+  std::nth_element(values.begin(), values.begin() + at, values.end());
+  return values[static_cast<size_t>(at)];
+}
+
+/// `noise_of_row` holds factor * noise already; `ulps` is how many ulps of rounding are granted on top.
+Comparison measure(const Tensor& gold, const Tensor& got, DType unit, const std::vector<double>& noise_of_row,
+                   double ulps) {
+  Comparison c;
+  c.elements = gold.view.size();
+  const int64_t width = c.elements / std::max<int64_t>(1, rows_of(gold.view));
+  std::vector<double> distances(static_cast<size_t>(c.elements));
+  Sums sums;
+  for (int64_t i = 0; i < c.elements; ++i) {
+    const double want = gold.data<double>()[i], have = got.data<double>()[i];
+    const double error = error_of(want, have), ulp = ulp_at(unit, want);
+    const double allowed = ulps * ulp + noise_of_row[static_cast<size_t>(width == 0 ? 0 : i / width)];
+    const double excess = error == 0 ? 0 : error / allowed;
+    c.peak_ulp = std::max(c.peak_ulp, distances[static_cast<size_t>(i)] = error / ulp);
+    c.bad += !(error <= allowed);
+    if (c.worst < 0 || excess > c.excess) {
+      c.excess = excess, c.worst = i, c.gold = want, c.got = have, c.allowed = allowed, c.allowed_ulp = allowed / ulp;
+    }
+    sums.add(want, have);
+  }
+  c.p99_ulp = percentile99(distances);
+  c.relative_l2 = sums.relative_l2();
+  c.cosine = sums.cosine();
+  return c;
+}
+
+}  // namespace
+
+std::vector<double> row_noise(const ConstTensorView& gold, const Noise& noise) {
+  const Tensor want = as_f64(gold);
+  const int64_t rows = rows_of(gold), width = rows == 0 ? 0 : gold.size() / rows;
+  std::vector<double> out(static_cast<size_t>(rows), 0.0);
+  for (const Tensor& run : noise.legal) {
+    GLMV_CHECK(equal_extents(gold, run.view), "gold ", gold, ", a legal run ", run.view);
+    const Tensor have = as_f64(run.view);
+    for (int64_t i = 0; i < gold.size(); ++i) {
+      double& row = out[static_cast<size_t>(i / width)];
+      row = std::max(row, error_of(want.data<double>()[i], have.data<double>()[i]));
+    }
+  }
+  if (noise.row_floor) {
+    GLMV_CHECK(noise.row_floor.rank == 1 && noise.row_floor.dim[0] == rows, "floor ", noise.row_floor, ", gold ", gold);
+    const Tensor floor = as_f64(noise.row_floor);
+    for (size_t r = 0; r < out.size(); ++r) out[r] = std::max(out[r], floor.data<double>()[r]);
+  }
+  return out;
+}
+
+Comparison compare(const ConstTensorView& gold, const ConstTensorView& got, const Noise& noise) {
+  GLMV_CHECK(equal_extents(gold, got), "gold ", gold, ", got ", got);
+  std::vector<double> rows = row_noise(gold, noise);
+  for (double& r : rows) r *= noise.factor;
+  return measure(as_f64(gold), as_f64(got), noise.rounded_to, rows, 1);
+}
+
+Comparison distance(const ConstTensorView& a, const ConstTensorView& b, DType unit) {
+  GLMV_CHECK(equal_extents(a, b), "one is ", a, ", the other ", b);
+  return measure(as_f64(a), as_f64(b), unit, std::vector<double>(static_cast<size_t>(rows_of(a)), 0.0), 0);
+}
+
+ExactComparison compare_exact(const ConstTensorView& expected, const ConstTensorView& got) {
+  GLMV_CHECK(equal_extents(expected, got), "expected ", expected, ", got ", got);
+  const Tensor want = as_f64(expected), have = as_f64(got);
+  ExactComparison c;
+  c.elements = expected.size();
+  for (int64_t i = 0; i < c.elements; ++i) {
+    const double a = want.data<double>()[i], b = have.data<double>()[i];
+    if (a == b || (std::isnan(a) && std::isnan(b))) continue;
+    if (c.different++ == 0) c.first = i, c.expected = a, c.got = b;
+  }
+  return c;
+}
+
+std::string index_text(const ConstTensorView& v, int64_t flat) {
+  std::vector<int64_t> index(static_cast<size_t>(v.rank));
+  for (int axis = v.rank - 1; axis >= 0; --axis) {
+    index[static_cast<size_t>(axis)] = flat % v.dim[axis];
+    flat /= v.dim[axis];
+  }
+  std::ostringstream out;
+  for (size_t i = 0; i < index.size(); ++i) out << (i == 0 ? "[" : ",") << index[i];
+  out << ']';
+  return out.str();
+}
+
+namespace {
+
+constexpr double kNone = -std::numeric_limits<double>::infinity();
+
+/// Per group the sum of its two largest values (its only one, if it has one).
+std::vector<double> group_values(const std::vector<double>& scores, int64_t groups) {
+  const size_t size = scores.size() / static_cast<size_t>(groups);
+  std::vector<double> out;
+  for (size_t g = 0; g < static_cast<size_t>(groups); ++g) {
+    std::vector<double> members(scores.begin() + static_cast<std::ptrdiff_t>(g * size),
+                                scores.begin() + static_cast<std::ptrdiff_t>((g + 1) * size));
+    std::sort(members.begin(), members.end(), std::greater<>());
+    out.push_back(size > 1 ? members[0] + members[1] : members[0]);
+  }
+  return out;
+}
+
+/// Largest value outside the set minus smallest inside it.
+double gap_of(const std::vector<double>& values, const std::vector<bool>& inside, const std::vector<bool>& eligible) {
+  double smallest = std::numeric_limits<double>::infinity(), largest = kNone;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (inside[i]) smallest = std::min(smallest, values[i]);
+    if (!inside[i] && eligible[i]) largest = std::max(largest, values[i]);
+  }
+  return largest == kNone ? kNone : largest - smallest;
+}
+
+/// The n largest; of equal values the lower index.
+std::vector<bool> top(const std::vector<double>& values, size_t n) {
+  std::vector<size_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] > values[b]; });
+  std::vector<bool> in(values.size(), false);
+  for (size_t i = 0; i < n && i < order.size(); ++i) in[order[i]] = true;
+  return in;
+}
+
+}  // namespace
+
+RoutingVerdict judge_routing(const std::vector<double>& scores, const std::vector<int64_t>& chosen,
+                             const RoutingRule& rule, double slack) {
+  const size_t groups = static_cast<size_t>(rule.n_group), size = scores.size() / groups;
+  std::vector<bool> expert_in(scores.size(), false), group_used(groups, false);
+  for (int64_t e : chosen) {
+    GLMV_CHECK(e >= 0 && static_cast<size_t>(e) < scores.size(), "expert ", e, " of ", scores.size());
+    expert_in[static_cast<size_t>(e)] = true;
+    group_used[static_cast<size_t>(e) / size] = true;
+  }
+  // Groups that must have been kept are those with a chosen expert; further ones are filled up with the best.
+  const std::vector<double> group_value = group_values(scores, rule.n_group);
+  std::vector<double> ranked = group_value;
+  for (size_t g = 0; g < groups; ++g) {
+    if (group_used[g]) ranked[g] = std::numeric_limits<double>::infinity();
+  }
+  const std::vector<bool> kept = top(ranked, static_cast<size_t>(rule.topk_group));
+  RoutingVerdict verdict;
+  verdict.gap = gap_of(group_value, kept, std::vector<bool>(groups, true));
+  std::vector<bool> eligible(scores.size());
+  for (size_t e = 0; e < scores.size(); ++e) eligible[e] = kept[e / size];
+  verdict.gap = std::max(verdict.gap, gap_of(scores, expert_in, eligible));
+  const auto used = static_cast<int64_t>(std::count(group_used.begin(), group_used.end(), true));
+  const auto distinct = static_cast<size_t>(std::count(expert_in.begin(), expert_in.end(), true));
+  verdict.legal = verdict.gap <= slack && used <= rule.topk_group && distinct == chosen.size();
+  // Gold's own choice, by the same rule with the true group ranking.
+  const std::vector<bool> own_groups = top(group_value, static_cast<size_t>(rule.topk_group));
+  std::vector<double> own = scores;
+  for (size_t e = 0; e < own.size(); ++e) {
+    if (!own_groups[e / size]) own[e] = kNone;
+  }
+  verdict.flipped = top(own, chosen.size()) != expert_in;
+  return verdict;
+}
+
+}  // namespace glmv

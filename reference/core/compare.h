@@ -1,0 +1,74 @@
+// The comparator: how far a tensor is from gold, and how far it may be. No tolerance is typed anywhere.
+//
+//   allowed(i) = 1 ulp of the output type at |gold_i|  +  factor * the largest error, within this row, of legal runs
+//
+// A legal run is one that computes the same thing with the same rounding points: the reference in its own type, the
+// reference with another order of summation, other correct programs. A row is one index of the first axis (a token, a
+// patch); a vector is one row per element. Gold is the reference in f64 on inputs that were rounded to their type.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "reference/core/arena.h"
+
+namespace glmv {
+
+/// What was found. Ulps are of the type that the result was rounded to, at |gold|.
+struct Comparison {
+  int64_t elements = 0;
+  int64_t bad = 0;          ///< outside what is allowed; a NaN or infinity that gold lacks always is
+  double peak_ulp = 0;
+  double p99_ulp = 0;
+  double allowed_ulp = 0;   ///< at the worst element
+  double relative_l2 = 0;   ///< |got - gold| / |gold|
+  double cosine = 1;
+  double excess = 0;        ///< largest |got - gold| / allowed: above 1 is a departure
+  int64_t worst = -1;       ///< flat row-major index of that element
+  double gold = 0, got = 0, allowed = 0;  ///< there
+
+  bool within() const { return bad == 0; }
+};
+
+/// What decides how much is allowed.
+struct Noise {
+  DType rounded_to = DType::f32;      ///< the type of one ulp: what the result was stored as
+  std::vector<Tensor> legal;          ///< runs of gold's extents, any float type
+  ConstTensorView row_floor;          ///< f32 or f64 [rows]: a measured distance to count like a legal run's; or empty
+  double factor = 2;                  ///< 3 for gradients
+};
+
+/// Per row of gold: the largest error of the legal runs (and the floor). f64 [rows].
+std::vector<double> row_noise(const ConstTensorView& gold, const Noise& noise);
+
+/// Compares got with gold. Extents must be equal; gold is f64, got any float type.
+Comparison compare(const ConstTensorView& gold, const ConstTensorView& got, const Noise& noise);
+
+/// Only the distances: b against a in ulps of `unit`, allowed is zero, so any difference is bad.
+Comparison distance(const ConstTensorView& a, const ConstTensorView& b, DType unit);
+
+/// Number of elements that differ (integers and floats by value, NaN equals NaN), and the first of them.
+struct ExactComparison {
+  int64_t elements = 0, different = 0, first = -1;
+  double expected = 0, got = 0;  ///< there
+};
+ExactComparison compare_exact(const ConstTensorView& expected, const ConstTensorView& got);
+
+/// "[3,17,5]" of a flat row-major index.
+std::string index_text(const ConstTensorView& v, int64_t flat);
+
+/// May a router have chosen these experts? f64 scores of one token: sigmoid(logits), and the same plus bias.
+struct RoutingRule {
+  int64_t n_group = 1, topk_group = 1;
+};
+struct RoutingVerdict {
+  bool legal = true;       ///< nothing unchosen beats a chosen one by more than `slack`
+  bool flipped = false;    ///< but it is not gold's own choice
+  double gap = 0;          ///< largest unchosen minus smallest chosen value, groups or experts, whichever is worse
+};
+/// `slack`: twice the measured error of a score. `chosen` ascends.
+RoutingVerdict judge_routing(const std::vector<double>& choice_scores, const std::vector<int64_t>& chosen,
+                             const RoutingRule& rule, double slack);
+
+}  // namespace glmv
