@@ -1,1 +1,57 @@
-int main() { return 0; }
+// glmv <verb> [flags]: parses, runs one verb, maps the one exception there is to an exit code.
+#include <csignal>
+#include <exception>
+#include <iostream>
+
+#include "cli/verbs.h"
+#include "reference/core/error.h"
+
+namespace {
+
+constexpr const char* kExitCodes =
+    "Exit codes: 0 within tolerance, 1 something differs or failed its check, 2 usage or configuration error,\n"
+    "3 input missing or corrupt, 4 partial, 5 a named device or backend is absent, 77 skipped, 130/143 on a signal.";
+
+int run(int argc, char** argv) {
+  using namespace glmv;
+  CLI::App app{"glmv: the GLM-4.5V reference. Looks at pictures, answers, and says where another engine departs."};
+  app.name("glmv");
+  app.set_version_flag("--version", GLMV_VERSION);
+  app.require_subcommand(1);
+  app.option_defaults()->ignore_underscore();
+  app.footer(kExitCodes);
+  int exit_code = 0;
+  cli::add_info(app, exit_code);
+  cli::add_preprocess(app, exit_code);
+  cli::add_generate(app, exit_code);
+  cli::add_trace(app, exit_code);
+  cli::add_crosscheck(app, exit_code);
+  cli::add_diff(app, exit_code);
+  cli::add_cases(app, exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const bool asked_for_help = e.get_exit_code() == 0;
+    app.exit(e, std::cout, std::cerr);
+    return asked_for_help ? 0 : static_cast<int>(ExitCode::usage);
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is a failed write, reported like any other
+  try {
+    return run(argc, argv);
+  } catch (const glmv::Error& e) {
+    std::cerr << "glmv: " << e.what() << '\n';
+    return static_cast<int>(e.code());
+  } catch (const std::bad_alloc&) {
+    std::cerr << "glmv: out of memory\n";
+    return static_cast<int>(glmv::ExitCode::bad_input);
+  } catch (const std::exception& e) {
+    std::cerr << "glmv: internal error: " << e.what() << '\n';
+    return static_cast<int>(glmv::ExitCode::differs);
+  }
+}

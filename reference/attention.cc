@@ -155,8 +155,28 @@ void weigh_values(const Acc* p, int64_t ldp, int64_t rows, const Acc* v, int64_t
   }
 }
 
+/// Scores of a block of keys in another legal order.
 template <class Acc>
-void attend(const AttentionArgs& a, const Item& item) {
+void score_in_order(const Acc* q, int64_t rows, const Acc* keys, int64_t n, int64_t width, Acc* scores, int64_t lds,
+                    Reduction reduction) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t s = 0; s < n; ++s) scores[r * lds + s] = dot(q + r * width, keys + s * width, width, reduction);
+  }
+}
+
+/// The weighted sum in another legal order.
+template <class Acc>
+void weigh_in_order(const Acc* p, int64_t ldp, int64_t rows, const Acc* v, int64_t n, int64_t width, Acc* out,
+                    Reduction reduction) {
+  std::vector<Acc> column(static_cast<size_t>(n));
+  for (int64_t e = 0; e < width; ++e) {
+    for (int64_t s = 0; s < n; ++s) column[static_cast<size_t>(s)] = v[s * width + e];
+    for (int64_t r = 0; r < rows; ++r) out[r * width + e] += dot(p + r * ldp, column.data(), n, reduction);
+  }
+}
+
+template <class Acc>
+void attend(const AttentionArgs& a, const Item& item, Reduction reduction) {
   const int64_t group = a.q.dim[1] / a.kv.kv_heads(), width = a.q.dim[2];
   const int64_t rows = item.count * group, query_0 = as<int32_t, 1>(a.cu_seqlens)(item.sequence) + item.first;
   const int64_t seen = std::max<int64_t>(visible_keys(a, item, item.first + item.count - 1), 0);
@@ -176,7 +196,11 @@ void attend(const AttentionArgs& a, const Item& item) {
   for (int64_t s = 0; s < seen; s += kKeyBlock) {
     const int64_t n = std::min(kKeyBlock, seen - s);
     gather(a.kv.k_pages, a.kv, item, s, n, block.data());
-    dot_tile(q.data(), width, rows, block.data(), width, n, width, scores.data() + s, padded);
+    if (reduction == Reduction::blocked) {
+      dot_tile(q.data(), width, rows, block.data(), width, n, width, scores.data() + s, padded);
+    } else {
+      score_in_order(q.data(), rows, block.data(), n, width, scores.data() + s, padded, reduction);
+    }
   }
   for (int64_t r = 0; r < rows; ++r) {
     softmax_row(scores.data() + r * padded, visible_keys(a, item, item.first + r / group), padded,
@@ -185,7 +209,11 @@ void attend(const AttentionArgs& a, const Item& item) {
   for (int64_t s = 0; s < seen; s += kKeyBlock) {
     const int64_t n = std::min(kKeyBlock, seen - s);
     gather(a.kv.v_pages, a.kv, item, s, n, block.data());
-    weigh_values(scores.data() + s, padded, rows, block.data(), n, width, out.data());
+    if (reduction == Reduction::blocked) {
+      weigh_values(scores.data() + s, padded, rows, block.data(), n, width, out.data());
+    } else {
+      weigh_in_order(scores.data() + s, padded, rows, block.data(), n, width, out.data(), reduction);
+    }
   }
   for (int64_t r = 0; r < rows; ++r) {
     store_row(out.data() + r * width, width, a.out.dtype, row_of(a.out, query_0 + r / group, head(r)));
@@ -194,12 +222,12 @@ void attend(const AttentionArgs& a, const Item& item) {
 
 }  // namespace
 
-void attention(const AttentionArgs& a, Exec) {
+void attention(const AttentionArgs& a, Exec exec) {
   check(a);
   const std::vector<Item> items = items_of(a);
   with_accumulator(a.out.dtype, [&](auto acc) {
     parallel_for(static_cast<int64_t>(items.size()),
-                 [&](int64_t i) { attend<decltype(acc)>(a, items[static_cast<size_t>(i)]); });
+                 [&](int64_t i) { attend<decltype(acc)>(a, items[static_cast<size_t>(i)], exec.reduction); });
   });
 }
 

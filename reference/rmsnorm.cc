@@ -19,14 +19,14 @@ namespace ref {
 namespace {
 
 template <class Acc>
-void body(const RmsNormArgs& a) {
+void body(const RmsNormArgs& a, Reduction reduction) {
   const std::vector<Acc> weight = widened<Acc>(a.weight);
   const int64_t width = a.x.dim[1];
   const DType inner = a.rounding == Rounding::hf || a.out.dtype == DType::f64 ? a.out.dtype : DType::f32;
   parallel_for(a.x.dim[0], [&](int64_t t) {
     std::vector<Acc> x(weight.size());
     load_row(row_of(a.x, t), a.x.dtype, width, x.data());
-    const Acc mean_square = dot(x.data(), x.data(), width) / static_cast<Acc>(width);
+    const Acc mean_square = dot(x.data(), x.data(), width, reduction) / static_cast<Acc>(width);
     const Acc scale = Acc(1) / std::sqrt(mean_square + static_cast<Acc>(a.eps));
     for (size_t h = 0; h < weight.size(); ++h) x[h] = weight[h] * round_to(inner, x[h] * scale);
     store_row(x.data(), width, a.out.dtype, row_of(a.out, t));
@@ -35,9 +35,9 @@ void body(const RmsNormArgs& a) {
 
 }  // namespace
 
-void rmsnorm(const RmsNormArgs& a, Exec) {
+void rmsnorm(const RmsNormArgs& a, Exec exec) {
   check(a);
-  with_accumulator(a.out.dtype, [&](auto acc) { body<decltype(acc)>(a); });
+  with_accumulator(a.out.dtype, [&](auto acc) { body<decltype(acc)>(a, exec.reduction); });
 }
 
 }  // namespace ref

@@ -31,8 +31,9 @@ void rope_table(const RopeTableArgs& a, Exec) {
     for (int64_t j = 0; j < frequencies; ++j) {
       GLMV_CHECK(axis(j) >= 0 && axis(j) < position.dim[0], "axis ", axis(j), " of frequency ", j);
       const float angle = static_cast<float>(position(axis(j), t)) * inv_freq(j);
-      cosine[static_cast<size_t>(j)] = std::cos(angle);
-      sine[static_cast<size_t>(j)] = std::sin(angle);
+      // Rounded once from double: the true f32 value, whatever library evaluates it.
+      cosine[static_cast<size_t>(j)] = static_cast<float>(std::cos(static_cast<double>(angle)));
+      sine[static_cast<size_t>(j)] = static_cast<float>(std::sin(static_cast<double>(angle)));
     }
     store_row(cosine.data(), frequencies, a.cos.dtype, row_of(a.cos, t));
     store_row(sine.data(), frequencies, a.sin.dtype, row_of(a.sin, t));

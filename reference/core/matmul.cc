@@ -265,6 +265,7 @@ void matmul(const ConstTensorView& x, const Weight& w, const ConstTensorView& bi
   check_shapes(x, w, bias, out);
   if (out.size() == 0) return;
   if (reduction == Reduction::eigen) return matmul_eigen(x, w, bias, out);
+  if (reduction != Reduction::blocked) return matmul_in_order(x, w, bias, out, reduction);
   with_accumulator(out.dtype, [&](auto acc) { product<decltype(acc)>(x, w, bias, out); });
 }
 

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "reference/core/exec.h"
 #include "reference/core/simd.h"
 #include "reference/core/view.h"
 
@@ -65,6 +66,19 @@ Acc dot(const Acc* a, const Acc* b, int64_t n) {
     acc = simd::fma(x, y, acc);
   }
   return simd::sum(acc);
+}
+
+/// The same sum in another legal order: what the noise of an order is measured with.
+template <class Acc>
+Acc dot(const Acc* a, const Acc* b, int64_t n, Reduction reduction) {
+  if (reduction == Reduction::blocked) return dot(a, b, n);
+  Acc sum = 0, negative = 0;
+  for (int64_t step = 0; step < n; ++step) {
+    const int64_t i = reduction == Reduction::reversed ? n - 1 - step : step;
+    const Acc product = a[i] * b[i];
+    (reduction == Reduction::signs_apart && product < 0 ? negative : sum) += product;
+  }
+  return sum + negative;
 }
 
 /// True if a view has adjacent elements along its last axis.

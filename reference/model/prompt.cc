@@ -140,33 +140,33 @@ Prompt make_prompt(const Processor& p, const std::vector<Message>& messages, con
 
 namespace {
 
-std::vector<Grid> read_grids(const SafetensorsFile& trace, const std::string& name) {
+std::vector<Grid> read_grids(const TensorMap& trace, const std::string& label, const std::string& name) {
   std::vector<Grid> grids;
-  if (!trace.has(name)) return grids;
-  const ConstTensorView v = trace.get(name);
+  if (trace.count(name) == 0) return grids;
+  const ConstTensorView v = trace.at(name);
   if (v.dtype != DType::i64 || v.rank != 2 || v.dim[1] != 3) {
-    input_error(trace.path(), ": ", name, " is ", v, ", expected i64 [n,3]");
+    input_error(label, ": ", name, " is ", v, ", expected i64 [n,3]");
   }
   const auto grid = as<int64_t, 2>(v);
   constexpr int64_t kLargest = 1 << 20;
   for (int64_t i = 0; i < grid.dim[0]; ++i) {
     for (int axis = 0; axis < 3; ++axis) {
-      if (grid(i, axis) < 1 || grid(i, axis) > kLargest) input_error(trace.path(), ": ", name, " has ", grid(i, axis));
+      if (grid(i, axis) < 1 || grid(i, axis) > kLargest) input_error(label, ": ", name, " has ", grid(i, axis));
     }
     grids.push_back({grid(i, 0), grid(i, 1), grid(i, 2)});
   }
   return grids;
 }
 
-Tensor read_pixels(const SafetensorsFile& trace, const std::string& name, const std::vector<Grid>& grids,
-                   const ModelConfig& config) {
+Tensor read_pixels(const TensorMap& trace, const std::string& label, const std::string& name,
+                   const std::vector<Grid>& grids, const ModelConfig& config) {
   int64_t patches = 0;
   for (const Grid& g : grids) patches += g[0] * g[1] * g[2];
   if (patches == 0) return {};
-  if (!trace.has(name)) input_error(trace.path(), ": grids for ", patches, " patches but no ", name);
-  const ConstTensorView v = trace.get(name);
+  if (trace.count(name) == 0) input_error(label, ": grids for ", patches, " patches but no ", name);
+  const ConstTensorView v = trace.at(name);
   if (!is_float(v.dtype) || v.rank != 2 || v.dim[0] != patches || v.dim[1] != config.vision.patch_numbers()) {
-    input_error(trace.path(), ": ", name, " is ", v, ", the grids and the configuration want [", patches, ',',
+    input_error(label, ": ", name, " is ", v, ", the grids and the configuration want [", patches, ',',
                 config.vision.patch_numbers(), ']');
   }
   Tensor pixels(DType::f32, v);
@@ -189,24 +189,25 @@ Tensor tensor_of(const std::vector<Grid>& grids) {
 
 }  // namespace
 
-Prompt prompt_from_trace(const SafetensorsFile& trace, const ModelConfig& config) {
-  const ConstTensorView ids = trace.get("input_ids");
+Prompt prompt_from_trace(const TensorMap& trace, const std::string& label, const ModelConfig& config) {
+  if (trace.count("input_ids") == 0) input_error(label, ": no input_ids, so there is no prompt to run");
+  const ConstTensorView ids = trace.at("input_ids");
   if (ids.dtype != DType::i64 || ids.rank != 1 || ids.size() == 0) {
-    input_error(trace.path(), ": input_ids is ", ids, ", expected i64 [T] of one sequence");
+    input_error(label, ": input_ids is ", ids, ", expected i64 [T] of one sequence");
   }
   Prompt prompt;
   const auto id = as<int64_t, 1>(ids);
   for (int64_t t = 0; t < id.dim[0]; ++t) {
     if (id(t) < 0 || id(t) >= config.text.vocab_size) {
-      input_error(trace.path(), ": input_ids[", t, "] is ", id(t), ", the vocabulary has ", config.text.vocab_size);
+      input_error(label, ": input_ids[", t, "] is ", id(t), ", the vocabulary has ", config.text.vocab_size);
     }
     prompt.ids.push_back(id(t));
   }
   prompt.types = token_types(prompt.ids, config);
-  prompt.image_grids = read_grids(trace, "image_grid_thw");
-  prompt.video_grids = read_grids(trace, "video_grid_thw");
-  prompt.pixel_values = read_pixels(trace, "pixel_values", prompt.image_grids, config);
-  prompt.pixel_values_videos = read_pixels(trace, "pixel_values_videos", prompt.video_grids, config);
+  prompt.image_grids = read_grids(trace, label, "image_grid_thw");
+  prompt.video_grids = read_grids(trace, label, "video_grid_thw");
+  prompt.pixel_values = read_pixels(trace, label, "pixel_values", prompt.image_grids, config);
+  prompt.pixel_values_videos = read_pixels(trace, label, "pixel_values_videos", prompt.video_grids, config);
   prompt.positions = rope_index(prompt.ids, prompt.image_grids, prompt.video_grids, config);
   return prompt;
 }

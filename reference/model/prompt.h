@@ -1,6 +1,7 @@
 // From messages and media to what the model takes: token ids, patches, grids, positions.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -51,8 +52,12 @@ struct Processor {
 Prompt make_prompt(const Processor& processor, const std::vector<Message>& messages, const ChatOptions& options,
                    const std::vector<Image>& images, const std::vector<Clip>& clips);
 
+/// Tensors by trace name.
+using TensorMap = std::map<std::string, ConstTensorView>;
+
 /// The recorded inputs of a trace (input_ids, pixel_values, image_grid_thw, ...); positions are computed anew.
-Prompt prompt_from_trace(const SafetensorsFile& trace, const ModelConfig& config);
+/// `label` names the trace in messages. Error (exit code 3) if inputs are missing, malformed or contradict each other.
+Prompt prompt_from_trace(const TensorMap& trace, const std::string& label, const ModelConfig& config);
 
 /// The same inputs as tensors under their trace names.
 std::vector<std::pair<std::string, Tensor>> prompt_tensors(const Prompt& prompt);

@@ -1,0 +1,87 @@
+// crosscheck: the first place where another program departs from the truth.
+#include "crosscheck/crosscheck.h"
+
+#include "cli/flags.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/verbs.h"
+#include "crosscheck/report.h"
+
+namespace glmv::cli {
+namespace {
+
+struct Flags {
+  std::string model, against, mistake, output, against_backend;
+  RunFlags run;
+  PromptFlags prompt;
+  bool json = false, verbose = false, quiet = false, exit_zero = false, list = false, no_explain = false;
+  int64_t page_size = 0;
+};
+
+constexpr const char* kExamples = R"(Examples:
+  glmv crosscheck --model tests/golden/moe_a --against tests/golden/moe_a/traces/two_images.safetensors
+      every point of a Hugging Face trace against the f64 gold run; exit code 0 if all of it is noise
+  glmv crosscheck --model tests/golden/moe_a --against tests/golden/moe_a/traces/two_images.safetensors \
+      --mistake rope=even_odd
+      the same with a known mistake built into our side, to see what such a departure looks like
+  glmv crosscheck --model tests/golden/dense_b --against tests/golden/dense_b/traces/greedy.bf16.safetensors --verbose
+      every point with its distance, the noise and what is allowed, in bf16)";
+
+std::string catalogue() {
+  std::string text;
+  for (const Mistake& m : mistakes()) text += concat(m.name, std::string(m.name.size() < 32 ? 32 - m.name.size() : 1, ' '), m.description, '\n');
+  return text;
+}
+
+int run(const Flags& f) {
+  if (f.list) {
+    write_result(catalogue(), f.output);
+    return 0;
+  }
+  if (f.against.empty()) usage_error("--against TRACE.safetensors is missing (glmv trace and make_golden.py write such files)");
+  f.run.use();
+  Progress progress(f.quiet);
+  const Model model = Model::open(f.model);
+  const Theirs theirs = theirs_from(SafetensorsFile::open(f.against));
+  CrosscheckOptions options;
+  options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs.metadata) : f.run.activation();
+  options.mistake = f.mistake.empty() ? nullptr : &find_mistake(f.mistake);
+  options.explain = !f.no_explain;
+  options.page_size = f.page_size;
+  options.progress = [&](const std::string& what) { progress.say(what); };
+  Prompt preprocessed;
+  if (f.prompt.given()) {
+    preprocessed = f.prompt.make(Processor::open(model.dir));
+    options.preprocessed = &preprocessed;
+  }
+  const CrosscheckReport report = crosscheck(model, theirs, options);
+  progress.clear();
+  write_result(f.json ? json_report(report) : text_report(report, f.verbose), f.output);
+  return report.within() || f.exit_zero ? 0 : static_cast<int>(ExitCode::differs);
+}
+
+}  // namespace
+
+void add_crosscheck(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("crosscheck", "Compare a trace with the reference, stage by stage; names the first departure");
+  add_model(*verb, flags->model);
+  verb->add_option("--against", flags->against, "the trace to judge");
+  verb->add_option("--mistake", flags->mistake, "build a known mistake into our side");
+  verb->add_flag("--list-mistakes", flags->list, "print the catalogue of known mistakes");
+  verb->add_flag("--no-explain", flags->no_explain, "do not try the catalogue on a departure");
+  flags->run.dtype.clear();
+  flags->run.add(*verb);
+  verb->get_option("--dtype")->default_str("the trace's");
+  flags->prompt.add(*verb, false);
+  verb->add_option("--page-size", flags->page_size, "tokens per page of our KV cache; 0 = one page")->check(CLI::Range(0, 1 << 20));
+  verb->add_flag("--json", flags->json, "print JSON (glmv.crosscheck/1)");
+  verb->add_flag("-v,--verbose", flags->verbose, "print every point, not only the stages");
+  verb->add_flag("-q,--quiet", flags->quiet, "no progress");
+  verb->add_flag("--exit-zero", flags->exit_zero, "exit code 0 even if something departs");
+  verb->add_option("-o,--output", flags->output, "write the report to a file");
+  verb->footer(kExamples);
+  verb->callback([flags, &exit_code] { exit_code = run(*flags); });
+}
+
+}  // namespace glmv::cli

@@ -1,0 +1,155 @@
+// generate: answers a question about pictures, greedily.
+#include "reference/model/generate.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+
+#include "cli/flags.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/verbs.h"
+
+namespace glmv::cli {
+namespace {
+
+volatile std::sig_atomic_t stop_signal = 0;
+void on_signal(int signal) { stop_signal = signal; }
+
+struct Flags {
+  std::string model, output;
+  RunFlags run;
+  PromptFlags prompt;
+  int64_t max_new_tokens = 128, chunk = 0, page_size = 0;
+  bool ignore_eos = false, json = false, quiet = false, warm_up = false;
+};
+
+constexpr const char* kExamples = R"(Examples:
+  glmv generate --image data/tiny/glm45v/heldout/objects-000-0.png --prompt "How many circles are there?"
+      reasons, then answers; the text streams to stdout
+  glmv generate --image data/tiny/glm45v/heldout/number-000-0.png --prompt "What number is shown?" --no-think --json
+      token ids, text, answer, boxes and timings as JSON (glmv.generate/1)
+  glmv generate --image a.png --image b.png --prompt "Which picture has more objects?" --dtype bf16 --threads 1
+      two pictures, rounding where the Hugging Face model rounds)";
+
+/// Prints text as it becomes complete; knows the tokenizer only if the snapshot has one.
+struct Stream {
+  const Tokenizer* tokenizer;
+  StreamDecoder decoder;
+  explicit Stream(const Tokenizer& t) : tokenizer(&t), decoder(t) {}
+  void push(int64_t id) { std::cout << decoder.push(id) << std::flush; }
+  void finish() { std::cout << decoder.finish() << std::endl; }
+};
+
+Json boxes_json(const std::string& answer, const Prompt& prompt, const std::vector<Image>& pictures) {
+  Json out = Json::array();
+  for (const auto& box : parse_boxes(answer)) {
+    Json one = {{"thousandths", box}};
+    // Boxes are relative to a picture; with several pictures nothing says to which one.
+    if (pictures.size() == 1 && prompt.video_grids.empty()) one["pixels"] = box_to_pixels(box, pictures[0].width, pictures[0].height);
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+Json as_json(const Flags& f, const Prompt& prompt, const Generation& g, const Timings& t, const Tokenizer* tokenizer) {
+  Json out = result_header("generate");
+  out["backend"] = f.run.backend;
+  out["dtype"] = f.run.dtype;
+  out["prompt_tokens"] = prompt.ids.size();
+  out["completion_tokens"] = g.ids.size();
+  out["token_ids"] = g.ids;
+  out["margins"] = g.margins;
+  out["finish_reason"] = g.finish_reason;
+  if (tokenizer) {
+    const std::string text = tokenizer->decode(g.ids);
+    const Answer answer = parse_answer(text, f.prompt.no_think);
+    std::vector<Image> pictures;
+    for (const std::string& path : f.prompt.images) pictures.push_back(read_image(path));
+    out["text"] = text;
+    out["thinking"] = answer.thinking;
+    out["answer"] = answer.answer;
+    out["boxed"] = answer.boxed;
+    out["boxes"] = boxes_json(answer.boxed.empty() ? answer.answer : answer.boxed.back(), prompt, pictures);
+  }
+  out["timings"] = {{"vision_ns", t.vision_ns}, {"prefill_ns", t.prefill_ns}, {"decode_ns", t.decode_ns}};
+  return out;
+}
+
+void say_timings(const Prompt& p, const Generation& g, const Timings& t) {
+  const auto seconds = [](int64_t ns) { return static_cast<double>(ns) * 1e-9; };
+  std::cerr << fmt::format("[{} prompt tokens, {} new, {}; vision {:.3f} s, prefill {:.3f} s, decode {:.3f} s]\n", p.ids.size(), g.ids.size(),
+                           g.finish_reason == "stop" ? "ended by itself" : g.finish_reason == "length" ? "cut at --max-new-tokens" : "interrupted",
+                           seconds(t.vision_ns), seconds(t.prefill_ns), seconds(t.decode_ns));
+}
+
+int run(const Flags& f) {
+  const Backend& backend = f.run.use();
+  const Model model = Model::open(f.model);
+  const bool recorded = !f.prompt.inputs.empty();
+  const bool has_tokenizer = !recorded || std::filesystem::exists(model.dir + "/tokenizer.json");
+  const Tokenizer tokenizer = has_tokenizer ? Tokenizer::open(model.dir) : Tokenizer();
+  const Prompt prompt = f.prompt.load(model.dir, model.config);
+  SessionOptions options;
+  options.activation = f.run.activation();
+  options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + f.max_new_tokens;
+  options.chunk = f.chunk;
+  options.page_size = f.page_size;
+  GenerateOptions how;
+  how.max_new_tokens = f.max_new_tokens;
+  how.ignore_eos = f.ignore_eos;
+  if (f.warm_up) {
+    Session session(model, backend, options);
+    generate(session, prompt, model.config, how);
+  }
+  Progress progress(f.quiet || f.json);
+  Stream stream(tokenizer);
+  const bool streaming = !f.json && f.output.empty() && has_tokenizer;
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  int64_t made = 0;
+  how.on_token = [&](int64_t id) {
+    if (streaming) stream.push(id);
+    if (!streaming) progress.say(fmt::format("{} tokens", ++made));
+    return stop_signal == 0;
+  };
+  Session session(model, backend, options);
+  const Generation g = generate(session, prompt, model.config, how);
+  progress.clear();
+  if (streaming) {
+    stream.finish();
+    if (!std::cout) input_error("stdout: cannot write the answer");
+  } else if (f.json) {
+    write_json(as_json(f, prompt, g, session.timings(), has_tokenizer ? &tokenizer : nullptr), f.output);
+  } else {
+    std::string text = has_tokenizer ? tokenizer.decode(g.ids) : "";
+    if (!has_tokenizer) for (const int64_t id : g.ids) text += std::to_string(id) + ' ';
+    write_result(text + '\n', f.output);
+  }
+  if (!f.quiet && !f.json) say_timings(prompt, g, session.timings());
+  return stop_signal == 0 ? 0 : 128 + stop_signal;
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("generate", "Answer a question about pictures and clips (greedy)");
+  add_model(*verb, flags->model);
+  flags->prompt.add(*verb, true);
+  flags->run.add(*verb);
+  verb->add_option("-n,--max-new-tokens", flags->max_new_tokens, "stop after this many tokens")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  verb->add_flag("--ignore-eos", flags->ignore_eos, "go on after an end-of-sequence token (for timing)");
+  verb->add_option("--chunk", flags->chunk, "prompt tokens per forward pass; 0 = all")->check(CLI::Range(0, 1 << 20));
+  verb->add_option("--page-size", flags->page_size, "tokens per page of the KV cache; 0 = one page")->check(CLI::Range(0, 1 << 20));
+  verb->add_flag("--warm-up", flags->warm_up, "run once untimed before (for timing)");
+  verb->add_flag("--json", flags->json, "print JSON (glmv.generate/1) instead of streaming");
+  verb->add_flag("-q,--quiet", flags->quiet, "no timings, no progress");
+  verb->add_option("-o,--output", flags->output, "write the answer to a file");
+  verb->footer(kExamples);
+  verb->callback([flags, &exit_code] { exit_code = run(*flags); });
+}
+
+}  // namespace glmv::cli

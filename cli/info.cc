@@ -1,0 +1,174 @@
+// info: what a model is and what it costs; which backends this program has.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "cli/flags.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+#include "reference/backends.h"
+#include "reference/model/summary.h"
+
+namespace glmv::cli {
+namespace {
+namespace fs = std::filesystem;
+
+struct Flags {
+  std::string model, output;
+  bool json = false;
+};
+
+constexpr const char* kExamples = R"(Examples:
+  glmv info
+      the embedded tiny model: parameters, bytes, cache, arithmetic, backends
+  glmv info --model data/published/zai-org--GLM-4.5V/config.json
+      the same for a configuration without weights
+  glmv info --model zai-org/GLM-4.5V --json
+      a snapshot in the local Hugging Face cache, as JSON (glmv.info/1))";
+
+/// The weights that lie beside the configuration, if any.
+struct Files {
+  bool present = false;
+  int64_t files = 0, tensors = 0, file_bytes = 0, tensor_bytes = 0;
+  std::vector<std::string> unused;
+};
+
+Files look_at_weights(const std::string& dir, const ModelConfig& config) {
+  Files found;
+  if (!fs::is_directory(dir)) return found;
+  const bool any = fs::exists(dir + "/model.safetensors") || fs::exists(dir + "/model.safetensors.index.json");
+  if (!any) return found;
+  const Checkpoint checkpoint = Checkpoint::open(dir);
+  load_weights(config, checkpoint);  // a missing or misshapen tensor is an error here and now
+  found.present = true;
+  found.files = static_cast<int64_t>(checkpoint.files().size());
+  found.tensors = static_cast<int64_t>(checkpoint.names().size());
+  for (const std::string& file : checkpoint.files()) found.file_bytes += static_cast<int64_t>(fs::file_size(file));
+  found.tensor_bytes = checkpoint.data_bytes();
+  found.unused = unused_tensors(config, checkpoint);
+  return found;
+}
+
+int64_t implemented(const Backend& backend, int64_t& all) {
+  int64_t n = 0;
+  backend.ops.for_each([&](const char*, const auto& op) { ++all, n += static_cast<bool>(op); });
+  return n;
+}
+
+std::string heads_text(const ModelConfig& c) {
+  const TextConfig& t = c.text;
+  std::string experts = "dense MLP " + std::to_string(t.intermediate_size);
+  if (t.num_experts > 0) {
+    experts = fmt::format("{} experts of {}, top {} + {} shared, {} of {} groups, scaling {}; {} dense layers first", t.num_experts,
+                          t.moe_intermediate_size, t.num_experts_per_tok, t.num_shared_experts, t.topk_group, t.n_group,
+                          t.routed_scaling_factor, t.first_dense_layers);
+  }
+  const VisionConfig& v = c.vision;
+  return fmt::format(
+      "  text      {} layers, hidden {}, {} query / {} kv heads of {}, vocabulary {}, {} positions\n"
+      "            {}\n"
+      "  rotary    {} of {} dimensions, theta {}, sections {}/{}/{}, {} ({} in the file)\n"
+      "  vision    {} blocks, hidden {}, {} heads of {}, patches {}x{}x{}, {}x{} merged, position table {}x{}\n",
+      t.num_layers, t.hidden_size, t.num_heads, t.num_kv_heads, t.head_dim, grouped(t.vocab_size), grouped(t.max_position_embeddings),
+      experts, t.rotary_dim, t.head_dim, t.rope_theta, t.mrope_section[0], t.mrope_section[1], t.mrope_section[2],
+      c.family == Family::moe ? "pairs (j, j+R/2)" : "pairs (2j, 2j+1)", c.rope_layout, v.depth, v.hidden_size, v.num_heads, v.head_dim(),
+      v.temporal_patch_size, v.patch_size, v.patch_size, v.spatial_merge_size, v.spatial_merge_size, v.table_side(), v.table_side());
+}
+
+std::string costs_text(const ModelSummary& s) {
+  std::string out;
+  for (const ComponentCount& c : s.components) {
+    out += fmt::format("  {:<18}{:>18}  in {} tensors\n", name_of(c.component), grouped(c.parameters), grouped(c.tensors));
+  }
+  out += fmt::format("  {:<18}{:>18}  in {} tensors: text {}, vision {}\n", "total", grouped(s.parameters), grouped(s.tensors),
+                     grouped(s.text_parameters), grouped(s.vision_parameters));
+  out += fmt::format("  {:<18}{:>18}  per token; {} with lm_head\n", "active", grouped(s.active_parameters),
+                     grouped(s.active_parameters_with_head));
+  out += fmt::format("  {:<18}{:>18}  in bf16 ({})\n", "bytes", grouped(s.bytes_as_published), bytes_text(s.bytes_as_published));
+  out += fmt::format("  {:<18}{:>18}  per token in bf16\n", "KV cache bytes", grouped(2 * s.kv_values_per_token));
+  out += fmt::format("  {:<18}{:>18}  per token, + {} per key seen, + {} per row of logits\n", "FLOPs, decoder",
+                     grouped(s.decoder_flops_per_token), grouped(s.attention_flops_per_key), grouped(s.head_flops_per_row));
+  return out + fmt::format("  {:<18}{:>18}  per patch, attention not counted\n", "FLOPs, vision", grouped(s.vision_flops_per_patch));
+}
+
+std::string files_text(const Files& f) {
+  if (!f.present) return "  weights   none here\n";
+  std::string out = fmt::format("  weights   {} tensors, {} bytes of data in {} file{} of {} bytes\n", grouped(f.tensors), grouped(f.tensor_bytes), f.files,
+                                f.files == 1 ? "" : "s", grouped(f.file_bytes));
+  if (!f.unused.empty()) out += fmt::format("            {} tensors are not used, the first is {}\n", f.unused.size(), f.unused[0]);
+  return out;
+}
+
+std::string backends_text() {
+  std::string out = "backends\n";
+  for (const Backend* b : linked_backends()) {
+    int64_t all = 0;
+    const int64_t n = implemented(*b, all);
+    out += fmt::format("  {:<9} {} of {} ops{}\n", b->name, n, all, b->emulated ? ", emulated" : "");
+  }
+  return out + "  cuda, hip are not built into this program\n";
+}
+
+Json as_json(const std::string& dir, const ModelConfig& c, const ModelSummary& s, const Files& f) {
+  Json out = result_header("info");
+  out["model"] = dir;
+  out["architecture"] = c.architecture;
+  out["model_type"] = c.model_type;
+  out["rope_layout"] = c.rope_layout;
+  out["layers"] = c.text.num_layers;
+  out["parameters"] = s.parameters;
+  out["text_parameters"] = s.text_parameters;
+  out["vision_parameters"] = s.vision_parameters;
+  out["active_parameters"] = s.active_parameters;
+  out["active_parameters_with_head"] = s.active_parameters_with_head;
+  out["tensors"] = s.tensors;
+  out["published_bytes"] = s.bytes_as_published;
+  out["kv_cache_bytes_per_token"] = 2 * s.kv_values_per_token;
+  out["decoder_flops_per_token"] = s.decoder_flops_per_token;
+  out["attention_flops_per_key"] = s.attention_flops_per_key;
+  out["head_flops_per_row"] = s.head_flops_per_row;
+  out["vision_flops_per_patch"] = s.vision_flops_per_patch;
+  for (const ComponentCount& part : s.components) {
+    out["components"][name_of(part.component)] = {{"tensors", part.tensors}, {"parameters", part.parameters}};
+  }
+  if (f.present) {
+    out["weights"] = {{"files", f.files}, {"tensors", f.tensors}, {"file_bytes", f.file_bytes},
+                      {"tensor_bytes", f.tensor_bytes}, {"unused", f.unused}};
+  }
+  for (const Backend* b : linked_backends()) {
+    int64_t all = 0;
+    const int64_t n = implemented(*b, all);
+    out["backends"].push_back({{"name", b->name}, {"ops", n}, {"of_ops", all}, {"emulated", b->emulated}});
+  }
+  return out;
+}
+
+int run(const Flags& f) {
+  const std::string dir = resolve_model(f.model);
+  const ModelConfig config = read_config(dir);
+  const ModelSummary summary = summarise(config);
+  const Files files = look_at_weights(dir, config);
+  if (f.json) {
+    write_json(as_json(dir, config, summary, files), f.output);
+    return 0;
+  }
+  const std::string head = fmt::format("{}\n  {} ({}){}\n", dir, config.architecture, config.model_type,
+                                       config.quantization.method.empty() ? "" : ", quantised: " + config.quantization.method);
+  write_result(head + heads_text(config) + files_text(files) + "parameters and costs\n" + costs_text(summary) + backends_text(), f.output);
+  return 0;
+}
+
+}  // namespace
+
+void add_info(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("info", "What a model is: shape, parameters, bytes, cache, arithmetic; backends");
+  add_model(*verb, flags->model);
+  verb->add_flag("--json", flags->json, "print JSON (glmv.info/1)");
+  verb->add_option("-o,--output", flags->output, "write the result to a file");
+  verb->footer(kExamples);
+  verb->callback([flags, &exit_code] { exit_code = run(*flags); });
+}
+
+}  // namespace glmv::cli

@@ -1,0 +1,27 @@
+// Results: to stdout or a file, whole or not at all, and never silently lost.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace glmv::cli {
+
+using Json = nlohmann::ordered_json;
+
+/// Writes text to `path`, or to stdout if it is empty or "-". A file is written beside and renamed. Error (exit code 3)
+/// if not every byte arrived.
+void write_result(const std::string& text, const std::string& path);
+
+/// The same for JSON, indented, with a newline at the end. NaN and infinity become null.
+void write_json(const Json& json, const std::string& path);
+
+/// {"schema": "glmv.<kind>/1", "created": now in UTC, "version": ...}
+Json result_header(const std::string& kind);
+
+/// Numbers with thousands separators: 107,710,933,120.
+std::string grouped(int64_t n);
+
+/// 1.5 GiB, 12.0 MiB, 345 bytes.
+std::string bytes_text(int64_t n);
+
+}  // namespace glmv::cli

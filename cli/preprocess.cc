@@ -1,0 +1,107 @@
+// preprocess: stages 0 to 3, from pictures and a question to patches, token ids and positions. No weights needed.
+#include <fmt/format.h>
+
+#include "cli/flags.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+#include "data/trace.h"
+
+namespace glmv::cli {
+namespace {
+
+struct Flags {
+  std::string model, output;
+  PromptFlags prompt;
+  bool json = false;
+};
+
+constexpr const char* kExamples = R"(Examples:
+  glmv preprocess --image data/tiny/glm45v/heldout/objects-000-0.png --prompt "How many circles are there?"
+      grids, token count, positions and the prompt as the tokenizer sees it
+  glmv preprocess --image a.png --image b.jpg --prompt "Which picture has more objects?" -o inputs.safetensors
+      the tensors themselves, under their trace names; `glmv trace --inputs` takes them
+  glmv preprocess --model zai-org/GLM-4.5V --image a.png --prompt "What is this?" --no-think --json
+      for a snapshot in the local Hugging Face cache, as JSON with the token ids)";
+
+Json grids_json(const std::vector<Grid>& grids) {
+  Json out = Json::array();
+  for (const Grid& g : grids) out.push_back(g);
+  return out;
+}
+
+Json as_json(const Prompt& p, const Processor& processor) {
+  Json out = result_header("preprocess");
+  out["image_backend"] = "torchvision";
+  out["prompt_tokens"] = p.ids.size();
+  out["image_grid_thw"] = grids_json(p.image_grids);
+  out["video_grid_thw"] = grids_json(p.video_grids);
+  out["rope_delta"] = p.positions.rope_delta;
+  out["token_ids"] = p.ids;
+  out["text"] = processor.tokenizer.decode(p.ids);
+  return out;
+}
+
+/// The prompt with every run of one repeated token written once, "<|image|> x 16".
+std::string short_text(const Prompt& p, const Tokenizer& tokenizer) {
+  std::string out;
+  for (size_t begin = 0; begin < p.ids.size();) {
+    size_t end = begin;
+    while (end < p.ids.size() && p.ids[end] == p.ids[begin]) ++end;
+    const std::string token = tokenizer.decode({p.ids[begin]});
+    if (end - begin > 4) {
+      out += fmt::format("{} x {} ", token, end - begin);
+    } else {
+      for (size_t i = begin; i < end; ++i) out += tokenizer.token_bytes(p.ids[begin]);
+    }
+    begin = end;
+  }
+  return out;
+}
+
+std::string as_text(const Prompt& p, const Processor& processor) {
+  std::string out;
+  const auto list = [&](const char* what, const std::vector<Grid>& grids) {
+    for (const Grid& g : grids) {
+      out += fmt::format("{}  {} x {} x {} patches, {} tokens\n", what, g[0], g[1], g[2],
+                         g[0] * g[1] * g[2] / (processor.image.merge_size * processor.image.merge_size));
+    }
+  };
+  list("picture", p.image_grids);
+  list("clip   ", p.video_grids);
+  out += fmt::format("prompt   {} tokens, rope_delta {} (the next token stands at position {})\n", p.ids.size(), p.positions.rope_delta,
+                     static_cast<int64_t>(p.ids.size()) + p.positions.rope_delta);
+  return out + short_text(p, processor.tokenizer) + '\n';
+}
+
+int run(const Flags& f) {
+  const Processor processor = Processor::open(resolve_model(f.model));
+  const Prompt prompt = f.prompt.make(processor);
+  if (!f.output.empty() && !f.json) {
+    TraceWriter trace;
+    for (auto& [name, value] : prompt_tensors(prompt)) trace.add(name, value);
+    trace.metadata() = {{"producer", "glmv"}, {"version", GLMV_VERSION}, {"image_backend", "torchvision"}};
+    trace.write(f.output);
+    return 0;
+  }
+  if (f.json) {
+    write_json(as_json(prompt, processor), f.output);
+  } else {
+    write_result(as_text(prompt, processor), "");
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_preprocess(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("preprocess", "From pictures and a question to patches, token ids and positions");
+  add_model(*verb, flags->model);
+  flags->prompt.add(*verb, false);
+  verb->add_flag("--json", flags->json, "print JSON (glmv.preprocess/1)");
+  verb->add_option("-o,--output", flags->output, "write the tensors (safetensors; with --json: the JSON) to a file");
+  verb->footer(kExamples);
+  verb->callback([flags, &exit_code] { exit_code = run(*flags); });
+}
+
+}  // namespace glmv::cli

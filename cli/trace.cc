@@ -1,0 +1,108 @@
+// trace: runs a prompt and writes every point on the way into one safetensors file.
+#include <fmt/format.h>
+
+#include <regex>
+
+#include "cli/flags.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/verbs.h"
+#include "crosscheck/crosscheck.h"
+#include "crosscheck/record.h"
+#include "crosscheck/stages.h"
+#include "data/trace.h"
+#include "reference/model/generate.h"
+
+namespace glmv::cli {
+namespace {
+
+struct Flags {
+  std::string model, output, layers, mistake;
+  RunFlags run;
+  PromptFlags prompt;
+  int64_t steps = 0, chunk = 0, page_size = 0;
+  bool quiet = false;
+};
+
+constexpr const char* kExamples = R"(Examples:
+  glmv trace --image data/tiny/glm45v/heldout/objects-000-0.png --prompt "How many circles are there?" -o mine.safetensors
+      every point of the prompt in f32; `glmv crosscheck --against mine.safetensors` judges it
+  glmv trace --model tests/golden/moe_a --inputs tests/golden/moe_a/traces/greedy.safetensors --steps 4 -o mine.safetensors
+      recorded inputs and four greedy decode steps
+  glmv trace --image a.png --prompt "What is this?" --dtype bf16 --layers "layers\.[01]\.|logits" -o mine.safetensors
+      two decoder layers and the logits only, in bf16)";
+
+/// Greedy tokens to feed, found by a run of their own.
+std::vector<int64_t> greedy_tokens(const Model& model, const Backend& backend, const Prompt& prompt, const Flags& f) {
+  if (f.steps == 0) return {};
+  SessionOptions options;
+  options.activation = f.run.activation();
+  options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + f.steps;
+  Session session(model, backend, options);
+  GenerateOptions how;
+  how.max_new_tokens = f.steps;
+  how.ignore_eos = true;
+  return generate(session, prompt, model.config, how).ids;
+}
+
+std::regex pattern_of(const std::string& text) {
+  try {
+    return std::regex(text);
+  } catch (const std::regex_error& e) {
+    usage_error("--layers ", text, ": not a regular expression: ", e.what());
+  }
+}
+
+int run(const Flags& f) {
+  const Backend& named = f.run.use();
+  const Backend backend = f.mistake.empty() ? named : with_mistake(find_mistake(f.mistake));
+  const Model model = Model::open(f.model);
+  Script script;
+  script.prompt = f.prompt.load(model.dir, model.config);
+  script.tokens = greedy_tokens(model, backend, script.prompt, f);
+
+  Progress progress(f.quiet);
+  RecordOptions options;
+  options.activation = f.run.activation();
+  options.chunk = f.chunk;
+  options.page_size = f.page_size;
+  const std::regex wanted = pattern_of(f.layers.empty() ? ".*" : f.layers);
+  options.wants = [&](std::string_view name) {
+    // Inputs are always kept: without them nobody can run the trace again.
+    return stage_of(name) <= 3 || f.layers.empty() || std::regex_search(name.begin(), name.end(), wanted);
+  };
+  options.on_pass = [&](int64_t pass) { progress.say(fmt::format("pass {} of {}", pass + 1, script.tokens.size() + 1)); };
+  const Recording recording = record(model, backend, script, options);
+  progress.clear();
+
+  TraceWriter trace;
+  for (const auto& [name, value] : recording.points()) trace.add(name, value);
+  trace.metadata() = {{"producer", "glmv"}, {"version", GLMV_VERSION}, {"dtype", f.run.dtype}, {"image_backend", "torchvision"},
+                      {"backend", std::string(backend.name)}, {"steps", std::to_string(script.tokens.size())},
+                      {"model_sha256", model.checkpoint.sha256()}};
+  if (!f.mistake.empty()) trace.metadata()["mistake"] = f.mistake;
+  trace.write(f.output);
+  if (!f.quiet) std::cerr << fmt::format("{}: {} points\n", f.output, recording.points().size());
+  return 0;
+}
+
+}  // namespace
+
+void add_trace(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("trace", "Run a prompt and record every point into a safetensors file");
+  add_model(*verb, flags->model);
+  flags->prompt.add(*verb, true);
+  flags->run.add(*verb);
+  verb->add_option("--layers", flags->layers, "keep only points whose name matches this regular expression (inputs are always kept)");
+  verb->add_option("--steps", flags->steps, "greedy decode steps after the prompt")->check(CLI::Range(0, 1 << 20))->capture_default_str();
+  verb->add_option("--chunk", flags->chunk, "prompt tokens per forward pass; 0 = all")->check(CLI::Range(0, 1 << 20));
+  verb->add_option("--page-size", flags->page_size, "tokens per page of the KV cache; 0 = one page")->check(CLI::Range(0, 1 << 20));
+  verb->add_option("--mistake", flags->mistake, "build a known mistake in (glmv crosscheck --list-mistakes)");
+  verb->add_flag("-q,--quiet", flags->quiet, "no progress");
+  verb->add_option("-o,--output", flags->output, "the trace to write")->required();
+  verb->footer(kExamples);
+  verb->callback([flags, &exit_code] { exit_code = run(*flags); });
+}
+
+}  // namespace glmv::cli
