@@ -54,34 +54,47 @@ struct Runs {
   std::vector<Recording> other_orders;
 };
 
-Runs run_all(const Model& model, const Theirs& theirs, const Script& script, const CrosscheckOptions& options) {
+/// How our runs differ from one another.
+struct Variant {
+  const char* what;
+  DType activation;
+  Reduction reduction;
+};
+
+Recording run_one(const Model& model, const Theirs& theirs, const Script& script, const CrosscheckOptions& options,
+                  const Variant& variant) {
   const Backend backend = options.mistake ? with_mistake(*options.mistake) : cpu_backend();
-  const auto run = [&](const char* what, DType activation, Reduction reduction) {
-    RecordOptions record_options;
-    record_options.activation = activation;
-    record_options.reduction = reduction;
-    record_options.page_size = options.page_size;
-    record_options.wants = [&](std::string_view name) {  // logits decide the sampled ids even where a trace lacks them
-      return theirs.points.count(std::string(name)) > 0 || split_step(name).point == "logits";
-    };
-    record_options.on_pass = [&](int64_t pass) {
-      if (options.progress) options.progress(concat(what, ", pass ", pass + 1, " of ", script.tokens.size() + 1));
-    };
-    return record(model, backend, script, record_options);
+  RecordOptions how;
+  how.activation = variant.activation;
+  how.reduction = variant.reduction;
+  how.page_size = options.page_size;
+  how.wants = [&](std::string_view name) {  // logits decide the sampled ids even where a trace lacks them
+    return theirs.points.count(std::string(name)) > 0 || split_step(name).point == "logits";
   };
-  return {run("gold run in f64", DType::f64, Reduction::blocked),
-          run("our run", options.dtype, Reduction::blocked),
-          {run("our run, Eigen's order of summation", options.dtype, Reduction::eigen),
-           run("our run, summing first to last", options.dtype, Reduction::sequential),
-           run("our run, summing last to first", options.dtype, Reduction::reversed),
-           run("our run, signs summed apart", options.dtype, Reduction::signs_apart)}};
+  how.on_pass = [&](int64_t pass) {
+    if (options.progress) options.progress(concat(variant.what, ", pass ", pass + 1, " of ", script.tokens.size() + 1));
+  };
+  return record(model, backend, script, how);
+}
+
+Runs run_all(const Model& model, const Theirs& theirs, const Script& script, const CrosscheckOptions& options) {
+  const auto run = [&](const Variant& variant) { return run_one(model, theirs, script, options, variant); };
+  Runs runs{run({"gold run in f64", DType::f64, Reduction::blocked}),
+            run({"our run", options.dtype, Reduction::blocked}),
+            {}};
+  const Variant others[] = {{"our run, Eigen's order of summation", options.dtype, Reduction::eigen},
+                            {"our run, summing first to last", options.dtype, Reduction::sequential},
+                            {"our run, summing last to first", options.dtype, Reduction::reversed},
+                            {"our run, signs summed apart", options.dtype, Reduction::signs_apart}};
+  for (const Variant& other : others) runs.other_orders.push_back(run(other));
+  return runs;
 }
 
 /// One comparison at a time, with everything it needs at hand.
 class Judge {
  public:
-  Judge(const Model& model, const Theirs& theirs, const Runs& runs)
-      : model_(model), theirs_(theirs), runs_(runs) {}
+  Judge(const Model& model, const Theirs& theirs, const Runs& runs, const Mistake* mistake)
+      : model_(model), theirs_(theirs), runs_(runs), mistake_(mistake) {}
 
   PointResult point(const std::string& name) const {
     PointResult r;
@@ -220,7 +233,10 @@ class Judge {
       r.kind = PointKind::given;
       return;
     }
-    const Tensor bias = f64_bias(layer), gold = runs_.gold.get(logits_name);
+    const Tensor gold = runs_.gold.get(logits_name);
+    Tensor bias = f64_bias(layer);
+    RoutingRule rule{config.n_group, config.topk_group};
+    if (mistake_ && mistake_->choose) mistake_->choose(bias, rule);
     const std::vector<Tensor> measured = measured_logits(logits_name);
     for (int64_t t = 0; t < choice.view.dim[0] && r.within; ++t) {
       std::vector<double> best = scores(gold, t);
@@ -232,7 +248,7 @@ class Judge {
       for (size_t e = 0; e < best.size(); ++e) best[e] += bias.data<double>()[e];
       const int32_t* row = choice.data<int32_t>() + t * choice.view.dim[1];
       const std::vector<int64_t> chosen(row, row + choice.view.dim[1]);
-      const RoutingVerdict v = judge_routing(best, chosen, {config.n_group, config.topk_group}, 2 * error);
+      const RoutingVerdict v = judge_routing(best, chosen, rule, 2 * error);
       r.flips += v.flipped && v.legal;
       if (!v.legal) {
         departs(r, concat("token ", t, ": an expert left out scores ", v.gap, " more than one chosen; scores are uncertain by ",
@@ -251,6 +267,7 @@ class Judge {
   const Model& model_;
   const Theirs& theirs_;
   const Runs& runs_;
+  const Mistake* mistake_;
 
 };
 
@@ -295,19 +312,20 @@ int64_t first_departure(const std::vector<PointResult>& points) {
   return found == points.end() ? -1 : found - points.begin();
 }
 
-/// Catalogue entries that can change this point and, built in, make it and all before it noise.
-std::vector<std::string> explanations(const Model& model, const Theirs& theirs, const Script& script,
+/// Catalogue entries of the departure's stage that, built in, make it and all before it noise.
+std::vector<std::string> explanations(const Model& model, const Theirs& theirs, Script script,
                                       const CrosscheckOptions& options, const CrosscheckReport& report) {
   std::vector<std::string> found;
-  const std::string point = split_step(report.points[static_cast<size_t>(report.first)].name).point;
+  const PointResult& departure = report.points[static_cast<size_t>(report.first)];
+  script.tokens.resize(static_cast<size_t>(split_step(departure.name).step));  // what comes later does not matter
   for (const Mistake& m : mistakes()) {
-    if (point.find(m.point) == std::string::npos) continue;
+    if (m.stage != departure.stage) continue;
+    if (options.progress) options.progress("trying " + m.name);
     CrosscheckOptions with = options;
     with.mistake = &m;
-    if (options.progress) options.progress("trying " + m.name);
     with.progress = nullptr;
     const Runs runs = run_all(model, theirs, script, with);
-    const int64_t first = first_departure(judge_all(Judge(model, theirs, runs), theirs, script, runs, with));
+    const int64_t first = first_departure(judge_all(Judge(model, theirs, runs, with.mistake), theirs, script, runs, with));
     if (first < 0 || first > report.first) found.push_back(m.name);
   }
   return found;
@@ -378,7 +396,7 @@ CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const Cros
 
   const Script script = script_of(model, theirs);
   const Runs runs = run_all(model, theirs, script, options);
-  report.points = judge_all(Judge(model, theirs, runs), theirs, script, runs, options);
+  report.points = judge_all(Judge(model, theirs, runs, options.mistake), theirs, script, runs, options);
   report.first = first_departure(report.points);
   for (const auto& [name, view] : theirs.points) {
     if (!runs.gold.has(name) && name.rfind("floor/", 0) != 0) report.unknown.push_back(name);

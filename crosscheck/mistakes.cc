@@ -207,56 +207,63 @@ void softmax_weights(const MoeRouteArgs& a, Exec exec) {
 
 const std::vector<Mistake>& mistakes() {
   static const std::vector<Mistake> all = {
-      {"posembed=bilinear_zeros", "model.visual.embeddings",
+      {"posembed=bilinear_zeros", 5, "model.visual.embeddings",
        "the position table is sampled with 2 bilinear taps and zeros outside instead of 4 bicubic taps and its border",
        [](OpTable& t) { t.pos_embed_taps.run = bilinear_zeros; }},
-      {"posembed=swapped_axes", "model.visual.embeddings", "rows and columns of the position table are exchanged",
+      {"posembed=swapped_axes", 5, "model.visual.embeddings", "rows and columns of the position table are exchanged",
        [](OpTable& t) { t.pos_embed_taps.run = swapped_axes_taps; }},
-      {"posembed=omitted", "model.visual.embeddings", "the learned position table is not added",
+      {"posembed=omitted", 5, "model.visual.embeddings", "the learned position table is not added",
        [](OpTable& t) {
          t.pos_embed.run = [](const PosEmbedArgs& a, Exec) { convert(a.x, a.out); };
        }},
-      {"vision_rope=swapped_axes", "model.visual.rotary", "the tower's rotary halves are width, height",
+      {"vision_rope=swapped_axes", 6, "model.visual.rotary", "the tower's rotary halves are width, height",
        [](OpTable& t) { t.rope_table.run = vision_rope_swapped; }},
-      {"vision_rope=omitted", "attn.context", "queries and keys of the tower are not rotated",
+      {"vision_rope=omitted", 6, "attn.context", "queries and keys of the tower are not rotated",
        [](OpTable& t) {
          t.mrope.run = [](const MropeArgs& a, Exec exec) {
            if (!is_tower(a)) return ref::mrope(a, exec);
            convert(a.x, a.out);
          };
        }},
-      {"vision_attention=across_frames", "attn.context", "patches attend to all frames and pictures, not to their own",
+      {"vision_attention=across_frames", 6, "attn.context", "patches attend to all frames and pictures, not to their own",
        [](OpTable& t) { t.attention.run = vision_attention_joined; }},
-      {"merger_gelu=tanh", "model.visual.merger", "the merger's GELU is the tanh approximation",
+      {"merger_gelu=tanh", 7, "model.visual.merger", "the merger's GELU is the tanh approximation",
        [](OpTable& t) { t.gelu.run = tanh_gelu; }},
-      {"mrope_order=hwt", "model.language_model.rotary", "the rotary sections follow height, width, time",
+      {"mrope_order=hwt", 9, "model.language_model.rotary", "the rotary sections follow height, width, time",
        [](OpTable& t) { t.rope_table.run = mrope_rotated_axes; }},
-      {"mrope=one_axis", "model.language_model.rotary", "every rotary frequency follows the time axis",
+      {"mrope=one_axis", 9, "model.language_model.rotary", "every rotary frequency follows the time axis",
        [](OpTable& t) { t.rope_table.run = mrope_one_axis; }},
-      {"rope=even_odd", "self_attn.q_rot",
+      {"rope=even_odd", 9, "self_attn.q_rot",
        "text heads are rotated in the other pairing: (2j, 2j+1) in the MoE family, (j, j+R/2) in the dense one",
        [](OpTable& t) { t.mrope.run = text_pairing_flipped; }},
-      {"kv_heads=interleaved", "self_attn.context", "query head h reads kv head h modulo the kv heads, not h / group",
+      {"kv_heads=interleaved", 9, "self_attn.context", "query head h reads kv head h modulo the kv heads, not h / group",
        [](OpTable& t) { t.attention.run = interleaved_kv_heads; }},
-      {"attention_scale=omitted", "self_attn.context", "scores are not divided by the root of the head size",
+      {"attention_scale=omitted", 9, "self_attn.context", "scores are not divided by the root of the head size",
        [](OpTable& t) { t.attention.run = attention_unscaled; }},
-      {"gate_up=swapped", "mlp", "the activation is applied to the up branch",
+      {"gate_up=swapped", 6, "mlp", "the activation is applied to the up branch, in the tower and in the decoder",
        [](OpTable& t) { t.silu_mul.run = gate_and_up_swapped; }},
-      {"router_bias=bf16", "mlp.gate.topk_ids", "the correction bias was rounded to bf16",
-       [](OpTable& t) { t.moe_route.run = bias_in_bf16; }},
-      {"router_bias=omitted", "mlp.gate.topk_ids", "experts are chosen without the correction bias",
-       [](OpTable& t) { t.moe_route.run = bias_left_out; }},
-      {"router_groups=off", "mlp.gate.topk_ids", "experts are chosen among all groups",
-       [](OpTable& t) { t.moe_route.run = groups_off; }},
-      {"router_bias=in_weights", "mlp.gate.topk_weights", "the correction bias enters the experts' weights",
+      {"router_bias=bf16", 9, "mlp.gate.topk_ids", "the correction bias was rounded to bf16",
+       [](OpTable& t) { t.moe_route.run = bias_in_bf16; },
+       [](Tensor& bias, RoutingRule&) {
+         Tensor rounded(DType::bf16, bias.view);
+         convert(bias.view, rounded.view);
+         convert(rounded.view, bias.view);
+       }},
+      {"router_bias=omitted", 9, "mlp.gate.topk_ids", "experts are chosen without the correction bias",
+       [](OpTable& t) { t.moe_route.run = bias_left_out; },
+       [](Tensor& bias, RoutingRule&) { bias = Tensor(DType::f64, bias.view); }},
+      {"router_groups=off", 9, "mlp.gate.topk_ids", "experts are chosen among all groups",
+       [](OpTable& t) { t.moe_route.run = groups_off; },
+       [](Tensor&, RoutingRule& rule) { rule = {1, 1}; }},
+      {"router_bias=in_weights", 9, "mlp.gate.topk_weights", "the correction bias enters the experts' weights",
        [](OpTable& t) { t.moe_route.run = bias_in_weights; }},
-      {"router_scores=softmax", "mlp.gate.topk_weights", "weights are a softmax of the logits instead of sigmoids",
+      {"router_scores=softmax", 9, "mlp.gate.topk_weights", "weights are a softmax of the logits instead of sigmoids",
        [](OpTable& t) { t.moe_route.run = softmax_weights; }},
-      {"routed_scale=twice", "mlp.gate.topk_weights", "routed_scaling_factor is applied twice",
+      {"routed_scale=twice", 9, "mlp.gate.topk_weights", "routed_scaling_factor is applied twice",
        [](OpTable& t) { t.moe_route.run = scaling_twice; }},
-      {"routed_scale=omitted", "mlp.gate.topk_weights", "routed_scaling_factor is not applied",
+      {"routed_scale=omitted", 9, "mlp.gate.topk_weights", "routed_scaling_factor is not applied",
        [](OpTable& t) { t.moe_route.run = scaling_off; }},
-      {"norm_topk=off", "mlp.gate.topk_weights", "the chosen weights are not normalised",
+      {"norm_topk=off", 9, "mlp.gate.topk_weights", "the chosen weights are not normalised",
        [](OpTable& t) { t.moe_route.run = norm_off; }},
   };
   return all;

@@ -8,15 +8,20 @@
 #include <string_view>
 #include <vector>
 
+#include "reference/core/arena.h"
 #include "reference/core/backend.h"
+#include "reference/core/compare.h"
 
 namespace glmv {
 
 struct Mistake {
   std::string name;         ///< "rope=even_odd"
-  std::string point;        ///< the first trace point it can change, without layer and step: "self_attn.q_rot"
+  int stage;                ///< in which it does its harm first
+  std::string point;        ///< the first trace point it changes, without layer and step: "self_attn.q_rot"
   std::string description;  ///< what is done instead, in one sentence
   void (*apply)(OpTable&);
+  /// What it does to the rule by which a choice of experts is judged; null = nothing. bias [E] f64.
+  void (*choose)(Tensor& bias, RoutingRule& rule) = nullptr;
 };
 
 const std::vector<Mistake>& mistakes();

@@ -99,37 +99,38 @@ void put(void* data, DType t, int64_t i, double x) {
   }
 }
 
-/// Visits the elements of a strided view in row-major order: f(element offset, running index).
+/// Visits the elements of two views of equal extents in row-major order: f(offset in a, offset in b).
 template <class F>
-void visit(const ConstTensorView& v, F f) {
+void visit(const ConstTensorView& a, const ConstTensorView& b, F f) {
   int64_t index[kMaxRank] = {};
-  const int64_t n = v.size();
-  for (int64_t linear = 0; linear < n; ++linear) {
-    int64_t offset = 0;
-    for (int r = 0; r < v.rank; ++r) offset += index[r] * v.stride[r];
-    f(offset, linear);
-    for (int r = v.rank - 1; r >= 0 && ++index[r] == v.dim[r]; --r) index[r] = 0;
+  const int64_t n = a.size();
+  for (int64_t element = 0; element < n; ++element) {
+    int64_t at_a = 0, at_b = 0;
+    for (int r = 0; r < a.rank; ++r) at_a += index[r] * a.stride[r], at_b += index[r] * b.stride[r];
+    f(at_a, at_b);
+    for (int r = a.rank - 1; r >= 0 && ++index[r] == a.dim[r]; --r) index[r] = 0;
   }
+}
+
+bool equal_extents(const ConstTensorView& a, const ConstTensorView& b) {
+  return a.rank == b.rank && std::equal(a.dim, a.dim + a.rank, b.dim);
 }
 
 }  // namespace
 
 void convert(const ConstTensorView& from, const TensorView& to) {
   GLMV_CHECK(from.space == Space::host && to.space == Space::host, "convert works on host memory");
-  GLMV_CHECK(from.size() == to.size() && to.contiguous(), from, " to ", to);
-  if (from.dtype == to.dtype && from.contiguous()) {
+  GLMV_CHECK(equal_extents(from, to), from, " to ", to);
+  if (from.dtype == to.dtype && from.contiguous() && to.contiguous()) {
     const auto* bytes = static_cast<const char*>(from.data);
     std::copy(bytes, bytes + from.bytes(), static_cast<char*>(to.data));
-    return;
+  } else if (from.dtype == DType::i64 && to.dtype == DType::i64) {  // a double does not hold all of them
+    visit(from, to, [&](int64_t a, int64_t b) {
+      static_cast<int64_t*>(to.data)[b] = static_cast<const int64_t*>(from.data)[a];
+    });
+  } else {
+    visit(from, to, [&](int64_t a, int64_t b) { put(to.data, to.dtype, b, value_at(from.data, from.dtype, a)); });
   }
-  const bool integers = !is_float(from.dtype) && !is_float(to.dtype);
-  visit(from, [&](int64_t offset, int64_t i) {
-    if (integers && from.dtype == DType::i64 && to.dtype == DType::i64) {
-      static_cast<int64_t*>(to.data)[i] = static_cast<const int64_t*>(from.data)[offset];
-    } else {
-      put(to.data, to.dtype, i, value_at(from.data, from.dtype, offset));
-    }
-  });
 }
 
 Tensor to_host(const Backend& backend, const ConstTensorView& v, DType dtype) {

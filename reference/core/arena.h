@@ -73,7 +73,7 @@ struct Tensor {
   }
 };
 
-/// Element-wise conversion between any two types, host memory, contiguous destination of equal extents.
+/// Element-wise conversion between any two types; host memory, equal extents, any strides.
 /// Floats round to nearest even; integers and floats convert by value.
 void convert(const ConstTensorView& from, const TensorView& to);
 
