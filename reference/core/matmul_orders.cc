@@ -9,11 +9,28 @@ namespace {
 
 constexpr int64_t kColumns = 8;  // weight rows at a time, side by side so that the compiler takes them as one vector
 
+/// total[n] += x[begin, end) . w[begin, end) of column n; weights are [k, kColumns]. The first block goes on from the
+/// bias, as a kernel that starts its accumulators there does.
+template <class Acc>
+void add_block(const Acc* x, const Acc* weights, int64_t begin, int64_t end, Reduction reduction, Acc* total) {
+  const bool reversed = reduction == Reduction::reversed, apart = reduction == Reduction::signs_apart;
+  Acc sum[kColumns] = {}, negative[kColumns] = {};
+  if (begin == 0) std::swap_ranges(sum, sum + kColumns, total);
+  for (int64_t step = begin; step < end; ++step) {
+    const int64_t i = reversed ? begin + end - 1 - step : step;
+    for (int64_t n = 0; n < kColumns; ++n) {
+      const Acc product = x[i] * weights[i * kColumns + n];
+      sum[n] += apart ? std::max(product, Acc(0)) : product;
+      negative[n] += apart ? std::min(product, Acc(0)) : Acc(0);
+    }
+  }
+  for (int64_t n = 0; n < kColumns; ++n) total[n] += sum[n] + negative[n];
+}
+
 template <class Acc>
 void product(const ConstTensorView& x, const Weight& w, const ConstTensorView& bias, const TensorView& out,
              Reduction reduction) {
   const int64_t rows = x.dim[0], k = w.cols();
-  const bool reversed = reduction == Reduction::reversed, apart = reduction == Reduction::signs_apart;
   std::vector<Acc> inputs(static_cast<size_t>(rows * k));
   for (int64_t t = 0; t < rows; ++t) load_row(row_of(x, t), x.dtype, k, inputs.data() + t * k);
   const std::vector<Acc> start = bias ? widened<Acc>(bias) : std::vector<Acc>(static_cast<size_t>(w.rows()), Acc(0));
@@ -25,20 +42,13 @@ void product(const ConstTensorView& x, const Weight& w, const ConstTensorView& b
       for (int64_t i = 0; i < k; ++i) weights[static_cast<size_t>(i * kColumns + n)] = row[static_cast<size_t>(i)];
     }
     for (int64_t t = 0; t < rows; ++t) {
-      Acc sum[kColumns] = {}, negative[kColumns] = {};
-      std::copy_n(start.data() + first, columns, sum);
-      for (int64_t step = 0; step < k; ++step) {
-        const int64_t i = reversed ? k - 1 - step : step;
-        const Acc value = inputs[static_cast<size_t>(t * k + i)];
-        for (int64_t n = 0; n < kColumns; ++n) {
-          const Acc product = value * weights[static_cast<size_t>(i * kColumns + n)];
-          sum[n] += apart ? std::max(product, Acc(0)) : product;
-          negative[n] += apart ? std::min(product, Acc(0)) : Acc(0);
-        }
+      Acc total[kColumns] = {};
+      std::copy_n(start.data() + first, columns, total);
+      for (int64_t begin = 0; begin < k; begin += kOrderBlock) {
+        add_block(inputs.data() + t * k, weights.data(), begin, std::min(begin + kOrderBlock, k), reduction, total);
       }
-      for (int64_t n = 0; n < columns; ++n) sum[n] += negative[n];
       char* to = static_cast<char*>(row_of(out, t)) + first * out.stride[1] * static_cast<int64_t>(size_of(out.dtype));
-      store_row(sum, columns, out.dtype, to);
+      store_row(total, columns, out.dtype, to);
     }
   });
 }

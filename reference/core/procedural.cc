@@ -1,5 +1,8 @@
 #include "reference/core/procedural.h"
 
+#include <algorithm>
+
+#include "reference/core/parallel.h"
 #include "reference/core/rows.h"
 
 namespace glmv {
@@ -22,13 +25,17 @@ double unit(uint64_t h, uint64_t i) {
 
 void fill(std::string_view name, const Procedural& law, const TensorView& out, DType stored) {
   GLMV_CHECK(is_float(out.dtype) && out.space == Space::host && out.contiguous(), "procedural values into ", out);
+  constexpr int64_t kBlock = 4096;
   const uint64_t h = fnv1a(name);
-  const auto bytes = static_cast<int64_t>(size_of(out.dtype));
-  for (int64_t i = 0; i < out.size(); ++i) {
-    const auto value = static_cast<float>(law.offset + law.scale * (2 * unit(h, static_cast<uint64_t>(i)) - 1));
-    const auto rounded = static_cast<double>(round_to(stored, value));
-    store_row(&rounded, 1, out.dtype, static_cast<char*>(out.data) + i * bytes);
-  }
+  parallel_for((out.size() + kBlock - 1) / kBlock, [&](int64_t block) {
+    const int64_t begin = block * kBlock, n = std::min(kBlock, out.size() - begin);
+    double values[kBlock];
+    for (int64_t i = 0; i < n; ++i) {
+      const double value = law.offset + law.scale * (2 * unit(h, static_cast<uint64_t>(begin + i)) - 1);
+      values[i] = static_cast<double>(round_to(stored, static_cast<float>(value)));
+    }
+    store_row(values, n, out.dtype, static_cast<char*>(out.data) + begin * static_cast<int64_t>(size_of(out.dtype)));
+  });
 }
 
 }  // namespace

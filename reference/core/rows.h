@@ -68,17 +68,25 @@ Acc dot(const Acc* a, const Acc* b, int64_t n) {
   return simd::sum(acc);
 }
 
+/// Other orders of summation work through k in blocks of this length, as matrix libraries do.
+constexpr int64_t kOrderBlock = 256;
+
 /// The same sum in another legal order: what the noise of an order is measured with.
 template <class Acc>
 Acc dot(const Acc* a, const Acc* b, int64_t n, Reduction reduction) {
   if (reduction == Reduction::blocked) return dot(a, b, n);
-  Acc sum = 0, negative = 0;
-  for (int64_t step = 0; step < n; ++step) {
-    const int64_t i = reduction == Reduction::reversed ? n - 1 - step : step;
-    const Acc product = a[i] * b[i];
-    (reduction == Reduction::signs_apart && product < 0 ? negative : sum) += product;
+  Acc total = 0;
+  for (int64_t begin = 0; begin < n; begin += kOrderBlock) {
+    const int64_t end = begin + kOrderBlock < n ? begin + kOrderBlock : n;
+    Acc sum = 0, negative = 0;
+    for (int64_t step = begin; step < end; ++step) {
+      const int64_t i = reduction == Reduction::reversed ? begin + end - 1 - step : step;
+      const Acc product = a[i] * b[i];
+      (reduction == Reduction::signs_apart && product < 0 ? negative : sum) += product;
+    }
+    total += sum + negative;
   }
-  return sum + negative;
+  return total;
 }
 
 /// True if a view has adjacent elements along its last axis.

@@ -14,8 +14,6 @@
 #include "reference/splice.h"
 
 namespace glmv {
-namespace {
-
 TensorView self_attention(const Context& ctx, const TextLayer& layer, const Step& step, const TensorView& h,
                           const std::string& at) {
   const TextConfig& c = layer.config.text;
@@ -71,6 +69,8 @@ TensorView moe(const Context& ctx, const TextLayer& layer, const Batch& batch, c
   add_to(ctx, routed, shared);
   return routed;
 }
+
+namespace {
 
 /// Rows of h: the head is the largest matrix, so only the rows whose logits are wanted meet it.
 TensorView rows_of(const Context& ctx, const TensorView& h, const std::vector<int32_t>& rows) {

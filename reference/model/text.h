@@ -20,6 +20,13 @@ struct TextLayer {
 void decoder_layer(const Context& ctx, const TextLayer& layer, const Batch& batch, const Step& step,
                    const TensorView& x);
 
+/// Its two branches, each from a normalised h [T, H] to what is added to the residual stream: a new [T, H].
+/// `at` is the trace name of the branch: "model.language_model.layers.0.self_attn".
+TensorView self_attention(const Context& ctx, const TextLayer& layer, const Step& step, const TensorView& h,
+                          const std::string& at);
+TensorView moe(const Context& ctx, const TextLayer& layer, const Batch& batch, const TensorView& h,
+               const std::string& at);
+
 /// Fills step.cos and step.sin [T, R/2] for the step's positions.
 void text_rope_table(const Context& ctx, const TextConfig& config, DType activation, Step& step);
 

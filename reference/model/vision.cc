@@ -129,12 +129,10 @@ PatchStep patch_step(const Context& ctx, const VisionConfig& c, const std::vecto
   return step;
 }
 
-TensorView vision_head(const Context& ctx, const VisionConfig& c, const VisionWeights& w, const TensorView& x) {
+TensorView merge_patches(const Context& ctx, const VisionConfig& c, const VisionWeights& w, const TensorView& x) {
   const int64_t cells = c.spatial_merge_size * c.spatial_merge_size;
-  TensorView h = rmsnorm(ctx, x, w.post_norm, c.rms_norm_eps);
-  ctx.point(kTower + ".post_layernorm", h);
   // Four rows are one block of 2x2 patches: the convolution is a linear on them.
-  h = linear(ctx, reshape(h, {h.dim[0] / cells, cells * c.hidden_size}), w.downsample, w.downsample_bias);
+  TensorView h = linear(ctx, reshape(x, {x.dim[0] / cells, cells * c.hidden_size}), w.downsample, w.downsample_bias);
   ctx.point(kTower + ".downsample", h);
   h = linear(ctx, h, w.merger_proj);
   constexpr float kLayerNormEps = 1e-5f;  // torch.nn.LayerNorm's default; the configuration has no key for it
@@ -164,7 +162,9 @@ TensorView vision_tower(const Context& ctx, const ModelConfig& config, const Vis
   add_position_table(ctx, c, w, step, x);
   ctx.point(kTower + ".embeddings", x);
   for (int64_t i = 0; i < c.depth; ++i) vision_block(ctx, c, w.blocks[static_cast<size_t>(i)], i, step, x);
-  return vision_head(ctx, c, w, x);
+  x = rmsnorm(ctx, x, w.post_norm, c.rms_norm_eps);
+  ctx.point(kTower + ".post_layernorm", x);
+  return merge_patches(ctx, c, w, x);
 }
 
 }  // namespace glmv

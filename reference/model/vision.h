@@ -29,7 +29,7 @@ PatchStep patch_step(const Context& ctx, const VisionConfig& config, const std::
 TensorView vision_tower(const Context& ctx, const ModelConfig& config, const VisionWeights& w,
                         const ConstTensorView& pixels, const std::vector<Grid>& grids, DType activation);
 
-/// The output head: x [P, D] after the blocks -> [P/4, out_hidden_size].
-TensorView vision_head(const Context& ctx, const VisionConfig& config, const VisionWeights& w, const TensorView& x);
+/// Downsample and merger: normalised x [P, D], four rows per 2x2 patches -> [P/4, out_hidden_size].
+TensorView merge_patches(const Context& ctx, const VisionConfig& config, const VisionWeights& w, const TensorView& x);
 
 }  // namespace glmv

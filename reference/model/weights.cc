@@ -266,14 +266,20 @@ Weights load_weights(const ModelConfig& config, const Checkpoint& checkpoint) {
   Weights weights;
   Binder binder(checkpoint);
   for_each_weight(config, weights, [&](const WeightInfo& info, Weight& slot) { binder.bind(info, slot); });
+  adapt_weights(config, weights);
+  return weights;
+}
+
+void adapt_weights(const ModelConfig& config, Weights& weights) {
   VisionWeights& v = weights.vision;
-  v.patch_embed.data = reshape(v.patch_embed.data, {config.vision.hidden_size, config.vision.patch_numbers()});
-  v.downsample = repack_downsample(v.downsample, weights.owned);
+  if (v.patch_embed) {
+    v.patch_embed.data = reshape(v.patch_embed.data, {config.vision.hidden_size, config.vision.patch_numbers()});
+  }
+  if (v.downsample) v.downsample = repack_downsample(v.downsample, weights.owned);
   for (TextLayerWeights& layer : weights.layers) {
     if (layer.mlp.gate_up) split_gate_up(layer.mlp);
   }
   if (config.text.tie_word_embeddings) weights.lm_head = weights.embed_tokens;
-  return weights;
 }
 
 std::vector<std::string> unused_tensors(const ModelConfig& config, const Checkpoint& checkpoint) {

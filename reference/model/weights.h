@@ -89,6 +89,10 @@ void for_each_weight(const ModelConfig& config, Weights& weights,
 /// take their weight_scale along. Error (exit code 3): a missing tensor, a wrong shape, an unusable dtype.
 Weights load_weights(const ModelConfig& config, const Checkpoint& checkpoint);
 
+/// From the slots as a file fills them to what the layers use: convolutions become matrices, gate_up is split, tied
+/// weights are shared. Empty slots stay empty.
+void adapt_weights(const ModelConfig& config, Weights& weights);
+
 /// Names in the checkpoint that no weight of this configuration uses (the text parent's next-token layer, say).
 std::vector<std::string> unused_tensors(const ModelConfig& config, const Checkpoint& checkpoint);
 
