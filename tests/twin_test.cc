@@ -1,0 +1,82 @@
+// The trained twin: the Hugging Face model's own answers to held-out pictures, token by token.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "reference/model/generate.h"
+
+namespace glmv {
+namespace {
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+const std::string kTwin = GLMV_SOURCE_DIR "/data/tiny/glm45v";
+
+Json read_heldout() {
+  std::ifstream in(kTwin + "/heldout/heldout.json");
+  return Json::parse(in);
+}
+
+Prompt prompt_of(const Processor& processor, const Json& p) {
+  std::vector<Image> pictures;
+  std::vector<Clip> clips;
+  Message user{"user", {}, {}};
+  for (const Json& medium : p["media"]) {
+    const bool is_clip = medium["type"] == "video";
+    user.content.push_back({is_clip ? ContentPart::Kind::video : ContentPart::Kind::image, ""});
+    if (!is_clip) {
+      pictures.push_back(read_image(kTwin + "/heldout/" + medium["path"].get<std::string>()));
+      continue;
+    }
+    Clip clip;
+    for (const Json& frame : medium["frames"]) clip.frames.push_back(read_image(kTwin + "/heldout/" + frame.get<std::string>()));
+    for (const Json& index : medium["frames_indices"]) clip.seconds.push_back(index.get<double>() / medium["fps"].get<double>());
+    clips.push_back(std::move(clip));
+  }
+  user.content.push_back({ContentPart::Kind::text, p["question"].get<std::string>()});
+  ChatOptions options;
+  options.enable_thinking = p["thinking"].get<bool>();
+  return make_prompt(processor, {user}, options, pictures, clips);
+}
+
+TEST(Twin, GreedyTokensAreThoseOfHuggingFace) {
+  const Json heldout = read_heldout();
+  const Model model = Model::open(kTwin);
+  const Processor processor = Processor::open(kTwin);
+  int64_t prompts = 0, tokens = 0, right = 0, clips = 0, pairs = 0;
+  double smallest = 1e9;
+  for (const Json& p : heldout["prompts"]) {
+    const Prompt prompt = prompt_of(processor, p);
+    EXPECT_EQ(static_cast<int64_t>(prompt.ids.size()), p["prompt_tokens"].get<int64_t>()) << p["id"];
+    const auto expected = p["ids"].get<std::vector<int64_t>>();
+    SessionOptions options;
+    options.max_tokens = static_cast<int64_t>(prompt.ids.size() + expected.size()) + 1;
+    Session session(model, cpu_backend(), options);
+    GenerateOptions how;
+    how.max_new_tokens = static_cast<int64_t>(expected.size()) + 1;
+    const Generation g = generate(session, prompt, model.config, how);
+    EXPECT_EQ(g.ids, expected) << p["id"] << ' ' << processor.tokenizer.decode(g.ids);
+    EXPECT_EQ(processor.tokenizer.decode(g.ids), p["text"].get<std::string>()) << p["id"];
+    const Answer answer = parse_answer(processor.tokenizer.decode(g.ids), !p["thinking"].get<bool>());
+    EXPECT_EQ(answer.boxed.size(), 1u) << p["id"];
+    if (answer.boxed.empty()) continue;
+    EXPECT_EQ(answer.boxed.back(), p["answer"].get<std::string>()) << p["id"];
+    smallest = std::min(smallest, *std::min_element(g.margins.begin(), g.margins.end()));
+    ++prompts;
+    tokens += static_cast<int64_t>(g.ids.size());
+    right += p["right"].get<bool>();
+    clips += !prompt.video_grids.empty();
+    pairs += prompt.image_grids.size() == 2;
+  }
+  EXPECT_GE(prompts, 100);
+  EXPECT_GE(clips, 6);
+  EXPECT_GE(pairs, 6);
+  std::cout << prompts << " prompts (" << clips << " clips, " << pairs << " pairs), " << tokens << " tokens identical, " << right
+            << " answers right, smallest margin " << smallest << '\n';
+}
+
+}  // namespace
+}  // namespace glmv
