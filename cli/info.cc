@@ -22,7 +22,7 @@ struct Flags {
 constexpr const char* kExamples = R"(Examples:
   glmv info
       the embedded tiny model: parameters, bytes, cache, arithmetic, backends
-  glmv info --model data/published/zai-org--GLM-4.5V/config.json
+  glmv info --model tests/golden/dense_a/config.json
       the same for a configuration without weights
   glmv info --model zai-org/GLM-4.5V --json
       a snapshot in the local Hugging Face cache, as JSON (glmv.info/1))";
@@ -145,7 +145,7 @@ Json as_json(const std::string& dir, const ModelConfig& c, const ModelSummary& s
 }
 
 int run(const Flags& f) {
-  const std::string dir = resolve_model(f.model);
+  const std::string dir = fs::is_regular_file(f.model) ? f.model : resolve_model(f.model);
   const ModelConfig config = read_config(dir);
   const ModelSummary summary = summarise(config);
   const Files files = look_at_weights(dir, config);
