@@ -1,0 +1,211 @@
+#include "reference/core/cases.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <sstream>
+
+namespace glmv {
+namespace {
+
+/// The outputs of one run by name, in order of declaration, with their judges.
+struct Result {
+  std::vector<CaseRun::Item> items;
+  std::map<std::string, Tensor> inputs, outputs;
+  std::string broken_guard;
+};
+
+struct How {
+  DType activation;
+  Reduction reduction = Reduction::blocked;
+  CaseRun::Mode mode = CaseRun::Mode::plain;
+};
+
+Result execute(const Case& c, const Backend& backend, uint64_t seed, const How& how) {
+  CaseRun run(backend, how.activation, c.dtype, seed, how.mode);
+  const CaseCall call = c.build(run, backend.ops);
+  Result r;
+  r.items = run.items();
+  for (const CaseRun::Item& item : run.items()) {  // before the call: in-place tensors are inputs too
+    r.inputs[item.name] = run.fetch(item);
+  }
+  call(Exec{{}, {}, how.reduction});
+  if (backend.sync) backend.sync({});
+  for (const CaseRun::Item& item : run.items()) {
+    if (item.is_output) r.outputs[item.name] = run.fetch(item);
+  }
+  r.broken_guard = run.broken_guard();
+  return r;
+}
+
+/// Runs of the reference that the noise is measured with.
+std::vector<Result> legal_runs(const Case& c, const Backend& reference, uint64_t seed) {
+  std::vector<Result> runs;
+  for (Reduction r : {Reduction::blocked, Reduction::eigen, Reduction::sequential, Reduction::reversed, Reduction::signs_apart}) {
+    runs.push_back(execute(c, reference, seed, {c.dtype, r}));
+  }
+  return runs;
+}
+
+Noise noise_of(const std::string& output, const std::vector<Result>& legal) {
+  Noise n;
+  n.rounded_to = legal.front().outputs.at(output).view.dtype;
+  for (const Result& r : legal) n.legal.push_back(r.outputs.at(output));
+  return n;
+}
+
+void fail(OutputReport& r, std::string detail) {
+  r.within = false;
+  r.detail = std::move(detail);
+}
+
+void judge_noise(const Tensor& gold, const Tensor& got, const Noise& noise, OutputReport& r) {
+  r.comparison = compare(gold.view, got.view, noise);
+  const Comparison& c = r.comparison;
+  if (!c.within()) {
+    fail(r, concat(c.bad, " of ", c.elements, " beyond noise, worst ", index_text(gold.view, c.worst), ": gold ", c.gold, ", got ", c.got,
+                   ", allowed ", c.allowed));
+  }
+}
+
+void judge_exact(const Tensor& gold, const Tensor& got, OutputReport& r) {
+  const ExactComparison c = compare_exact(gold.view, got.view);
+  if (c.different > 0) {
+    fail(r, concat(c.different, " of ", c.elements, " differ, first ", index_text(gold.view, c.first), ": gold ", c.expected, ", got ", c.got,
+                   ", allowed 0"));
+  }
+}
+
+/// A wrong reference must not widen its own gate: |error| <= gamma_k * sum |x||w|, plus the output's own rounding.
+void check_bound(const Case& c, const Backend& reference, uint64_t seed, const Result& gold, const Result& ours, OutputReport& r) {
+  const Result sizes = execute(c, reference, seed, {DType::f64, Reduction::blocked, CaseRun::Mode::absolute});
+  const Tensor &want = gold.outputs.at(r.name), &have = ours.outputs.at(r.name), &size = sizes.outputs.at(r.name);
+  Tensor values(DType::f64, have.view);
+  convert(have.view, values.view);
+  const double k = static_cast<double>(c.sum_length) + 1, unit = 0x1p-24, gamma = k * unit / (1 - k * unit);
+  for (int64_t i = 0; i < want.view.size(); ++i) {
+    const double bound = gamma * size.data<double>()[i] + ulp_at(have.view.dtype, want.data<double>()[i]);
+    const double error = std::abs(values.data<double>()[i] - want.data<double>()[i]);
+    if (!(error <= bound)) {
+      return fail(r, concat("the reference itself is off at ", index_text(want.view, i), ": gold ", want.data<double>()[i], ", got ",
+                            values.data<double>()[i], ", analytic bound ", bound));
+    }
+  }
+}
+
+std::vector<double> row_of_f64(const Tensor& t, int64_t row) {
+  Tensor values(DType::f64, t.view);
+  convert(t.view, values.view);
+  const int64_t width = t.view.dim[t.view.rank - 1];
+  return {values.data<double>() + row * width, values.data<double>() + (row + 1) * width};
+}
+
+/// A choice other than gold's is fine if the scores cannot tell them apart.
+void judge_choice(const Result& gold, const std::vector<Result>& legal, const Tensor& got, OutputReport& r) {
+  judge_exact(gold.outputs.at(r.name), got, r);
+  if (r.within) return;
+  const std::vector<double> bias = row_of_f64(gold.inputs.at("correction_bias"), 0), rule = row_of_f64(gold.inputs.at("groups"), 0);
+  const auto score = [](double logit) { return 1 / (1 + std::exp(-logit)); };
+  for (int64_t t = 0; t < got.view.dim[0]; ++t) {
+    std::vector<double> best = row_of_f64(gold.outputs.at("logits"), t);
+    double error = 0;
+    for (const Result& run : legal) {
+      const std::vector<double> logits = row_of_f64(run.outputs.at("logits"), t);
+      for (size_t e = 0; e < best.size(); ++e) error = std::max(error, std::abs(score(logits[e]) - score(best[e])));
+    }
+    for (size_t e = 0; e < best.size(); ++e) best[e] = score(best[e]) + bias[e];
+    std::vector<int64_t> chosen;
+    for (const double id : row_of_f64(got, t)) {
+      if (!(id >= 0 && id < static_cast<double>(best.size()))) return fail(r, concat("token ", t, " goes to expert ", id));
+      chosen.push_back(static_cast<int64_t>(id));
+    }
+    const RoutingVerdict v = judge_routing(best, chosen, {static_cast<int64_t>(rule[0]), static_cast<int64_t>(rule[1])}, 2 * error);
+    if (!v.legal) return fail(r, concat("token ", t, ": an expert left out scores ", v.gap, " more, allowed ", 2 * error));
+  }
+  r.within = true;
+  r.detail.clear();
+}
+
+OutputReport judge(const CaseRun::Item& item, const Result& gold, const std::vector<Result>& legal, const Tensor& got) {
+  OutputReport r;
+  r.name = item.name;
+  switch (item.judge) {
+    case Judge::noise: judge_noise(gold.outputs.at(item.name), got, noise_of(item.name, legal), r); break;
+    case Judge::exact: judge_exact(gold.outputs.at(item.name), got, r); break;
+    case Judge::routing: judge_choice(gold, legal, got, r); break;
+  }
+  return r;
+}
+
+/// True for a tensor that nobody filled.
+bool is_poisoned(const Tensor& t) {
+  return t.view.size() > 0 && (!is_float(t.view.dtype) || std::isnan(row_of_f64(t, 0)[0]));
+}
+
+}  // namespace
+
+std::string CaseReport::failures() const {
+  std::ostringstream out;
+  for (const OutputReport& o : outputs) {
+    if (!o.within) {
+      out << name << " seed " << seed << " on " << backend << ", " << o.name << ": " << o.detail << "\n  repeat: glmv cases '" << name
+          << "' --backend " << backend << " --seed " << seed << '\n';
+    }
+  }
+  return out.str();
+}
+
+CaseReport run_case(const Case& c, const Backend& reference, const Backend& backend, uint64_t seed) {
+  CaseReport report{c.name, std::string(backend.name), seed, CaseReport::Status::passed, {}, 0};
+  if (!c.has(backend.ops)) {
+    report.status = CaseReport::Status::not_implemented;
+    return report;
+  }
+  const Result gold = execute(c, reference, seed, {DType::f64});
+  const std::vector<Result> legal = legal_runs(c, reference, seed);
+  const auto start = std::chrono::steady_clock::now();
+  const Result got = execute(c, backend, seed, {c.dtype});
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  for (const CaseRun::Item& item : got.items) {
+    if (!item.is_output) continue;
+    report.outputs.push_back(judge(item, gold, legal, got.outputs.at(item.name)));
+    OutputReport& r = report.outputs.back();
+    if (r.within && c.sum_length > 0 && item.judge == Judge::noise) check_bound(c, reference, seed, gold, legal[0], r);
+  }
+  if (!got.broken_guard.empty()) {
+    report.outputs.emplace_back();
+    report.outputs.back().name = got.broken_guard;
+    fail(report.outputs.back(), "memory beside the tensor was written to");
+  }
+  const bool ok = std::all_of(report.outputs.begin(), report.outputs.end(), [](const OutputReport& o) { return o.within; });
+  report.status = ok ? CaseReport::Status::passed : CaseReport::Status::failed;
+  return report;
+}
+
+std::vector<std::pair<std::string, Tensor>> dump_case(const Case& c, const Backend& reference, uint64_t seed) {
+  const Result gold = execute(c, reference, seed, {DType::f64});
+  const std::vector<Result> legal = legal_runs(c, reference, seed);
+  std::vector<std::pair<std::string, Tensor>> out;
+  for (const CaseRun::Item& item : gold.items) {
+    // Inputs in the case's own type, as a kernel would be given them; an output is one only if it is overwritten in place.
+    if (!item.is_output || !is_poisoned(legal[0].inputs.at(item.name))) {
+      out.emplace_back("input/" + item.name, legal[0].inputs.at(item.name));
+    }
+    if (!item.is_output) continue;
+    const Tensor& want = gold.outputs.at(item.name);
+    out.emplace_back("gold/" + item.name, want);
+    if (item.judge != Judge::noise) continue;
+    const Noise noise = noise_of(item.name, legal);
+    const std::vector<double> rows = row_noise(want.view, noise);
+    Tensor allowed(DType::f64, want.view);
+    const int64_t width = want.view.size() / std::max<int64_t>(1, want.view.dim[0]);
+    for (int64_t i = 0; i < want.view.size(); ++i) {
+      allowed.data<double>()[i] = ulp_at(noise.rounded_to, want.data<double>()[i]) + noise.factor * rows[static_cast<size_t>(i / width)];
+    }
+    out.emplace_back("allowed/" + item.name, allowed);
+  }
+  return out;
+}
+
+}  // namespace glmv

@@ -1,0 +1,66 @@
+#include "reference/add.h"
+#include "reference/all_cases.h"
+#include "reference/gelu.h"
+#include "reference/silu_mul.h"
+
+namespace glmv {
+namespace {
+
+Case sum(DType dtype, int64_t tokens, int64_t width) {
+  Case c;
+  c.name = concat("add/", name_of(dtype), "_T", tokens, "_H", width);
+  c.dtype = dtype;
+  c.bench = width >= 4096;
+  c.has = [](const OpTable& t) { return static_cast<bool>(t.add); };
+  c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
+    const TensorView a = r.in_place("a", {tokens, width});
+    const AddArgs args{a, r.input("b", {tokens, width}), a};
+    return [=, &ops](Exec e) { ops.add(args, e); };
+  };
+  return c;
+}
+
+Case gelu_of(DType dtype, int64_t tokens, int64_t width) {
+  Case c;
+  c.name = concat("gelu/", name_of(dtype), "_T", tokens, "_H", width);
+  c.dtype = dtype;
+  c.bench = width >= 4096;
+  c.has = [](const OpTable& t) { return static_cast<bool>(t.gelu); };
+  c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
+    const GeluArgs a{r.input("x", {tokens, width}, {6, 0}), r.output("out", {tokens, width})};
+    return [=, &ops](Exec e) { ops.gelu(a, e); };
+  };
+  return c;
+}
+
+/// gate and up are the halves of one tensor, as a fused projection leaves them.
+Case silu(DType dtype, Rounding rounding, int64_t tokens, int64_t width) {
+  Case c;
+  c.name = concat("silu_mul/", name_of(dtype), dtype == DType::f32 ? "" : concat('_', name_of(rounding)), "_T", tokens, "_F", width);
+  c.dtype = dtype;
+  c.bench = width >= 1024;
+  c.has = [](const OpTable& t) { return static_cast<bool>(t.silu_mul); };
+  c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
+    const TensorView both = r.input("gate_up", {tokens, 2 * width}, {8, 0});
+    const SiluMulArgs a{slice(both, 1, 0, width), slice(both, 1, width, 2 * width), r.output("out", {tokens, width}), rounding};
+    return [=, &ops](Exec e) { ops.silu_mul(a, e); };
+  };
+  return c;
+}
+
+}  // namespace
+
+Cases elementwise_cases() {
+  Cases list;
+  for (DType d : {DType::f32, DType::bf16}) {
+    for (const auto& [tokens, width] : {std::pair{1, 8}, {7, 33}, {3, 4096}}) {
+      list.push_back(sum(d, tokens, width));
+      list.push_back(gelu_of(d, tokens, width));
+      list.push_back(silu(d, Rounding::hf, tokens, width));
+      if (d == DType::bf16) list.push_back(silu(d, Rounding::once, tokens, width));
+    }
+  }
+  return list;
+}
+
+}  // namespace glmv

@@ -1,0 +1,50 @@
+#include "reference/all_cases.h"
+#include "reference/mrope.h"
+
+namespace glmv {
+namespace {
+
+struct Shape {
+  int64_t tokens, heads, width, pairs;
+};
+
+Case rotate(DType dtype, Pairing pairing, Rounding rounding, Shape s, bool in_place) {
+  Case c;
+  c.name = concat("mrope/", pairing == Pairing::half_split ? "half_split" : "even_odd", '_', name_of(dtype),
+                  dtype == DType::f32 ? "" : concat('_', name_of(rounding)), in_place ? "_in_place" : "", "_T", s.tokens, "_heads", s.heads, "_D",
+                  s.width, "_J", s.pairs);
+  c.dtype = dtype;
+  c.bench = s.heads >= 96;
+  c.flops = 6.0 * static_cast<double>(s.tokens * s.heads * s.pairs);
+  c.bytes = 2.0 * static_cast<double>(s.tokens * s.heads * s.width) * static_cast<double>(size_of(dtype));
+  c.has = [](const OpTable& t) { return static_cast<bool>(t.mrope); };
+  c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
+    MropeArgs a;
+    const TensorView x = in_place ? r.in_place("x", {s.tokens, s.heads, s.width}) : r.input("x", {s.tokens, s.heads, s.width});
+    a.x = x;
+    const DType table = rounding == Rounding::hf && dtype == DType::bf16 ? DType::bf16 : DType::f32;
+    a.cos = r.fixed("cos", table, {s.tokens, s.pairs});
+    a.sin = r.fixed("sin", table, {s.tokens, s.pairs});
+    a.pairing = pairing;
+    a.rounding = rounding;
+    a.out = in_place ? x : r.output("out", {s.tokens, s.heads, s.width});
+    return [=, &ops](Exec e) { ops.mrope(a, e); };
+  };
+  return c;
+}
+
+}  // namespace
+
+Cases mrope_cases() {
+  Cases list;
+  for (Pairing p : {Pairing::half_split, Pairing::even_odd}) {
+    for (const Shape& s : {Shape{1, 1, 8, 2}, Shape{7, 12, 128, 32}, Shape{5, 3, 20, 10}, Shape{4, 96, 128, 32}}) {
+      list.push_back(rotate(DType::f32, p, Rounding::once, s, false));
+      list.push_back(rotate(DType::bf16, p, Rounding::hf, s, false));
+      list.push_back(rotate(DType::bf16, p, Rounding::once, s, true));
+    }
+  }
+  return list;
+}
+
+}  // namespace glmv
