@@ -46,8 +46,9 @@ std::vector<const Case*> matching(const std::string& pattern) {
 std::string listing(const std::vector<const Case*>& cases) {
   std::string out;
   for (const Case* c : cases) {
-    out += fmt::format("{:<72} {:<5} {:>10}{}{}\n", c->name, name_of(c->dtype), c->flops > 0 ? fmt::format("{:.3g} FLOP", c->flops) : "",
-                       c->small ? "" : "  large", c->bench ? "  timed" : "");
+    out += fmt::format("{:<72} {:<5} {:>10}{}{}\n", c->name, name_of(c->dtype),
+                       c->flops > 0 ? fmt::format("{:.3g} FLOP", c->flops) : "", c->small ? "" : "  large",
+                       c->bench ? "  timed" : "");
   }
   return out + fmt::format("{} cases\n", cases.size());
 }
@@ -58,7 +59,9 @@ void dump(const Flags& f) {
   const auto tensors = dump_case(c, find_backend("cpu"), f.seed);
   NamedTensors named;
   for (const auto& [name, value] : tensors) named.emplace_back(name, value.view);
-  write_safetensors(f.output, named, {{"format", "glmv.case/1"}, {"case", c.name}, {"seed", std::to_string(f.seed)}, {"version", GLMV_VERSION}});
+  write_safetensors(
+      f.output, named,
+      {{"format", "glmv.case/1"}, {"case", c.name}, {"seed", std::to_string(f.seed)}, {"version", GLMV_VERSION}});
 }
 
 const char* word(CaseReport::Status s) {
@@ -73,7 +76,10 @@ Json as_json(const std::vector<CaseReport>& reports, const Flags& f) {
   for (const CaseReport& r : reports) {
     Json j = {{"name", r.name}, {"status", word(r.status)}, {"duration_ns", static_cast<int64_t>(r.seconds * 1e9)}};
     for (const OutputReport& o : r.outputs) {
-      j["outputs"].push_back({{"name", o.name}, {"within", o.within}, {"peak_ulp", o.comparison.peak_ulp}, {"of_allowed", o.comparison.excess},
+      j["outputs"].push_back({{"name", o.name},
+                              {"within", o.within},
+                              {"peak_ulp", o.comparison.peak_ulp},
+                              {"of_allowed", o.comparison.excess},
                               {"detail", o.detail}});
     }
     out["cases"].push_back(std::move(j));
@@ -83,7 +89,8 @@ Json as_json(const std::vector<CaseReport>& reports, const Flags& f) {
 
 std::string line(const CaseReport& r) {
   double ulp = 0, excess = 0;
-  for (const OutputReport& o : r.outputs) ulp = std::max(ulp, o.comparison.peak_ulp), excess = std::max(excess, o.comparison.excess);
+  for (const OutputReport& o : r.outputs)
+    ulp = std::max(ulp, o.comparison.peak_ulp), excess = std::max(excess, o.comparison.excess);
   return fmt::format("{:<72} {:>10.3g} {:>10.3g}  {}\n", r.name, ulp, excess, word(r.status)) + r.failures();
 }
 

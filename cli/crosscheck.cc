@@ -29,7 +29,8 @@ constexpr const char* kExamples = R"(Examples:
 
 std::string catalogue() {
   std::string text;
-  for (const Mistake& m : mistakes()) text += concat(m.name, std::string(m.name.size() < 32 ? 32 - m.name.size() : 1, ' '), m.description, '\n');
+  for (const Mistake& m : mistakes())
+    text += concat(m.name, std::string(m.name.size() < 32 ? 32 - m.name.size() : 1, ' '), m.description, '\n');
   return text;
 }
 
@@ -38,7 +39,8 @@ int run(const Flags& f) {
     write_result(catalogue(), f.output);
     return 0;
   }
-  if (f.against.empty()) usage_error("--against TRACE.safetensors is missing (glmv trace and make_golden.py write such files)");
+  if (f.against.empty())
+    usage_error("--against TRACE.safetensors is missing (glmv trace and make_golden.py write such files)");
   f.run.use();
   Progress progress(f.quiet);
   const Model model = Model::open(f.model);
@@ -64,7 +66,8 @@ int run(const Flags& f) {
 
 void add_crosscheck(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("crosscheck", "Compare a trace with the reference, stage by stage; names the first departure");
+  CLI::App* verb =
+      app.add_subcommand("crosscheck", "Compare a trace with the reference, stage by stage; names the first departure");
   add_model(*verb, flags->model);
   verb->add_option("--against", flags->against, "the trace to judge");
   verb->add_option("--mistake", flags->mistake, "build a known mistake into our side");
@@ -74,7 +77,8 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   flags->run.add(*verb);
   verb->get_option("--dtype")->default_str("the trace's");
   flags->prompt.add(*verb, false);
-  verb->add_option("--page-size", flags->page_size, "tokens per page of our KV cache; 0 = one page")->check(CLI::Range(0, 1 << 20));
+  verb->add_option("--page-size", flags->page_size, "tokens per page of our KV cache; 0 = one page")
+      ->check(CLI::Range(0, 1 << 20));
   verb->add_flag("--json", flags->json, "print JSON (glmv.crosscheck/1)");
   verb->add_flag("-v,--verbose", flags->verbose, "print every point, not only the stages");
   verb->add_flag("-q,--quiet", flags->quiet, "no progress");

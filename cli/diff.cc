@@ -34,8 +34,8 @@ struct Row {
   std::string name;
   ConstTensorView a, b;
   Comparison distance;
-  int64_t beyond = 0;  ///< elements outside --rtol, --atol (different elements, if neither is given)
-  std::string problem; ///< extents differ
+  int64_t beyond = 0;   ///< elements outside --rtol, --atol (different elements, if neither is given)
+  std::string problem;  ///< extents differ
   bool same() const { return beyond == 0 && problem.empty(); }
 };
 
@@ -95,7 +95,8 @@ Result compare_files(const Flags& f) {
   const SafetensorsFile a = SafetensorsFile::open(f.a), b = SafetensorsFile::open(f.b);
   std::map<std::string, ConstTensorView> in_b;
   for (const auto& [name, view] : b.tensors()) {
-    if (!in_b.emplace(mapped(name, f.maps), view).second) usage_error("--map gives two tensors of ", f.b, " one name: ", mapped(name, f.maps));
+    if (!in_b.emplace(mapped(name, f.maps), view).second)
+      usage_error("--map gives two tensors of ", f.b, " one name: ", mapped(name, f.maps));
   }
   std::regex wanted;
   try {
@@ -120,19 +121,24 @@ Result compare_files(const Flags& f) {
 }
 
 std::string as_text(const Result& r) {
-  std::string out = fmt::format("{:<54} {:<20} {:>10} {:>10} {:>10} {:>10}  {}\n", "tensor", "shape", "peak ulp", "p99 ulp", "rel L2", "cosine", "verdict");
+  std::string out = fmt::format("{:<54} {:<20} {:>10} {:>10} {:>10} {:>10}  {}\n", "tensor", "shape", "peak ulp",
+                                "p99 ulp", "rel L2", "cosine", "verdict");
   for (const Row& row : r.rows) {
     if (!row.problem.empty()) {
       out += fmt::format("{:<54} {}  DIFFERS\n", row.name, row.problem);
       continue;
     }
     const Comparison& d = row.distance;
-    const std::string where = row.same() ? "" : fmt::format(", {} elements, worst {}: {} against {}", row.beyond, index_text(row.a, d.worst), d.gold, d.got);
-    out += fmt::format("{:<54} {:<20} {:>10.3g} {:>10.3g} {:>10.2e} {:>10.7f}  {}{}\n", row.name, concat(row.a), d.peak_ulp, d.p99_ulp, d.relative_l2,
-                       d.cosine, row.same() ? (d.peak_ulp == 0 ? "same" : "within") : "DIFFERS", where);
+    const std::string where = row.same() ? ""
+                                         : fmt::format(", {} elements, worst {}: {} against {}", row.beyond,
+                                                       index_text(row.a, d.worst), d.gold, d.got);
+    out += fmt::format("{:<54} {:<20} {:>10.3g} {:>10.3g} {:>10.2e} {:>10.7f}  {}{}\n", row.name, concat(row.a),
+                       d.peak_ulp, d.p99_ulp, d.relative_l2, d.cosine,
+                       row.same() ? (d.peak_ulp == 0 ? "same" : "within") : "DIFFERS", where);
   }
   const auto differing = std::count_if(r.rows.begin(), r.rows.end(), [](const Row& row) { return !row.same(); });
-  out += fmt::format("{} compared, {} differ; {} only in the first file, {} only in the second\n", r.rows.size(), differing, r.only_a.size(), r.only_b.size());
+  out += fmt::format("{} compared, {} differ; {} only in the first file, {} only in the second\n", r.rows.size(),
+                     differing, r.only_a.size(), r.only_b.size());
   return out;
 }
 
@@ -145,8 +151,12 @@ Json as_json(const Result& r, const Flags& f) {
     Json j = {{"name", row.name}, {"a", concat(row.a)}, {"b", concat(row.b)}, {"same", row.same()}};
     if (row.problem.empty()) {
       const Comparison& d = row.distance;
-      j.update({{"peak_ulp", d.peak_ulp}, {"p99_ulp", d.p99_ulp}, {"relative_l2", d.relative_l2}, {"cosine", d.cosine},
-                {"worst_index", d.worst}, {"elements_beyond", row.beyond}});
+      j.update({{"peak_ulp", d.peak_ulp},
+                {"p99_ulp", d.p99_ulp},
+                {"relative_l2", d.relative_l2},
+                {"cosine", d.cosine},
+                {"worst_index", d.worst},
+                {"elements_beyond", row.beyond}});
     }
     out["tensors"].push_back(std::move(j));
   }
@@ -157,7 +167,8 @@ Json as_json(const Result& r, const Flags& f) {
 
 int run(const Flags& f) {
   const Result r = compare_files(f);
-  if (r.rows.empty()) input_error(f.a, " and ", f.b, " have no tensor name in common", f.maps.empty() ? " (see --map)" : "");
+  if (r.rows.empty())
+    input_error(f.a, " and ", f.b, " have no tensor name in common", f.maps.empty() ? " (see --map)" : "");
   if (f.json) {
     write_json(as_json(r, f), f.output);
   } else {

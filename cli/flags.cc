@@ -22,7 +22,9 @@ void RunFlags::add(CLI::App& verb, bool with_dtype) {
         ->capture_default_str();
   }
   verb.add_option("--backend", backend, "a backend that `glmv info` lists as built")->capture_default_str();
-  verb.add_option("--threads", threads, "CPU threads; 0 = all cores")->check(CLI::Range(0, 4096))->capture_default_str();
+  verb.add_option("--threads", threads, "CPU threads; 0 = all cores")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
 }
 
 DType RunFlags::activation() const { return dtype == "bf16" ? DType::bf16 : dtype == "f64" ? DType::f64 : DType::f32; }
@@ -35,7 +37,9 @@ const Backend& RunFlags::use() const {
 void PromptFlags::add(CLI::App& verb, bool with_inputs) {
   verb.add_option("--image", images, "a picture (PNG, JPEG, WebP, BMP, GIF); may be repeated");
   verb.add_option("--video", videos, "a clip: a folder of frames, taken in name order; may be repeated");
-  verb.add_option("--fps", fps, "frames per second of every --video folder")->check(CLI::PositiveNumber)->capture_default_str();
+  verb.add_option("--fps", fps, "frames per second of every --video folder")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   verb.add_option("-p,--prompt", prompt, "the question; pictures and clips stand before it");
   verb.add_option("--system", system, "a system message");
   verb.add_flag("--no-think", no_think, "ask for an answer without reasoning");
@@ -44,7 +48,8 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
 
 Clip read_frames(const std::string& folder, double frames_per_second) {
   if (!fs::exists(folder)) input_error(folder, ": no such folder of frames");
-  if (!fs::is_directory(folder)) usage_error(folder, ": a clip is given as a folder of frames; video files are not read");
+  if (!fs::is_directory(folder))
+    usage_error(folder, ": a clip is given as a folder of frames; video files are not read");
   std::vector<std::string> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     if (entry.is_regular_file()) files.push_back(entry.path().string());

@@ -48,7 +48,8 @@ Json boxes_json(const std::string& answer, const Prompt& prompt, const std::vect
   for (const auto& box : parse_boxes(answer)) {
     Json one = {{"thousandths", box}};
     // Boxes are relative to a picture; with several pictures nothing says to which one.
-    if (pictures.size() == 1 && prompt.video_grids.empty()) one["pixels"] = box_to_pixels(box, pictures[0].width, pictures[0].height);
+    if (pictures.size() == 1 && prompt.video_grids.empty())
+      one["pixels"] = box_to_pixels(box, pictures[0].width, pictures[0].height);
     out.push_back(std::move(one));
   }
   return out;
@@ -80,8 +81,11 @@ Json as_json(const Flags& f, const Prompt& prompt, const Generation& g, const Ti
 
 void say_timings(const Prompt& p, const Generation& g, const Timings& t) {
   const auto seconds = [](int64_t ns) { return static_cast<double>(ns) * 1e-9; };
-  std::cerr << fmt::format("[{} prompt tokens, {} new, {}; vision {:.3f} s, prefill {:.3f} s, decode {:.3f} s]\n", p.ids.size(), g.ids.size(),
-                           g.finish_reason == "stop" ? "ended by itself" : g.finish_reason == "length" ? "cut at --max-new-tokens" : "interrupted",
+  std::cerr << fmt::format("[{} prompt tokens, {} new, {}; vision {:.3f} s, prefill {:.3f} s, decode {:.3f} s]\n",
+                           p.ids.size(), g.ids.size(),
+                           g.finish_reason == "stop"     ? "ended by itself"
+                           : g.finish_reason == "length" ? "cut at --max-new-tokens"
+                                                         : "interrupted",
                            seconds(t.vision_ns), seconds(t.prefill_ns), seconds(t.decode_ns));
 }
 
@@ -125,7 +129,8 @@ int run(const Flags& f) {
     write_json(as_json(f, prompt, g, session.timings(), has_tokenizer ? &tokenizer : nullptr), f.output);
   } else {
     std::string text = has_tokenizer ? tokenizer.decode(g.ids) : "";
-    if (!has_tokenizer) for (const int64_t id : g.ids) text += std::to_string(id) + ' ';
+    if (!has_tokenizer)
+      for (const int64_t id : g.ids) text += std::to_string(id) + ' ';
     write_result(text + '\n', f.output);
   }
   if (!f.quiet && !f.json) say_timings(prompt, g, session.timings());
@@ -140,10 +145,13 @@ void add_generate(CLI::App& app, int& exit_code) {
   add_model(*verb, flags->model);
   flags->prompt.add(*verb, true);
   flags->run.add(*verb);
-  verb->add_option("-n,--max-new-tokens", flags->max_new_tokens, "stop after this many tokens")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  verb->add_option("-n,--max-new-tokens", flags->max_new_tokens, "stop after this many tokens")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   verb->add_flag("--ignore-eos", flags->ignore_eos, "go on after an end-of-sequence token (for timing)");
   verb->add_option("--chunk", flags->chunk, "prompt tokens per forward pass; 0 = all")->check(CLI::Range(0, 1 << 20));
-  verb->add_option("--page-size", flags->page_size, "tokens per page of the KV cache; 0 = one page")->check(CLI::Range(0, 1 << 20));
+  verb->add_option("--page-size", flags->page_size, "tokens per page of the KV cache; 0 = one page")
+      ->check(CLI::Range(0, 1 << 20));
   verb->add_flag("--warm-up", flags->warm_up, "run once untimed before (for timing)");
   verb->add_flag("--json", flags->json, "print JSON (glmv.generate/1) instead of streaming");
   verb->add_flag("-q,--quiet", flags->quiet, "no timings, no progress");

@@ -60,9 +60,9 @@ std::string heads_text(const ModelConfig& c) {
   const TextConfig& t = c.text;
   std::string experts = "dense MLP " + std::to_string(t.intermediate_size);
   if (t.num_experts > 0) {
-    experts = fmt::format("{} experts of {}, top {} + {} shared, {} of {} groups, scaling {}; {} dense layers first", t.num_experts,
-                          t.moe_intermediate_size, t.num_experts_per_tok, t.num_shared_experts, t.topk_group, t.n_group,
-                          t.routed_scaling_factor, t.first_dense_layers);
+    experts = fmt::format("{} experts of {}, top {} + {} shared, {} of {} groups, scaling {}; {} dense layers first",
+                          t.num_experts, t.moe_intermediate_size, t.num_experts_per_tok, t.num_shared_experts,
+                          t.topk_group, t.n_group, t.routed_scaling_factor, t.first_dense_layers);
   }
   const VisionConfig& v = c.vision;
   return fmt::format(
@@ -70,33 +70,40 @@ std::string heads_text(const ModelConfig& c) {
       "            {}\n"
       "  rotary    {} of {} dimensions, theta {}, sections {}/{}/{}, {} ({} in the file)\n"
       "  vision    {} blocks, hidden {}, {} heads of {}, patches {}x{}x{}, {}x{} merged, position table {}x{}\n",
-      t.num_layers, t.hidden_size, t.num_heads, t.num_kv_heads, t.head_dim, grouped(t.vocab_size), grouped(t.max_position_embeddings),
-      experts, t.rotary_dim, t.head_dim, t.rope_theta, t.mrope_section[0], t.mrope_section[1], t.mrope_section[2],
-      c.family == Family::moe ? "pairs (j, j+R/2)" : "pairs (2j, 2j+1)", c.rope_layout, v.depth, v.hidden_size, v.num_heads, v.head_dim(),
-      v.temporal_patch_size, v.patch_size, v.patch_size, v.spatial_merge_size, v.spatial_merge_size, v.table_side(), v.table_side());
+      t.num_layers, t.hidden_size, t.num_heads, t.num_kv_heads, t.head_dim, grouped(t.vocab_size),
+      grouped(t.max_position_embeddings), experts, t.rotary_dim, t.head_dim, t.rope_theta, t.mrope_section[0],
+      t.mrope_section[1], t.mrope_section[2], c.family == Family::moe ? "pairs (j, j+R/2)" : "pairs (2j, 2j+1)",
+      c.rope_layout, v.depth, v.hidden_size, v.num_heads, v.head_dim(), v.temporal_patch_size, v.patch_size,
+      v.patch_size, v.spatial_merge_size, v.spatial_merge_size, v.table_side(), v.table_side());
 }
 
 std::string costs_text(const ModelSummary& s) {
   std::string out;
   for (const ComponentCount& c : s.components) {
-    out += fmt::format("  {:<18}{:>18}  in {} tensors\n", name_of(c.component), grouped(c.parameters), grouped(c.tensors));
+    out +=
+        fmt::format("  {:<18}{:>18}  in {} tensors\n", name_of(c.component), grouped(c.parameters), grouped(c.tensors));
   }
-  out += fmt::format("  {:<18}{:>18}  in {} tensors: text {}, vision {}\n", "total", grouped(s.parameters), grouped(s.tensors),
-                     grouped(s.text_parameters), grouped(s.vision_parameters));
+  out += fmt::format("  {:<18}{:>18}  in {} tensors: text {}, vision {}\n", "total", grouped(s.parameters),
+                     grouped(s.tensors), grouped(s.text_parameters), grouped(s.vision_parameters));
   out += fmt::format("  {:<18}{:>18}  per token; {} with lm_head\n", "active", grouped(s.active_parameters),
                      grouped(s.active_parameters_with_head));
-  out += fmt::format("  {:<18}{:>18}  in bf16 ({})\n", "bytes", grouped(s.bytes_as_published), bytes_text(s.bytes_as_published));
+  out += fmt::format("  {:<18}{:>18}  in bf16 ({})\n", "bytes", grouped(s.bytes_as_published),
+                     bytes_text(s.bytes_as_published));
   out += fmt::format("  {:<18}{:>18}  per token in bf16\n", "KV cache bytes", grouped(2 * s.kv_values_per_token));
   out += fmt::format("  {:<18}{:>18}  per token, + {} per key seen, + {} per row of logits\n", "FLOPs, decoder",
-                     grouped(s.decoder_flops_per_token), grouped(s.attention_flops_per_key), grouped(s.head_flops_per_row));
-  return out + fmt::format("  {:<18}{:>18}  per patch, attention not counted\n", "FLOPs, vision", grouped(s.vision_flops_per_patch));
+                     grouped(s.decoder_flops_per_token), grouped(s.attention_flops_per_key),
+                     grouped(s.head_flops_per_row));
+  return out + fmt::format("  {:<18}{:>18}  per patch, attention not counted\n", "FLOPs, vision",
+                           grouped(s.vision_flops_per_patch));
 }
 
 std::string files_text(const Files& f) {
   if (!f.present) return "  weights   none here\n";
-  std::string out = fmt::format("  weights   {} tensors, {} bytes of data in {} file{} of {} bytes\n", grouped(f.tensors), grouped(f.tensor_bytes), f.files,
-                                f.files == 1 ? "" : "s", grouped(f.file_bytes));
-  if (!f.unused.empty()) out += fmt::format("            {} tensors are not used, the first is {}\n", f.unused.size(), f.unused[0]);
+  std::string out =
+      fmt::format("  weights   {} tensors, {} bytes of data in {} file{} of {} bytes\n", grouped(f.tensors),
+                  grouped(f.tensor_bytes), f.files, f.files == 1 ? "" : "s", grouped(f.file_bytes));
+  if (!f.unused.empty())
+    out += fmt::format("            {} tensors are not used, the first is {}\n", f.unused.size(), f.unused[0]);
   return out;
 }
 
@@ -133,8 +140,11 @@ Json as_json(const std::string& dir, const ModelConfig& c, const ModelSummary& s
     out["components"][name_of(part.component)] = {{"tensors", part.tensors}, {"parameters", part.parameters}};
   }
   if (f.present) {
-    out["weights"] = {{"files", f.files}, {"tensors", f.tensors}, {"file_bytes", f.file_bytes},
-                      {"tensor_bytes", f.tensor_bytes}, {"unused", f.unused}};
+    out["weights"] = {{"files", f.files},
+                      {"tensors", f.tensors},
+                      {"file_bytes", f.file_bytes},
+                      {"tensor_bytes", f.tensor_bytes},
+                      {"unused", f.unused}};
   }
   for (const Backend* b : linked_backends()) {
     int64_t all = 0;
@@ -153,9 +163,12 @@ int run(const Flags& f) {
     write_json(as_json(dir, config, summary, files), f.output);
     return 0;
   }
-  const std::string head = fmt::format("{}\n  {} ({}){}\n", dir, config.architecture, config.model_type,
-                                       config.quantization.method.empty() ? "" : ", quantised: " + config.quantization.method);
-  write_result(head + heads_text(config) + files_text(files) + "parameters and costs\n" + costs_text(summary) + backends_text(), f.output);
+  const std::string head =
+      fmt::format("{}\n  {} ({}){}\n", dir, config.architecture, config.model_type,
+                  config.quantization.method.empty() ? "" : ", quantised: " + config.quantization.method);
+  write_result(
+      head + heads_text(config) + files_text(files) + "parameters and costs\n" + costs_text(summary) + backends_text(),
+      f.output);
   return 0;
 }
 

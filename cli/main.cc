@@ -21,6 +21,7 @@ int run(int argc, char** argv) {
   app.option_defaults()->ignore_underscore();
   app.footer(kExitCodes);
   int exit_code = 0;
+  cli::add_tour(app, exit_code);
   cli::add_info(app, exit_code);
   cli::add_preprocess(app, exit_code);
   cli::add_generate(app, exit_code);

@@ -68,8 +68,8 @@ std::string as_text(const Prompt& p, const Processor& processor) {
   };
   list("picture", p.image_grids);
   list("clip   ", p.video_grids);
-  out += fmt::format("prompt   {} tokens, rope_delta {} (the next token stands at position {})\n", p.ids.size(), p.positions.rope_delta,
-                     static_cast<int64_t>(p.ids.size()) + p.positions.rope_delta);
+  out += fmt::format("prompt   {} tokens, rope_delta {} (the next token stands at position {})\n", p.ids.size(),
+                     p.positions.rope_delta, static_cast<int64_t>(p.ids.size()) + p.positions.rope_delta);
   return out + short_text(p, processor.tokenizer) + '\n';
 }
 

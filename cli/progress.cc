@@ -15,7 +15,8 @@ void Progress::say(const std::string& what) {
   const auto patience = terminal_ && shown_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(2000);
   if (quiet_ || now - start_ < seconds(2) || (shown_ && now - last_ < patience)) return;
   const auto elapsed = std::chrono::duration_cast<seconds>(now - start_).count();
-  std::cerr << (terminal_ ? "\r\x1b[K" : "") << "glmv: " << elapsed << " s, " << what << (terminal_ ? "" : "\n") << std::flush;
+  std::cerr << (terminal_ ? "\r\x1b[K" : "") << "glmv: " << elapsed << " s, " << what << (terminal_ ? "" : "\n")
+            << std::flush;
   last_ = now;
   shown_ = true;
 }

@@ -1,4 +1,5 @@
-// Progress on stderr: nothing for the first two seconds, then a line that is renewed on a terminal or repeated in a log.
+// Progress on stderr: nothing for the first two seconds, then a line that is renewed on a terminal or repeated in a
+// log.
 #pragma once
 
 #include <chrono>

@@ -71,14 +71,20 @@ int run(const Flags& f) {
     // Inputs are always kept: without them nobody can run the trace again.
     return stage_of(name) <= 3 || f.layers.empty() || std::regex_search(name.begin(), name.end(), wanted);
   };
-  options.on_pass = [&](int64_t pass) { progress.say(fmt::format("pass {} of {}", pass + 1, script.tokens.size() + 1)); };
+  options.on_pass = [&](int64_t pass) {
+    progress.say(fmt::format("pass {} of {}", pass + 1, script.tokens.size() + 1));
+  };
   const Recording recording = record(model, backend, script, options);
   progress.clear();
 
   TraceWriter trace;
   for (const auto& [name, value] : recording.points()) trace.add(name, value);
-  trace.metadata() = {{"producer", "glmv"}, {"version", GLMV_VERSION}, {"dtype", f.run.dtype}, {"image_backend", "torchvision"},
-                      {"backend", std::string(backend.name)}, {"steps", std::to_string(script.tokens.size())},
+  trace.metadata() = {{"producer", "glmv"},
+                      {"version", GLMV_VERSION},
+                      {"dtype", f.run.dtype},
+                      {"image_backend", "torchvision"},
+                      {"backend", std::string(backend.name)},
+                      {"steps", std::to_string(script.tokens.size())},
                       {"model_sha256", model.checkpoint.sha256()}};
   if (!f.mistake.empty()) trace.metadata()["mistake"] = f.mistake;
   trace.write(f.output);
@@ -94,10 +100,14 @@ void add_trace(CLI::App& app, int& exit_code) {
   add_model(*verb, flags->model);
   flags->prompt.add(*verb, true);
   flags->run.add(*verb);
-  verb->add_option("--layers", flags->layers, "keep only points whose name matches this regular expression (inputs are always kept)");
-  verb->add_option("--steps", flags->steps, "greedy decode steps after the prompt")->check(CLI::Range(0, 1 << 20))->capture_default_str();
+  verb->add_option("--layers", flags->layers,
+                   "keep only points whose name matches this regular expression (inputs are always kept)");
+  verb->add_option("--steps", flags->steps, "greedy decode steps after the prompt")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
   verb->add_option("--chunk", flags->chunk, "prompt tokens per forward pass; 0 = all")->check(CLI::Range(0, 1 << 20));
-  verb->add_option("--page-size", flags->page_size, "tokens per page of the KV cache; 0 = one page")->check(CLI::Range(0, 1 << 20));
+  verb->add_option("--page-size", flags->page_size, "tokens per page of the KV cache; 0 = one page")
+      ->check(CLI::Range(0, 1 << 20));
   verb->add_option("--mistake", flags->mistake, "build a known mistake in (glmv crosscheck --list-mistakes)");
   verb->add_flag("-q,--quiet", flags->quiet, "no progress");
   verb->add_option("-o,--output", flags->output, "the trace to write")->required();

@@ -25,7 +25,8 @@ bool equal_extents(const ConstTensorView& a, const ConstTensorView& b) {
 
 /// Their choice of a layer as i32 [T, K] if every row names K different experts, else nothing.
 Tensor well_formed_choice(const ConstTensorView& ids, int64_t tokens, const TextConfig& config) {
-  if (is_float(ids.dtype) || ids.rank != 2 || ids.dim[0] != tokens || ids.dim[1] != config.num_experts_per_tok) return {};
+  if (is_float(ids.dtype) || ids.rank != 2 || ids.dim[0] != tokens || ids.dim[1] != config.num_experts_per_tok)
+    return {};
   Tensor choice(DType::i32, ids);
   convert(ids, choice.view);
   for (int64_t t = 0; t < tokens; ++t) {
@@ -37,7 +38,8 @@ Tensor well_formed_choice(const ConstTensorView& ids, int64_t tokens, const Text
   return choice;
 }
 
-std::map<int64_t, Tensor> forced_choices(const ModelConfig& config, const Theirs& theirs, int64_t pass, int64_t tokens) {
+std::map<int64_t, Tensor> forced_choices(const ModelConfig& config, const Theirs& theirs, int64_t pass,
+                                         int64_t tokens) {
   std::map<int64_t, Tensor> forced;
   for (int64_t layer = 0; layer < config.text.num_layers; ++layer) {
     const auto found = theirs.points.find(join_step(pass, layer_name(layer) + kTopkIds));
@@ -161,8 +163,8 @@ class Judge {
     if (!equal_extents(ours, theirs)) return departs(r, concat("theirs is ", theirs, ", ours ", ours));
     const ExactComparison c = compare_exact(ours, theirs);
     if (c.different > 0) {
-      departs(r, concat(c.different, " of ", c.elements, " differ, first ", index_text(ours, c.first), ": theirs ", c.got,
-                        ", ours ", c.expected));
+      departs(r, concat(c.different, " of ", c.elements, " differ, first ", index_text(ours, c.first), ": theirs ",
+                        c.got, ", ours ", c.expected));
     }
   }
 
@@ -187,9 +189,9 @@ class Judge {
     r.theirs = compare(gold, theirs, n);
     r.noise_ulp = distance(gold, n.legal[0].view, n.rounded_to).peak_ulp;
     if (!r.theirs.within()) {
-      departs(r, concat(r.theirs.bad, " of ", r.theirs.elements, " beyond noise, worst ", index_text(gold, r.theirs.worst),
-                        ": theirs ", r.theirs.got, ", gold ", r.theirs.gold, ", allowed ", r.theirs.allowed, " (",
-                        r.theirs.excess, " times exceeded)"));
+      departs(r, concat(r.theirs.bad, " of ", r.theirs.elements, " beyond noise, worst ",
+                        index_text(gold, r.theirs.worst), ": theirs ", r.theirs.got, ", gold ", r.theirs.gold,
+                        ", allowed ", r.theirs.allowed, " (", r.theirs.excess, " times exceeded)"));
     }
     Tensor copy(theirs.dtype, theirs);
     convert(theirs, copy.view);
@@ -251,8 +253,8 @@ class Judge {
       const RoutingVerdict v = judge_routing(best, chosen, rule, 2 * error);
       r.flips += v.flipped && v.legal;
       if (!v.legal) {
-        departs(r, concat("token ", t, ": an expert left out scores ", v.gap, " more than one chosen; scores are uncertain by ",
-                          error));
+        departs(r, concat("token ", t, ": an expert left out scores ", v.gap,
+                          " more than one chosen; scores are uncertain by ", error));
       }
     }
   }
@@ -268,7 +270,6 @@ class Judge {
   const Theirs& theirs_;
   const Runs& runs_;
   const Mistake* mistake_;
-
 };
 
 void check_model_hash(const Model& model, const Theirs& theirs, CrosscheckReport& report) {
@@ -325,7 +326,8 @@ std::vector<std::string> explanations(const Model& model, const Theirs& theirs, 
     with.mistake = &m;
     with.progress = nullptr;
     const Runs runs = run_all(model, theirs, script, with);
-    const int64_t first = first_departure(judge_all(Judge(model, theirs, runs, with.mistake), theirs, script, runs, with));
+    const int64_t first =
+        first_departure(judge_all(Judge(model, theirs, runs, with.mistake), theirs, script, runs, with));
     if (first < 0 || first > report.first) found.push_back(m.name);
   }
   return found;
@@ -367,13 +369,13 @@ int64_t CrosscheckReport::flips() const {
 Script script_of(const Model& model, const Theirs& theirs) {
   Script script;
   script.prompt = prompt_from_trace(theirs.points, theirs.label, model.config);
-  script.forced.push_back(
-      forced_choices(model.config, theirs, 0, static_cast<int64_t>(script.prompt.ids.size())));
+  script.forced.push_back(forced_choices(model.config, theirs, 0, static_cast<int64_t>(script.prompt.ids.size())));
   for (int64_t step = 1;; ++step) {
     const auto fed = theirs.points.find(join_step(step, "input_ids"));
     if (fed == theirs.points.end()) break;
     const ConstTensorView id = fed->second;
-    if (id.dtype != DType::i64 || id.size() != 1) input_error(theirs.label, ": ", fed->first, " is ", id, ", expected i64 [1]");
+    if (id.dtype != DType::i64 || id.size() != 1)
+      input_error(theirs.label, ": ", fed->first, " is ", id, ", expected i64 [1]");
     const int64_t token = *static_cast<const int64_t*>(id.data);
     if (token < 0 || token >= model.config.text.vocab_size) {
       input_error(theirs.label, ": ", fed->first, " is ", token, ", the vocabulary has ", model.config.text.vocab_size);

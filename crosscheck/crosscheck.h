@@ -19,10 +19,10 @@ namespace glmv {
 
 /// The points to be judged: a trace from a file, or a recording of another backend.
 struct Theirs {
-  std::string label;                              ///< for people: a path, or "backend cuda"
+  std::string label;  ///< for people: a path, or "backend cuda"
   std::map<std::string, ConstTensorView> points;
   std::map<std::string, std::string> metadata;
-  std::vector<SafetensorsFile> files;             ///< keep the views alive
+  std::vector<SafetensorsFile> files;  ///< keep the views alive
   Recording recording;
 };
 Theirs theirs_from(const SafetensorsFile& trace);
@@ -44,11 +44,11 @@ struct PointResult {
   int stage = 0;
   PointKind kind = PointKind::noise;
   bool within = true;
-  std::string detail;        ///< a sentence for a departure
-  Comparison theirs;         ///< against gold (noise)
-  double noise_ulp = 0;      ///< peak of our own run in the same type
-  bool ours_within = true;   ///< our own run judged the same way, with theirs as the ruler
-  int64_t flips = 0;         ///< routing: tokens that legally chose otherwise than gold
+  std::string detail;       ///< a sentence for a departure
+  Comparison theirs;        ///< against gold (noise)
+  double noise_ulp = 0;     ///< peak of our own run in the same type
+  bool ours_within = true;  ///< our own run judged the same way, with theirs as the ruler
+  int64_t flips = 0;        ///< routing: tokens that legally chose otherwise than gold
 };
 
 struct CrosscheckReport {
@@ -67,9 +67,9 @@ struct CrosscheckReport {
 
 struct CrosscheckOptions {
   DType dtype = DType::f32;
-  const Mistake* mistake = nullptr;     ///< build this one into our runs
-  bool explain = true;                  ///< on a departure try the catalogue
-  const Prompt* preprocessed = nullptr; ///< our own stages 0 to 3, to be compared with the trace's
+  const Mistake* mistake = nullptr;      ///< build this one into our runs
+  bool explain = true;                   ///< on a departure try the catalogue
+  const Prompt* preprocessed = nullptr;  ///< our own stages 0 to 3, to be compared with the trace's
   int64_t page_size = 0;
   std::function<void(const std::string& what)> progress;
 };

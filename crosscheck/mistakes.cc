@@ -34,8 +34,9 @@ void bilinear_zeros(const PosEmbedTapsArgs& a, Exec exec) {
   for (int axis = 0; axis < 2; ++axis) {
     const auto weight = as<float, 2>(weights[axis]);
     for (int64_t p = 0; p < position.dim[1]; ++p) {
-      const float at =
-          (static_cast<float>(position(axis, p)) + 0.5f) / static_cast<float>(extent(axis, p)) * static_cast<float>(a.side) - 0.5f;
+      const float at = (static_cast<float>(position(axis, p)) + 0.5f) / static_cast<float>(extent(axis, p)) *
+                           static_cast<float>(a.side) -
+                       0.5f;
       const float base = std::floor(at), t = at - base;
       const auto inside = [&](float tap) { return tap >= 0 && tap < static_cast<float>(a.side) ? 1.0f : 0.0f; };
       weight(p, 0) = weight(p, 3) = 0;
@@ -213,9 +214,7 @@ const std::vector<Mistake>& mistakes() {
       {"posembed=swapped_axes", 5, "model.visual.embeddings", "rows and columns of the position table are exchanged",
        [](OpTable& t) { t.pos_embed_taps.run = swapped_axes_taps; }},
       {"posembed=omitted", 5, "model.visual.embeddings", "the learned position table is not added",
-       [](OpTable& t) {
-         t.pos_embed.run = [](const PosEmbedArgs& a, Exec) { convert(a.x, a.out); };
-       }},
+       [](OpTable& t) { t.pos_embed.run = [](const PosEmbedArgs& a, Exec) { convert(a.x, a.out); }; }},
       {"vision_rope=swapped_axes", 6, "model.visual.rotary", "the tower's rotary halves are width, height",
        [](OpTable& t) { t.rope_table.run = vision_rope_swapped; }},
       {"vision_rope=omitted", 6, "attn.context", "queries and keys of the tower are not rotated",
@@ -225,7 +224,8 @@ const std::vector<Mistake>& mistakes() {
            convert(a.x, a.out);
          };
        }},
-      {"vision_attention=across_frames", 6, "attn.context", "patches attend to all frames and pictures, not to their own",
+      {"vision_attention=across_frames", 6, "attn.context",
+       "patches attend to all frames and pictures, not to their own",
        [](OpTable& t) { t.attention.run = vision_attention_joined; }},
       {"merger_gelu=tanh", 7, "model.visual.merger", "the merger's GELU is the tanh approximation",
        [](OpTable& t) { t.gelu.run = tanh_gelu; }},
@@ -236,7 +236,8 @@ const std::vector<Mistake>& mistakes() {
       {"rope=even_odd", 9, "self_attn.q_rot",
        "text heads are rotated in the other pairing: (2j, 2j+1) in the MoE family, (j, j+R/2) in the dense one",
        [](OpTable& t) { t.mrope.run = text_pairing_flipped; }},
-      {"kv_heads=interleaved", 9, "self_attn.context", "query head h reads kv head h modulo the kv heads, not h / group",
+      {"kv_heads=interleaved", 9, "self_attn.context",
+       "query head h reads kv head h modulo the kv heads, not h / group",
        [](OpTable& t) { t.attention.run = interleaved_kv_heads; }},
       {"attention_scale=omitted", 9, "self_attn.context", "scores are not divided by the root of the head size",
        [](OpTable& t) { t.attention.run = attention_unscaled; }},
@@ -254,7 +255,9 @@ const std::vector<Mistake>& mistakes() {
        [](Tensor& bias, RoutingRule&) { bias = Tensor(DType::f64, bias.view); }},
       {"router_groups=off", 9, "mlp.gate.topk_ids", "experts are chosen among all groups",
        [](OpTable& t) { t.moe_route.run = groups_off; },
-       [](Tensor&, RoutingRule& rule) { rule = {1, 1}; }},
+       [](Tensor&, RoutingRule& rule) {
+         rule = {1, 1};
+       }},
       {"router_bias=in_weights", 9, "mlp.gate.topk_weights", "the correction bias enters the experts' weights",
        [](OpTable& t) { t.moe_route.run = bias_in_weights; }},
       {"router_scores=softmax", 9, "mlp.gate.topk_weights", "weights are a softmax of the logits instead of sigmoids",

@@ -42,9 +42,7 @@ const Tensor& Recording::get(const std::string& name) const {
 Recording record(const Model& model, const Backend& backend, const Script& script, const RecordOptions& options) {
   Recording recording;
   int64_t pass = 0;
-  const auto wanted = [&](std::string_view point) {
-    return !options.wants || options.wants(join_step(pass, point));
-  };
+  const auto wanted = [&](std::string_view point) { return !options.wants || options.wants(join_step(pass, point)); };
   const auto keep = [&](std::string_view point, const Tensor& value) {
     if (wanted(point)) recording.add(join_step(pass, point), value);
   };

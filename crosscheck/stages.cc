@@ -33,9 +33,9 @@ const std::vector<Rule>& rules() {
 
 const std::vector<Stage>& stages() {
   static const std::vector<Stage> all = {
-      {0, "config"},         {1, "pixels"},          {2, "token ids, grids"}, {3, "position ids"},
+      {0, "config"},          {1, "pixels"},         {2, "token ids, grids"}, {3, "position ids"},
       {4, "patch embedding"}, {5, "position table"}, {6, "vision blocks"},    {7, "merger"},
-      {8, "splice"},         {9, "decoder layers"},  {10, "logits"},          {11, "sampled ids"},
+      {8, "splice"},          {9, "decoder layers"}, {10, "logits"},          {11, "sampled ids"},
   };
   return all;
 }

@@ -17,14 +17,14 @@ struct ContentPart {
 };
 
 struct Message {
-  std::string role;                         ///< "system", "user" or "assistant"
+  std::string role;  ///< "system", "user" or "assistant"
   std::vector<ContentPart> content;
-  std::optional<std::string> reasoning;     ///< reasoning_content of an assistant turn
+  std::optional<std::string> reasoning;  ///< reasoning_content of an assistant turn
 };
 
 struct ChatOptions {
   bool add_generation_prompt = true;
-  bool enable_thinking = true;              ///< false appends /nothink and an empty think block
+  bool enable_thinking = true;  ///< false appends /nothink and an empty think block
 };
 
 /// The prompt as one string, byte for byte what the published GLM-4.5V template renders. Image and video parts
@@ -33,10 +33,10 @@ std::string render_chat(const std::vector<Message>& messages, const ChatOptions&
 
 /// What a generated text consists of.
 struct Answer {
-  std::string thinking;             ///< inside <think>, trimmed of one leading newline
-  std::string answer;               ///< what follows </think>, box markers still in place
-  bool thinking_closed = true;      ///< false: cut off inside <think>, the answer is empty
-  std::vector<std::string> boxed;   ///< outermost <|begin_of_box|> spans (or \boxed{...}), trimmed
+  std::string thinking;            ///< inside <think>, trimmed of one leading newline
+  std::string answer;              ///< what follows </think>, box markers still in place
+  bool thinking_closed = true;     ///< false: cut off inside <think>, the answer is empty
+  std::vector<std::string> boxed;  ///< outermost <|begin_of_box|> spans (or \boxed{...}), trimmed
 };
 
 /// Splits a response as spec section 5.2 says. `thinking_in_prompt`: the prompt already ended in a closed think block.

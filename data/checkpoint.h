@@ -21,7 +21,7 @@ class Checkpoint {
   ConstTensorView get(const std::string& name) const;
   std::vector<std::string> names() const;  ///< sorted
   const std::vector<std::string>& files() const { return files_; }
-  int64_t data_bytes() const;              ///< sum over tensors
+  int64_t data_bytes() const;  ///< sum over tensors
 
   /// sha256 over the bytes of the safetensors files in name order, hex: the "model hash" of traces.
   std::string sha256() const;

@@ -30,15 +30,15 @@ struct TextConfig {
 
   // Rotary embedding
   double rope_theta = 10000.0;
-  int64_t rotary_dim = 0;                 ///< R = head_dim * partial_rotary_factor
-  std::vector<int64_t> mrope_section;     ///< frequencies per axis T, H, W; sums to R / 2
+  int64_t rotary_dim = 0;              ///< R = head_dim * partial_rotary_factor
+  std::vector<int64_t> mrope_section;  ///< frequencies per axis T, H, W; sums to R / 2
 
   // Experts; num_experts is 0 in the dense family
   int64_t num_experts = 0;
   int64_t num_experts_per_tok = 0;
   int64_t num_shared_experts = 0;
   int64_t moe_intermediate_size = 0;
-  int64_t first_dense_layers = 0;         ///< first_k_dense_replace
+  int64_t first_dense_layers = 0;  ///< first_k_dense_replace
   int64_t n_group = 1;
   int64_t topk_group = 1;
   bool norm_topk_prob = true;
@@ -51,8 +51,8 @@ struct VisionConfig {
   int64_t depth = 0;
   int64_t hidden_size = 0;
   int64_t num_heads = 0;
-  int64_t out_hidden_size = 0;     ///< also the width of the blocks' MLP
-  int64_t intermediate_size = 0;   ///< width of the merger's MLP only
+  int64_t out_hidden_size = 0;    ///< also the width of the blocks' MLP
+  int64_t intermediate_size = 0;  ///< width of the merger's MLP only
   int64_t image_size = 0;
   int64_t patch_size = 0;
   int64_t temporal_patch_size = 0;
@@ -76,11 +76,11 @@ struct QuantizationConfig {
 };
 
 struct ModelConfig {
-  std::string path;           ///< the file it was read from, for messages
-  std::string architecture;   ///< as written, e.g. "Glm4vMoeForConditionalGeneration"
-  std::string model_type;     ///< top level, as written
-  std::string dtype;          ///< dtype or torch_dtype, as written; "" = absent
-  std::string rope_layout;    ///< "rope_parameters" or "rope_scaling": which spelling the file uses
+  std::string path;          ///< the file it was read from, for messages
+  std::string architecture;  ///< as written, e.g. "Glm4vMoeForConditionalGeneration"
+  std::string model_type;    ///< top level, as written
+  std::string dtype;         ///< dtype or torch_dtype, as written; "" = absent
+  std::string rope_layout;   ///< "rope_parameters" or "rope_scaling": which spelling the file uses
   Family family = Family::moe;
   TextConfig text;
   VisionConfig vision;

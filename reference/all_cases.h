@@ -14,10 +14,10 @@ using Cases = std::vector<Case>;
 /// One function per reference/<op>_cases.cc.
 Cases vision_position_cases();  ///< pos_embed_taps, pos_embed
 Cases rope_table_cases();
-Cases embedding_cases();        ///< embedding, splice
-Cases norm_cases();             ///< rmsnorm, layernorm, fused_add_rmsnorm
+Cases embedding_cases();  ///< embedding, splice
+Cases norm_cases();       ///< rmsnorm, layernorm, fused_add_rmsnorm
 Cases linear_cases();
-Cases elementwise_cases();      ///< add, gelu, silu_mul
+Cases elementwise_cases();  ///< add, gelu, silu_mul
 Cases mrope_cases();
 Cases kv_write_cases();
 Cases attention_cases();

@@ -45,8 +45,8 @@ constexpr int64_t kMaxRows = 96;           // rows an item stacks at most
 /// One item's shape: which rows of q and how many keys.
 struct Item {
   int64_t sequence, kv_head;
-  int64_t first, count;    // queries, counted from the start of the sequence
-  int64_t queries, keys;   // of the whole sequence
+  int64_t first, count;   // queries, counted from the start of the sequence
+  int64_t queries, keys;  // of the whole sequence
 };
 
 /// Keys that query `t` of its sequence may see.

@@ -44,16 +44,17 @@ Pages deal(const Shape& s) {
 double visible_pairs(const Shape& s) {
   double pairs = 0;
   for (const Sequence& q : s.sequences) {
-    pairs += s.mask == Mask::full ? 1.0 * q.queries * q.keys : 1.0 * q.queries * q.keys - q.queries * (q.queries - 1) / 2.0;
+    pairs +=
+        s.mask == Mask::full ? 1.0 * q.queries * q.keys : 1.0 * q.queries * q.keys - q.queries * (q.queries - 1) / 2.0;
   }
   return pairs;
 }
 
 Case attend(DType dtype, Rounding rounding, Shape s) {
   Case c;
-  c.name = concat("attention/", s.what, '_', name_of(dtype), dtype == DType::f32 ? "" : concat('_', name_of(rounding)), "_T",
-                  s.sequences[0].queries, "_S", s.sequences[0].keys, "_B", s.sequences.size(), "_heads", s.heads, '_', s.kv_heads, "_D", s.width,
-                  "_page", s.page);
+  c.name = concat("attention/", s.what, '_', name_of(dtype), dtype == DType::f32 ? "" : concat('_', name_of(rounding)),
+                  "_T", s.sequences[0].queries, "_S", s.sequences[0].keys, "_B", s.sequences.size(), "_heads", s.heads,
+                  '_', s.kv_heads, "_D", s.width, "_page", s.page);
   c.dtype = dtype;
   c.bench = s.heads >= 96 || (s.mask == Mask::full && s.width == 128);
   c.flops = 4.0 * visible_pairs(s) * static_cast<double>(s.heads * s.width);

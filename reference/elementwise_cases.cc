@@ -36,13 +36,15 @@ Case gelu_of(DType dtype, int64_t tokens, int64_t width) {
 /// gate and up are the halves of one tensor, as a fused projection leaves them.
 Case silu(DType dtype, Rounding rounding, int64_t tokens, int64_t width) {
   Case c;
-  c.name = concat("silu_mul/", name_of(dtype), dtype == DType::f32 ? "" : concat('_', name_of(rounding)), "_T", tokens, "_F", width);
+  c.name = concat("silu_mul/", name_of(dtype), dtype == DType::f32 ? "" : concat('_', name_of(rounding)), "_T", tokens,
+                  "_F", width);
   c.dtype = dtype;
   c.bench = width >= 1024;
   c.has = [](const OpTable& t) { return static_cast<bool>(t.silu_mul); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     const TensorView both = r.input("gate_up", {tokens, 2 * width}, {8, 0});
-    const SiluMulArgs a{slice(both, 1, 0, width), slice(both, 1, width, 2 * width), r.output("out", {tokens, width}), rounding};
+    const SiluMulArgs a{slice(both, 1, 0, width), slice(both, 1, width, 2 * width), r.output("out", {tokens, width}),
+                        rounding};
     return [=, &ops](Exec e) { ops.silu_mul(a, e); };
   };
   return c;

@@ -9,9 +9,9 @@ namespace glmv {
 
 void check(const EmbeddingArgs& a) {
   GLMV_CHECK(a.ids.dtype == DType::i32 && a.ids.rank == 1, a.ids);
-  GLMV_CHECK(a.table.data.rank == 2 && a.out.rank == 2 && a.out.dim[0] == a.ids.dim[0] &&
-                 a.out.dim[1] == a.table.cols(),
-             "ids ", a.ids, " table ", a.table, " out ", a.out);
+  GLMV_CHECK(
+      a.table.data.rank == 2 && a.out.rank == 2 && a.out.dim[0] == a.ids.dim[0] && a.out.dim[1] == a.table.cols(),
+      "ids ", a.ids, " table ", a.table, " out ", a.out);
 }
 
 namespace ref {

@@ -7,14 +7,17 @@ namespace {
 
 Case embed(DType dtype, Format format, int64_t tokens, int64_t vocabulary, int64_t width) {
   Case c;
-  c.name = concat("embedding/", name_of(dtype), format == Format::plain ? "" : "_fp8", "_T", tokens, "_V", vocabulary, "_H", width);
+  c.name = concat("embedding/", name_of(dtype), format == Format::plain ? "" : "_fp8", "_T", tokens, "_V", vocabulary,
+                  "_H", width);
   c.dtype = dtype;
   c.bench = width >= 4096;
   c.has = [](const OpTable& t) { return static_cast<bool>(t.embedding); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     std::vector<int32_t> ids;
-    for (int64_t t = 0; t < tokens; ++t) ids.push_back(static_cast<int32_t>(t % 3 == 2 ? vocabulary - 1 : t * 11 % vocabulary));
-    const EmbeddingArgs a{r.ids("ids", ids), r.weight("table", vocabulary, width, format), r.output("out", {tokens, width})};
+    for (int64_t t = 0; t < tokens; ++t)
+      ids.push_back(static_cast<int32_t>(t % 3 == 2 ? vocabulary - 1 : t * 11 % vocabulary));
+    const EmbeddingArgs a{r.ids("ids", ids), r.weight("table", vocabulary, width, format),
+                          r.output("out", {tokens, width})};
     return [=, &ops](Exec e) { ops.embedding(a, e); };
   };
   return c;
@@ -26,7 +29,8 @@ Case splice_rows(DType dtype, std::vector<int32_t> rows, int64_t tokens, int64_t
   c.dtype = dtype;
   c.has = [](const OpTable& t) { return static_cast<bool>(t.splice); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
-    const SpliceArgs a{r.ids("rows", rows), r.input("features", {static_cast<int64_t>(rows.size()), width}), r.in_place("x", {tokens, width})};
+    const SpliceArgs a{r.ids("rows", rows), r.input("features", {static_cast<int64_t>(rows.size()), width}),
+                       r.in_place("x", {tokens, width})};
     return [=, &ops](Exec e) { ops.splice(a, e); };
   };
   return c;

@@ -12,8 +12,9 @@ Case write(DType dtype, int64_t page, int64_t pages, std::vector<int32_t> slots,
   c.has = [](const OpTable& t) { return static_cast<bool>(t.kv_write); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     const auto tokens = static_cast<int64_t>(slots.size());
-    const KvWriteArgs a{r.input("k", {tokens, heads, width}), r.input("v", {tokens, heads, width}), r.ids("slots", slots),
-                        r.in_place("k_pages", {pages, page, heads, width}), r.in_place("v_pages", {pages, page, heads, width})};
+    const KvWriteArgs a{r.input("k", {tokens, heads, width}), r.input("v", {tokens, heads, width}),
+                        r.ids("slots", slots), r.in_place("k_pages", {pages, page, heads, width}),
+                        r.in_place("v_pages", {pages, page, heads, width})};
     return [=, &ops](Exec e) { ops.kv_write(a, e); };
   };
   return c;

@@ -10,8 +10,8 @@ struct Shape {
 
 Case product(const char* what, DType dtype, Shape s, bool bias, Format format = Format::plain, bool small = true) {
   Case c;
-  c.name = concat("linear/", what, '_', name_of(dtype), format == Format::plain ? "" : "_fp8", bias ? "_bias" : "", "_T", s.tokens, "_N", s.n,
-                  "_K", s.k);
+  c.name = concat("linear/", what, '_', name_of(dtype), format == Format::plain ? "" : "_fp8", bias ? "_bias" : "",
+                  "_T", s.tokens, "_N", s.n, "_K", s.k);
   c.dtype = dtype;
   c.small = small;
   c.bench = !small;

@@ -7,9 +7,9 @@ namespace glmv {
 namespace {
 
 enum class Spread : uint8_t {
-  even,      ///< tokens use all experts
-  one,       ///< every token's first choice is expert 0
-  some_idle, ///< only the first K + 1 experts are used
+  even,       ///< tokens use all experts
+  one,        ///< every token's first choice is expert 0
+  some_idle,  ///< only the first K + 1 experts are used
 };
 
 struct Shape {
@@ -37,8 +37,9 @@ std::vector<int32_t> choice(const Shape& s) {
 
 Case run_experts(DType dtype, Rounding rounding, Shape s) {
   Case c;
-  c.name = concat("moe_experts/", s.what, '_', name_of(dtype), dtype == DType::f32 ? "" : concat('_', name_of(rounding)),
-                  s.format == Format::plain ? "" : "_fp8", "_T", s.tokens, "_H", s.width, "_F", s.ffn, "_E", s.experts, "_K", s.k);
+  c.name = concat("moe_experts/", s.what, '_', name_of(dtype),
+                  dtype == DType::f32 ? "" : concat('_', name_of(rounding)), s.format == Format::plain ? "" : "_fp8",
+                  "_T", s.tokens, "_H", s.width, "_F", s.ffn, "_E", s.experts, "_K", s.k);
   c.dtype = dtype;
   c.bench = s.width >= 1024;
   c.flops = 6.0 * static_cast<double>(s.tokens * s.k * s.width * s.ffn);

@@ -37,9 +37,8 @@ template <class Acc>
 std::vector<int32_t> largest(const std::vector<Acc>& value, int64_t n) {
   std::vector<int32_t> order(value.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-    return value[static_cast<size_t>(a)] > value[static_cast<size_t>(b)];
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int32_t a, int32_t b) { return value[static_cast<size_t>(a)] > value[static_cast<size_t>(b)]; });
   order.resize(static_cast<size_t>(n));
   std::sort(order.begin(), order.end());
   return order;

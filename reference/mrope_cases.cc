@@ -11,8 +11,8 @@ struct Shape {
 Case rotate(DType dtype, Pairing pairing, Rounding rounding, Shape s, bool in_place) {
   Case c;
   c.name = concat("mrope/", pairing == Pairing::half_split ? "half_split" : "even_odd", '_', name_of(dtype),
-                  dtype == DType::f32 ? "" : concat('_', name_of(rounding)), in_place ? "_in_place" : "", "_T", s.tokens, "_heads", s.heads, "_D",
-                  s.width, "_J", s.pairs);
+                  dtype == DType::f32 ? "" : concat('_', name_of(rounding)), in_place ? "_in_place" : "", "_T",
+                  s.tokens, "_heads", s.heads, "_D", s.width, "_J", s.pairs);
   c.dtype = dtype;
   c.bench = s.heads >= 96;
   c.flops = 6.0 * static_cast<double>(s.tokens * s.heads * s.pairs);
@@ -20,7 +20,8 @@ Case rotate(DType dtype, Pairing pairing, Rounding rounding, Shape s, bool in_pl
   c.has = [](const OpTable& t) { return static_cast<bool>(t.mrope); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     MropeArgs a;
-    const TensorView x = in_place ? r.in_place("x", {s.tokens, s.heads, s.width}) : r.input("x", {s.tokens, s.heads, s.width});
+    const TensorView x =
+        in_place ? r.in_place("x", {s.tokens, s.heads, s.width}) : r.input("x", {s.tokens, s.heads, s.width});
     a.x = x;
     const DType table = rounding == Rounding::hf && dtype == DType::bf16 ? DType::bf16 : DType::f32;
     a.cos = r.fixed("cos", table, {s.tokens, s.pairs});

@@ -9,7 +9,8 @@ namespace {
 constexpr float kEps = 1e-5f;
 
 std::string title(const char* op, DType dtype, Rounding rounding, int64_t tokens, int64_t width) {
-  return concat(op, '/', name_of(dtype), dtype == DType::f32 ? "" : concat('_', name_of(rounding)), "_T", tokens, "_H", width);
+  return concat(op, '/', name_of(dtype), dtype == DType::f32 ? "" : concat('_', name_of(rounding)), "_T", tokens, "_H",
+                width);
 }
 
 Case rms(DType dtype, Rounding rounding, int64_t tokens, int64_t width, bool in_place = false) {
@@ -21,7 +22,8 @@ Case rms(DType dtype, Rounding rounding, int64_t tokens, int64_t width, bool in_
   c.bytes = 2.0 * static_cast<double>(tokens * width) * static_cast<double>(size_of(dtype));
   c.has = [](const OpTable& t) { return static_cast<bool>(t.rmsnorm); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
-    const TensorView x = in_place ? r.in_place("x", {tokens, width}, {2, 0.3}) : r.input("x", {tokens, width}, {2, 0.3});
+    const TensorView x =
+        in_place ? r.in_place("x", {tokens, width}, {2, 0.3}) : r.input("x", {tokens, width}, {2, 0.3});
     const TensorView out = in_place ? x : r.output("out", {tokens, width});
     const RmsNormArgs a{x, r.fixed("weight", DType::bf16, {width}, {0.3, 1}), kEps, out, rounding};
     return [=, &ops](Exec e) { ops.rmsnorm(a, e); };
@@ -50,8 +52,12 @@ Case fused(DType dtype, Rounding rounding, int64_t tokens, int64_t width) {
   c.bench = width >= 4096;
   c.has = [](const OpTable& t) { return static_cast<bool>(t.fused_add_rmsnorm); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
-    const FusedAddRmsNormArgs a{r.in_place("residual", {tokens, width}), r.input("delta", {tokens, width}),
-                                r.fixed("weight", DType::bf16, {width}, {0.3, 1}), kEps, r.output("out", {tokens, width}), rounding};
+    const FusedAddRmsNormArgs a{r.in_place("residual", {tokens, width}),
+                                r.input("delta", {tokens, width}),
+                                r.fixed("weight", DType::bf16, {width}, {0.3, 1}),
+                                kEps,
+                                r.output("out", {tokens, width}),
+                                rounding};
     return [=, &ops](Exec e) { ops.fused_add_rmsnorm(a, e); };
   };
   return c;

@@ -28,7 +28,9 @@ void body(const PosEmbedArgs& a) {
   const auto wy = as<float, 2>(a.weight_y), wx = as<float, 2>(a.weight_x);
   const int64_t width = a.x.dim[1];
   // The sample takes the table's type; a gold run keeps it exact.
-  const DType sample_type = a.out.dtype == DType::f64 ? DType::f64 : a.out.dtype == DType::f32 ? DType::f32 : a.table.dtype;
+  const DType sample_type = a.out.dtype == DType::f64   ? DType::f64
+                            : a.out.dtype == DType::f32 ? DType::f32
+                                                        : a.table.dtype;
   parallel_for(a.x.dim[0], [&](int64_t p) {
     Row sample = Row::Zero(width), line(width), entry(width), x(width);
     for (int j = 0; j < 4; ++j) {

@@ -21,8 +21,8 @@ namespace {
 /// The four weights at fraction t in [0, 1) between the second and the third tap.
 void cubic_weights(float t, float* w) {
   constexpr float A = -0.75f;
-  const auto near = [](float x) { return ((A + 2) * x - (A + 3)) * x * x + 1; };           // |x| <= 1
-  const auto far = [](float x) { return ((A * x - 5 * A) * x + 8 * A) * x - 4 * A; };      // 1 < |x| < 2
+  const auto near = [](float x) { return ((A + 2) * x - (A + 3)) * x * x + 1; };       // |x| <= 1
+  const auto far = [](float x) { return ((A * x - 5 * A) * x + 8 * A) * x - 4 * A; };  // 1 < |x| < 2
   w[0] = far(t + 1);
   w[1] = near(t);
   w[2] = near(1 - t);

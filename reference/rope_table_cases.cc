@@ -23,7 +23,8 @@ Case table(const char* what, int64_t axes, int64_t tokens, int64_t pairs, int32_
     }
     // The model defines angles and tables in f32, so they are f32 in a gold run too.
     const DType stored = r.activation() == DType::f64 ? DType::f32 : r.activation();
-    const RopeTableArgs a{r.ids("positions", positions, {axes, tokens}), r.values("inv_freq", DType::f32, frequencies, {pairs}), r.ids("axis", axis),
+    const RopeTableArgs a{r.ids("positions", positions, {axes, tokens}),
+                          r.values("inv_freq", DType::f32, frequencies, {pairs}), r.ids("axis", axis),
                           r.output("cos", stored, {tokens, pairs}), r.output("sin", stored, {tokens, pairs})};
     return [=, &ops](Exec e) { ops.rope_table(a, e); };
   };
@@ -33,8 +34,9 @@ Case table(const char* what, int64_t axes, int64_t tokens, int64_t pairs, int32_
 }  // namespace
 
 Cases rope_table_cases() {
-  return {table("text", 3, 1, 32, 0, DType::f32),      table("text", 3, 7, 8, 60000, DType::f32), table("text", 3, 19, 32, 131000, DType::bf16),
-          table("vision", 2, 24, 64, 0, DType::f32), table("vision", 2, 5, 12, 400, DType::f32)};
+  return {table("text", 3, 1, 32, 0, DType::f32), table("text", 3, 7, 8, 60000, DType::f32),
+          table("text", 3, 19, 32, 131000, DType::bf16), table("vision", 2, 24, 64, 0, DType::f32),
+          table("vision", 2, 5, 12, 400, DType::f32)};
 }
 
 }  // namespace glmv

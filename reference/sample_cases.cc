@@ -13,7 +13,8 @@ Case greedy(DType dtype, int64_t tokens, int64_t vocabulary, bool ties) {
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     std::vector<double> logits;
     for (int64_t i = 0; i < tokens * vocabulary; ++i) logits.push_back(i % vocabulary % 3 == 2 ? 4.0 : -1.0);
-    const SampleArgs a{ties ? r.values("logits", r.activation(), logits, {tokens, vocabulary}) : r.input("logits", {tokens, vocabulary}, {20, 0}),
+    const SampleArgs a{ties ? r.values("logits", r.activation(), logits, {tokens, vocabulary})
+                            : r.input("logits", {tokens, vocabulary}, {20, 0}),
                        r.output("ids", DType::i32, {tokens}, Judge::exact)};
     return [=, &ops](Exec e) { ops.sample(a, e); };
   };

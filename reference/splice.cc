@@ -8,9 +8,9 @@ namespace glmv {
 
 void check(const SpliceArgs& a) {
   GLMV_CHECK(a.rows.dtype == DType::i32 && a.rows.rank == 1, a.rows);
-  GLMV_CHECK(a.features.rank == 2 && a.x.rank == 2 && a.features.dim[0] == a.rows.dim[0] &&
-                 a.features.dim[1] == a.x.dim[1],
-             "rows ", a.rows, " features ", a.features, " x ", a.x);
+  GLMV_CHECK(
+      a.features.rank == 2 && a.x.rank == 2 && a.features.dim[0] == a.rows.dim[0] && a.features.dim[1] == a.x.dim[1],
+      "rows ", a.rows, " features ", a.features, " x ", a.x);
 }
 
 namespace ref {

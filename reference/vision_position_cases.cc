@@ -31,8 +31,13 @@ Case taps(int32_t height, int32_t width, int64_t side) {
     const Patches p = patches_of(height, width);
     const auto index = [&](const char* name) { return r.output(name, DType::i32, {p.count, 4}, Judge::exact); };
     const auto weight = [&](const char* name) { return r.output(name, DType::f32, {p.count, 4}); };
-    const PosEmbedTapsArgs a{r.ids("positions", p.positions, {2, p.count}), r.ids("extents", p.extents, {2, p.count}), side,
-                             index("index_y"), index("index_x"), weight("weight_y"), weight("weight_x")};
+    const PosEmbedTapsArgs a{r.ids("positions", p.positions, {2, p.count}),
+                             r.ids("extents", p.extents, {2, p.count}),
+                             side,
+                             index("index_y"),
+                             index("index_x"),
+                             weight("weight_y"),
+                             weight("weight_x")};
     return [=, &ops](Exec e) { ops.pos_embed_taps(a, e); };
   };
   return c;

@@ -25,11 +25,13 @@ Noise noise_with(const Tensor& legal, DType unit = DType::f32) {
 TEST(Compare, AllowsOneUlpAndTwiceTheNoiseOfTheRow) {
   const Tensor gold = f64s({2, 2}, {1, 1, 1, 1}), legal = f64s({2, 2}, {1, 1.25, 1, 1});
   const double ulp = 0x1p-23;  // of f32 at 1
-  const auto with = [&](std::vector<double> v) { return compare(gold.view, f64s({2, 2}, std::move(v)).view, noise_with(legal)); };
-  EXPECT_TRUE(with({1.5 + ulp, 1, 1, 1}).within());          // noise of row 0 is 0.25
+  const auto with = [&](std::vector<double> v) {
+    return compare(gold.view, f64s({2, 2}, std::move(v)).view, noise_with(legal));
+  };
+  EXPECT_TRUE(with({1.5 + ulp, 1, 1, 1}).within());  // noise of row 0 is 0.25
   EXPECT_FALSE(with({1.5 + 1.5 * ulp, 1, 1, 1}).within());
-  EXPECT_TRUE(with({1, 1, 1 + ulp, 1}).within());            // row 1 has none
-  EXPECT_FALSE(with({1, 1, 1 + 1.5 * ulp, 1}).within());     // and row 0's does not leak into it
+  EXPECT_TRUE(with({1, 1, 1 + ulp, 1}).within());         // row 1 has none
+  EXPECT_FALSE(with({1, 1, 1 + 1.5 * ulp, 1}).within());  // and row 0's does not leak into it
   const Comparison c = with({1, 1, 1, 2});
   EXPECT_EQ(c.bad, 1);
   EXPECT_EQ(c.worst, 3);
@@ -138,7 +140,7 @@ TEST(Routing, WithinTheSlackAFlipIsLegal) {
 TEST(Routing, GroupsAreJudgedByTheirTwoBest) {
   EXPECT_FALSE(judge_routing(kScores, {3, 4}, kRule, 0.1).legal);  // 1.3 against 1.7
   EXPECT_TRUE(judge_routing(kScores, {3, 4}, kRule, 0.5).legal);
-  EXPECT_FALSE(judge_routing(kScores, {0, 3}, kRule, 10).legal);   // two groups where one is kept
+  EXPECT_FALSE(judge_routing(kScores, {0, 3}, kRule, 10).legal);  // two groups where one is kept
   EXPECT_TRUE(judge_routing(kScores, {0, 1}, {1, 1}, 0).legal);
 }
 

@@ -55,8 +55,10 @@ TEST(Crosscheck, EveryCommittedTraceIsWithinNoise) {
 
 TEST(Crosscheck, AskedForMistakesDepartAtTheirPoint) {
   // The four of the specification, at the exact point.
-  EXPECT_EQ(first_name(check_trace("moe_a", "one_image", "rope=even_odd")), "model.language_model.layers.0.self_attn.q_rot");
-  EXPECT_EQ(first_name(check_trace("dense_b", "one_image", "rope=even_odd")), "model.language_model.layers.0.self_attn.q_rot");
+  EXPECT_EQ(first_name(check_trace("moe_a", "one_image", "rope=even_odd")),
+            "model.language_model.layers.0.self_attn.q_rot");
+  EXPECT_EQ(first_name(check_trace("dense_b", "one_image", "rope=even_odd")),
+            "model.language_model.layers.0.self_attn.q_rot");
   EXPECT_EQ(first_name(check_trace("moe_a", "two_images", "posembed=bilinear_zeros")), "model.visual.embeddings");
   EXPECT_EQ(first_name(check_trace("moe_a", "two_images", "router_bias=in_weights")),
             "model.language_model.layers.1.mlp.gate.topk_weights");
@@ -100,7 +102,8 @@ TEST(Crosscheck, NamesTheMistakeOfAnEngine) {
     const CrosscheckReport r = crosscheck(model_of(model), theirs, {});
     ASSERT_FALSE(r.within()) << m.name;
     EXPECT_NE(first_name(r).find(m.point), std::string::npos) << m.name << " shows first at " << first_name(r);
-    EXPECT_EQ(std::count(r.explained_by.begin(), r.explained_by.end(), m.name), 1) << m.name << '\n' << text_report(r, false);
+    EXPECT_EQ(std::count(r.explained_by.begin(), r.explained_by.end(), m.name), 1) << m.name << '\n'
+                                                                                   << text_report(r, false);
   }
 }
 
@@ -112,9 +115,10 @@ TEST(Crosscheck, APlantedErrorIsFoundWhereItIs) {
     Theirs theirs = theirs_from(file);
     Tensor spoiled(DType::f32, theirs.points.at(point));
     convert(theirs.points.at(point), spoiled.view);
-    const auto before = std::find_if(clean.points.begin(), clean.points.end(), [&](const PointResult& p) { return p.name == point; });
-    spoiled.data<float>()[before->theirs.worst] =
-        static_cast<float>(before->theirs.gold + factor * before->theirs.allowed * (before->theirs.got > before->theirs.gold ? 1 : -1));
+    const auto before =
+        std::find_if(clean.points.begin(), clean.points.end(), [&](const PointResult& p) { return p.name == point; });
+    spoiled.data<float>()[before->theirs.worst] = static_cast<float>(
+        before->theirs.gold + factor * before->theirs.allowed * (before->theirs.got > before->theirs.gold ? 1 : -1));
     theirs.points[point] = spoiled.view;
     CrosscheckOptions options;
     options.explain = false;

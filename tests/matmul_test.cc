@@ -17,7 +17,8 @@ struct Operands {
   Tensor x, data, scale, bias, out;
   Weight w;
 
-  Operands(DType activation, Format format, int64_t rows, int64_t n, int64_t k) : x(activation, {rows, k}), bias(DType::bf16, {n}), out(activation, {rows, n}) {
+  Operands(DType activation, Format format, int64_t rows, int64_t n, int64_t k)
+      : x(activation, {rows, k}), bias(DType::bf16, {n}), out(activation, {rows, n}) {
     fill_procedural("x", {1, 0}, x.view);
     fill_procedural("bias", {1, 0}, bias.view);
     data = Tensor(format == Format::plain ? DType::bf16 : DType::f8e4m3, {n, k});
@@ -53,7 +54,8 @@ void expect_right(const Operands& o, const Tensor& out, const std::string& what)
         size += std::abs(product);
       }
       const double operations = static_cast<double>(k) + 3;
-      const double bound = operations * unit / (1 - operations * unit) * size + (out.view.dtype == DType::f64 ? 0 : ulp_at(out.view.dtype, sum));
+      const double bound = operations * unit / (1 - operations * unit) * size +
+                           (out.view.dtype == DType::f64 ? 0 : ulp_at(out.view.dtype, sum));
       ASSERT_LE(std::abs(got.data<double>()[t * n + j] - sum), bound) << what << " [" << t << ',' << j << ']';
     }
   }
@@ -62,12 +64,15 @@ void expect_right(const Operands& o, const Tensor& out, const std::string& what)
 TEST(Matmul, IsTheProductInEveryOrderTypeAndShape) {
   for (const DType activation : {DType::f64, DType::f32, DType::bf16}) {
     for (const Format format : {Format::plain, Format::fp8_per_row}) {
-      for (const auto& [rows, n, k] : {std::tuple{1, 1, 1}, {1, 9, 33}, {2, 8, 16}, {7, 13, 515}, {16, 5, 1024}, {67, 34, 130}}) {
+      for (const auto& [rows, n, k] :
+           {std::tuple{1, 1, 1}, {1, 9, 33}, {2, 8, 16}, {7, 13, 515}, {16, 5, 1024}, {67, 34, 130}}) {
         Operands o(activation, format, rows, n, k);
-        for (Reduction r : {Reduction::blocked, Reduction::eigen, Reduction::sequential, Reduction::reversed, Reduction::signs_apart}) {
+        for (Reduction r : {Reduction::blocked, Reduction::eigen, Reduction::sequential, Reduction::reversed,
+                            Reduction::signs_apart}) {
           Tensor out(activation, o.out.view);
           matmul(o.x.view, o.w, o.bias.view, out.view, r);
-          expect_right(o, out, concat(name_of(activation), " rows ", rows, " n ", n, " k ", k, " order ", static_cast<int>(r)));
+          expect_right(o, out,
+                       concat(name_of(activation), " rows ", rows, " n ", n, " k ", k, " order ", static_cast<int>(r)));
         }
       }
     }

@@ -28,7 +28,8 @@ void expect_equal(const Recording& a, const Recording& b, const std::string& wha
   for (const auto& [name, value] : a.points()) {
     const Tensor& other = b.get(name);
     ASSERT_EQ(value.view.bytes(), other.view.bytes()) << what << ' ' << name;
-    EXPECT_EQ(std::memcmp(value.view.data, other.view.data, static_cast<size_t>(value.view.bytes())), 0) << what << ' ' << name;
+    EXPECT_EQ(std::memcmp(value.view.data, other.view.data, static_cast<size_t>(value.view.bytes())), 0)
+        << what << ' ' << name;
   }
 }
 
@@ -78,24 +79,30 @@ TEST_P(Invariance, DecodeIsPrefillOfTheLongerPrompt) {
   Script longer = script;
   longer.prompt.ids.insert(longer.prompt.ids.end(), script.tokens.begin(), script.tokens.end());
   longer.prompt.types = token_types(longer.prompt.ids, model.config);
-  longer.prompt.positions = rope_index(longer.prompt.ids, longer.prompt.image_grids, longer.prompt.video_grids, model.config);
+  longer.prompt.positions =
+      rope_index(longer.prompt.ids, longer.prompt.image_grids, longer.prompt.video_grids, model.config);
   longer.tokens.clear();
   const Recording whole = record(model, cpu_backend(), longer, options);
   const auto prompt = static_cast<int64_t>(script.prompt.ids.size());
-  for (const char* point : {"logits", "model.language_model.layers.1", "model.language_model.layers.1.self_attn.k_rot"}) {
+  for (const char* point :
+       {"logits", "model.language_model.layers.1", "model.language_model.layers.1.self_attn.k_rot"}) {
     const Tensor& all = whole.get(point);
     for (size_t step = 1; step <= script.tokens.size(); ++step) {
       const int64_t row = prompt + static_cast<int64_t>(step) - 1;
       const ConstTensorView expected = slice(all.view, 0, row, row + 1);
       const Tensor& got = stepwise.get(concat("step.", step, '/', point));
-      EXPECT_EQ(std::memcmp(expected.data, got.view.data, static_cast<size_t>(got.view.bytes())), 0) << point << " step " << step;
+      EXPECT_EQ(std::memcmp(expected.data, got.view.data, static_cast<size_t>(got.view.bytes())), 0)
+          << point << " step " << step;
     }
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Invariance,
-                         testing::Combine(testing::Values("moe_a", "dense_b"), testing::Values(DType::f32, DType::bf16, DType::f64)),
-                         [](const auto& info) { return concat(std::get<0>(info.param), '_', name_of(std::get<1>(info.param))); });
+                         testing::Combine(testing::Values("moe_a", "dense_b"),
+                                          testing::Values(DType::f32, DType::bf16, DType::f64)),
+                         [](const auto& info) {
+                           return concat(std::get<0>(info.param), '_', name_of(std::get<1>(info.param)));
+                         });
 
 /// A prompt that reaches every expert: all word ids of the vocabulary, then a picture.
 Script long_script(const Model& model, const std::string& golden) {
@@ -113,7 +120,9 @@ Script long_script(const Model& model, const std::string& golden) {
 /// The snapshot with one tensor changed, in a folder of its own.
 class Perturbed {
  public:
-  explicit Perturbed(const std::string& golden) : golden_(golden), dir_(fs::path(testing::TempDir()) / ("glmv-perturbed-" + golden.substr(golden.rfind('/') + 1))) {
+  explicit Perturbed(const std::string& golden)
+      : golden_(golden),
+        dir_(fs::path(testing::TempDir()) / ("glmv-perturbed-" + golden.substr(golden.rfind('/') + 1))) {
     fs::create_directories(dir_);
     fs::copy_file(golden + "/config.json", dir_ / "config.json", fs::copy_options::overwrite_existing);
   }
@@ -157,7 +166,8 @@ TEST(Weights, EveryOneOfThemChangesTheLogits) {
     for_each_weight(model.config, nothing, [&](const WeightInfo& info, Weight&) { names.push_back(info.name); });
     for (const std::string& tensor : names) {
       const Recording after = record(perturbed.with(tensor), cpu_backend(), script, options);
-      EXPECT_GT(compare_exact(before.get("logits").view, after.get("logits").view).different, 0) << name << ' ' << tensor;
+      EXPECT_GT(compare_exact(before.get("logits").view, after.get("logits").view).different, 0)
+          << name << ' ' << tensor;
       ++tensors;
     }
     std::cout << name << ": " << tensors << " tensors, each changes the logits\n";

@@ -50,14 +50,16 @@ TEST(Cases, HaveUniqueNamesAndCoverEveryOp) {
     EXPECT_TRUE(names.insert(c.name).second) << c.name << " is there twice";
     ops.insert(c.name.substr(0, c.name.find('/')));
   }
-  cpu_backend().ops.for_each([&](const char* op, const auto&) { EXPECT_EQ(ops.count(op), 1u) << "no case for " << op; });
+  cpu_backend().ops.for_each(
+      [&](const char* op, const auto&) { EXPECT_EQ(ops.count(op), 1u) << "no case for " << op; });
 }
 
 TEST(Cases, OtherSeedsGiveOtherInputsAndPass) {
   const Case& c = find_case("attention/chunk_f32_T5_S70_B1_heads12_1_D32_page64");
   const auto first = dump_case(c, cpu_backend(), 1), second = dump_case(c, cpu_backend(), 2);
   EXPECT_GT(compare_exact(first[0].second.view, second[0].second.view).different, 0);
-  for (uint64_t seed = 2; seed < 5; ++seed) EXPECT_EQ(run_case(c, cpu_backend(), cpu_backend(), seed).status, CaseReport::Status::passed);
+  for (uint64_t seed = 2; seed < 5; ++seed)
+    EXPECT_EQ(run_case(c, cpu_backend(), cpu_backend(), seed).status, CaseReport::Status::passed);
 }
 
 /// True if some small case fails on a backend with these ops.
@@ -75,7 +77,8 @@ std::string caught_by(const Backend& wrong) {
 
 TEST(Cases, CatchEveryKnownMistake) {
   for (const Mistake& m : mistakes()) {
-    if (m.name == "router_bias=bf16") continue;  // changes a choice only where scores are close: crosscheck_test has one
+    if (m.name == "router_bias=bf16")
+      continue;  // changes a choice only where scores are close: crosscheck_test has one
     EXPECT_NE(caught_by(with_mistake(m)), "") << m.name;
   }
 }
@@ -87,56 +90,81 @@ TEST(Cases, CatchMistakesOfKernels) {
     void (*apply)(OpTable&);
   };
   const Wrong wrongs[] = {
-      {"mask off by one", [](OpTable& t) { t.attention.run = [](const AttentionArgs& a, Exec e) {
-         AttentionArgs w = a;
-         if (a.mask == Mask::causal && a.q.dim[0] > 1 && a.cu_seqlens.dim[0] == 2) w.mask = Mask::full;
-         ref::attention(w, e);
-       }; }},
-      {"page table ignored", [](OpTable& t) { t.attention.run = [](const AttentionArgs& a, Exec e) {
-         AttentionArgs w = a;
-         Tensor table(DType::i32, a.kv.page_table);
-         for (int64_t i = 0; i < table.view.size(); ++i) table.data<int32_t>()[i] = static_cast<int32_t>(i % a.kv.k_pages.dim[0]);
-         w.kv.page_table = table.view;
-         ref::attention(w, e);
-       }; }},
-      {"rounded once instead of as Hugging Face", [](OpTable& t) { t.attention.run = [](const AttentionArgs& a, Exec e) {
-         AttentionArgs w = a;
-         w.rounding = Rounding::once;
-         ref::attention(w, e);
-         Tensor copy(a.out.dtype, a.out);
-         convert(a.out, copy.view);
-         for (int64_t i = 0; i < a.out.size(); ++i) {  // and one row lost its last bits
-           if (a.out.dtype == DType::bf16) static_cast<bf16*>(a.out.data)[i].bits &= 0xfff0;
-         }
-       }; }},
-      {"last row not written", [](OpTable& t) { t.rmsnorm.run = [](const RmsNormArgs& a, Exec e) {
-         RmsNormArgs w = a;
-         w.x = slice(a.x, 0, 0, a.x.dim[0] - 1);
-         w.out = slice(a.out, 0, 0, a.out.dim[0] - 1);
-         ref::rmsnorm(w, e);
-       }; }},
-      {"writes one element too many", [](OpTable& t) { t.add.run = [](const AddArgs& a, Exec e) {
-         ref::add(a, e);
-         static_cast<char*>(a.out.data)[a.out.bytes()] = 1;
-       }; }},
-      {"bias forgotten", [](OpTable& t) { t.linear.run = [](const LinearArgs& a, Exec e) { ref::linear({a.x, a.w, {}, a.out}, e); }; }},
-      {"epsilon outside the root", [](OpTable& t) { t.rmsnorm.run = [](const RmsNormArgs& a, Exec e) {
-         RmsNormArgs w = a;
-         w.eps = 0.01f;
-         ref::rmsnorm(w, e);
-       }; }},
-      {"ties to the higher index", [](OpTable& t) { t.sample.run = [](const SampleArgs& a, Exec e) {
-         ref::sample(a, e);
-         Tensor x(DType::f64, a.logits);
-         convert(a.logits, x.view);
-         for (int64_t row = 0; row < a.logits.dim[0]; ++row) {
-           const double* v = x.data<double>() + row * a.logits.dim[1];
-           auto& id = static_cast<int32_t*>(a.ids.data)[row];
-           for (int64_t i = 0; i < a.logits.dim[1]; ++i) {
-             if (v[i] >= v[id]) id = static_cast<int32_t>(i);
+      {"mask off by one",
+       [](OpTable& t) {
+         t.attention.run = [](const AttentionArgs& a, Exec e) {
+           AttentionArgs w = a;
+           if (a.mask == Mask::causal && a.q.dim[0] > 1 && a.cu_seqlens.dim[0] == 2) w.mask = Mask::full;
+           ref::attention(w, e);
+         };
+       }},
+      {"page table ignored",
+       [](OpTable& t) {
+         t.attention.run = [](const AttentionArgs& a, Exec e) {
+           AttentionArgs w = a;
+           Tensor table(DType::i32, a.kv.page_table);
+           for (int64_t i = 0; i < table.view.size(); ++i)
+             table.data<int32_t>()[i] = static_cast<int32_t>(i % a.kv.k_pages.dim[0]);
+           w.kv.page_table = table.view;
+           ref::attention(w, e);
+         };
+       }},
+      {"rounded once instead of as Hugging Face",
+       [](OpTable& t) {
+         t.attention.run = [](const AttentionArgs& a, Exec e) {
+           AttentionArgs w = a;
+           w.rounding = Rounding::once;
+           ref::attention(w, e);
+           Tensor copy(a.out.dtype, a.out);
+           convert(a.out, copy.view);
+           for (int64_t i = 0; i < a.out.size(); ++i) {  // and one row lost its last bits
+             if (a.out.dtype == DType::bf16) static_cast<bf16*>(a.out.data)[i].bits &= 0xfff0;
            }
-         }
-       }; }},
+         };
+       }},
+      {"last row not written",
+       [](OpTable& t) {
+         t.rmsnorm.run = [](const RmsNormArgs& a, Exec e) {
+           RmsNormArgs w = a;
+           w.x = slice(a.x, 0, 0, a.x.dim[0] - 1);
+           w.out = slice(a.out, 0, 0, a.out.dim[0] - 1);
+           ref::rmsnorm(w, e);
+         };
+       }},
+      {"writes one element too many",
+       [](OpTable& t) {
+         t.add.run = [](const AddArgs& a, Exec e) {
+           ref::add(a, e);
+           static_cast<char*>(a.out.data)[a.out.bytes()] = 1;
+         };
+       }},
+      {"bias forgotten",
+       [](OpTable& t) { t.linear.run = [](const LinearArgs& a, Exec e) {
+                          ref::linear({a.x, a.w, {}, a.out}, e);
+                        }; }},
+      {"epsilon outside the root",
+       [](OpTable& t) {
+         t.rmsnorm.run = [](const RmsNormArgs& a, Exec e) {
+           RmsNormArgs w = a;
+           w.eps = 0.01f;
+           ref::rmsnorm(w, e);
+         };
+       }},
+      {"ties to the higher index",
+       [](OpTable& t) {
+         t.sample.run = [](const SampleArgs& a, Exec e) {
+           ref::sample(a, e);
+           Tensor x(DType::f64, a.logits);
+           convert(a.logits, x.view);
+           for (int64_t row = 0; row < a.logits.dim[0]; ++row) {
+             const double* v = x.data<double>() + row * a.logits.dim[1];
+             auto& id = static_cast<int32_t*>(a.ids.data)[row];
+             for (int64_t i = 0; i < a.logits.dim[1]; ++i) {
+               if (v[i] >= v[id]) id = static_cast<int32_t>(i);
+             }
+           }
+         };
+       }},
   };
   for (const Wrong& w : wrongs) {
     Backend backend = cpu_backend();
@@ -193,11 +221,13 @@ TEST(Oracle, AttentionIsTheSoftmaxOfItsDefinition) {
 
 TEST(Oracle, MropeIsAComplexProduct) {
   for (const bool half : {true, false}) {
-    const Oracle o(find_case(half ? "mrope/half_split_f32_T7_heads12_D128_J32" : "mrope/even_odd_f32_T7_heads12_D128_J32"));
+    const Oracle o(
+        find_case(half ? "mrope/half_split_f32_T7_heads12_D128_J32" : "mrope/even_odd_f32_T7_heads12_D128_J32"));
     const auto x = o("x"), cosine = o("cos"), sine = o("sin"), out = o("out");
     for (size_t row = 0; row < 7 * 12; ++row) {
       for (size_t j = 0; j < 32; ++j) {
-        const size_t a = row * 128 + (half ? j : 2 * j), b = row * 128 + (half ? j + 32 : 2 * j + 1), angle = row / 12 * 32 + j;
+        const size_t a = row * 128 + (half ? j : 2 * j), b = row * 128 + (half ? j + 32 : 2 * j + 1),
+                     angle = row / 12 * 32 + j;
         const std::complex<double> turned = std::complex(x[a], x[b]) * std::complex(cosine[angle], sine[angle]);
         expect_same(out[a], turned.real(), 2, 4, "real");
         expect_same(out[b], turned.imag(), 2, 4, "imaginary");
@@ -225,7 +255,8 @@ TEST(Oracle, RouterChoosesWhatBruteForceChooses) {
     for (size_t g = 0; g < 2; ++g) {
       for (size_t a = 0; a < 6; ++a) {
         for (size_t b = a + 1; b < 6; ++b) {
-          if (biased(g * 6 + a) + biased(g * 6 + b) > best_group) best_group = biased(g * 6 + a) + biased(g * 6 + b), group = g;
+          if (biased(g * 6 + a) + biased(g * 6 + b) > best_group)
+            best_group = biased(g * 6 + a) + biased(g * 6 + b), group = g;
         }
       }
     }
@@ -267,7 +298,8 @@ TEST(Oracle, ExpertsAreWeightedMlps) {
 }
 
 TEST(Oracle, NormsAndGelu) {
-  const Oracle rms(find_case("rmsnorm/f32_T7_H33")), layer(find_case("layernorm/f32_T7_H33")), gelu(find_case("gelu/f32_T7_H33"));
+  const Oracle rms(find_case("rmsnorm/f32_T7_H33")), layer(find_case("layernorm/f32_T7_H33")),
+      gelu(find_case("gelu/f32_T7_H33"));
   const auto x = rms("x"), w = rms("weight"), y = rms("out");
   const auto lx = layer("x"), lw = layer("weight"), lb = layer("bias"), ly = layer("out");
   const auto gx = gelu("x"), gy = gelu("out");
@@ -294,7 +326,8 @@ TEST(Oracle, PositionTableIsKeysCubicConvolution) {
     double sum = 0;
     for (size_t i = 0; i < 4; ++i) {
       const double tap = std::floor(at) - 1 + static_cast<double>(i), d = std::abs(at - tap), a = -0.75;
-      const double weight = d <= 1 ? (a + 2) * d * d * d - (a + 3) * d * d + 1 : a * d * d * d - 5 * a * d * d + 8 * a * d - 4 * a;
+      const double weight =
+          d <= 1 ? (a + 2) * d * d * d - (a + 3) * d * d + 1 : a * d * d * d - 5 * a * d * d + 8 * a * d - 4 * a;
       EXPECT_NEAR(wy[p * 4 + i], weight, 64 * 0x1p-24) << p << ' ' << i;  // f32 by definition: a few roundings apart
       EXPECT_EQ(iy[p * 4 + i], std::min(std::max(tap, 0.0), 4.0));
       sum += wy[p * 4 + i];
@@ -331,13 +364,18 @@ TEST(Contracts, ViolationsAreErrorsThatNameTheTensors) {
   EXPECT_THROW(ref::layernorm({t.f({2, 3}), t.b({3}), t.b({2}), 0, t.f({2, 3})}, {}), Error);
   EXPECT_THROW(ref::linear({t.f({2, 3}), t.w(4, 5), {}, t.f({2, 4})}, {}), Error);
   EXPECT_THROW(ref::linear({t.f({2, 3}), t.w(4, 3), t.b({3}), t.f({2, 4})}, {}), Error);
-  EXPECT_THROW(ref::embedding({t.i({2}, 7), t.w(7, 3), t.f({2, 3})}, {}), Error);   // id 7 of 7
+  EXPECT_THROW(ref::embedding({t.i({2}, 7), t.w(7, 3), t.f({2, 3})}, {}), Error);  // id 7 of 7
   EXPECT_THROW(ref::embedding({t.i({2}, -1), t.w(7, 3), t.f({2, 3})}, {}), Error);
-  EXPECT_THROW(ref::splice({t.i({1}, 5), t.f({1, 3}), t.f({5, 3})}, {}), Error);    // row 5 of 5
-  EXPECT_THROW(ref::mrope({t.f({2, 1, 6}), t.f({2, 4}), t.f({2, 4}), Pairing::half_split, Rounding::hf, t.f({2, 1, 6})}, {}), Error);
-  EXPECT_THROW(ref::kv_write({t.f({1, 1, 4}), t.f({1, 1, 4}), t.i({1}, 8), t.f({2, 4, 1, 4}), t.f({2, 4, 1, 4})}, {}), Error);
+  EXPECT_THROW(ref::splice({t.i({1}, 5), t.f({1, 3}), t.f({5, 3})}, {}), Error);  // row 5 of 5
+  EXPECT_THROW(
+      ref::mrope({t.f({2, 1, 6}), t.f({2, 4}), t.f({2, 4}), Pairing::half_split, Rounding::hf, t.f({2, 1, 6})}, {}),
+      Error);
+  EXPECT_THROW(ref::kv_write({t.f({1, 1, 4}), t.f({1, 1, 4}), t.i({1}, 8), t.f({2, 4, 1, 4}), t.f({2, 4, 1, 4})}, {}),
+               Error);
   EXPECT_THROW(ref::rope_table({t.i({3, 2}), t.f({4}), t.i({4}, 3), t.f({2, 4}), t.f({2, 4})}, {}), Error);
-  EXPECT_THROW(ref::pos_embed_taps({t.i({2, 1}, 2), t.i({2, 1}, 2), 3, t.i({1, 4}), t.i({1, 4}), t.f({1, 4}), t.f({1, 4})}, {}), Error);
+  EXPECT_THROW(
+      ref::pos_embed_taps({t.i({2, 1}, 2), t.i({2, 1}, 2), 3, t.i({1, 4}), t.i({1, 4}), t.f({1, 4}), t.f({1, 4})}, {}),
+      Error);
   EXPECT_THROW(ref::sample({t.f({2, 3}), t.i({3})}, {}), Error);
   const TensorView nan = t.f({1, 2});
   static_cast<float*>(nan.data)[0] = 1, static_cast<float*>(nan.data)[1] = NAN;
@@ -361,7 +399,8 @@ TEST(Contracts, AttentionAndExperts) {
   EXPECT_THROW(ref::attention(a, {}), Error);  // four heads on three
 
   std::vector<Weight> gate(2, t.w(6, 8)), down(2, t.w(8, 6));
-  MoeExpertsArgs m{t.f({1, 8}), t.i({1, 2}, 2), t.f({1, 2}), {gate.data(), gate.data(), down.data(), 2}, t.f({1, 8}), Rounding::hf};
+  MoeExpertsArgs m{t.f({1, 8}), t.i({1, 2}, 2), t.f({1, 2}), {gate.data(), gate.data(), down.data(), 2},
+                   t.f({1, 8}), Rounding::hf};
   EXPECT_THROW(ref::moe_experts(m, {}), Error);  // expert 2 of 2
   MoeRouteArgs r;
   r.x = t.f({1, 8});
@@ -387,7 +426,8 @@ TEST(Backends, NamesAndTables) {
     EXPECT_NE(std::string(e.what()).find("cpu"), std::string::npos);
   }
   std::set<void (*)(const AddArgs&, Exec)> tables;
-  for (const Backend* b : linked_backends()) EXPECT_TRUE(tables.insert(b->ops.add.run).second) << "two backends share one table";
+  for (const Backend* b : linked_backends())
+    EXPECT_TRUE(tables.insert(b->ops.add.run).second) << "two backends share one table";
 }
 
 }  // namespace

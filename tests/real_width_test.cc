@@ -74,8 +74,9 @@ using Layer = std::function<void(const Context&, DType activation)>;
 Points run(const Layer& layer, DType activation, Reduction reduction) {
   Arena arena(cpu_backend());
   Points points;
-  Probe probe{[](std::string_view) { return true; },
-              [&](std::string_view name, const ConstTensorView& v) { points[std::string(name)] = to_host(cpu_backend(), v); }};
+  Probe probe{
+      [](std::string_view) { return true; },
+      [&](std::string_view name, const ConstTensorView& v) { points[std::string(name)] = to_host(cpu_backend(), v); }};
   layer({cpu_backend(), arena, Exec{{}, {}, reduction}, &probe}, activation);
   return points;
 }
@@ -89,7 +90,8 @@ void expect_within(const std::string& name, const Layer& layer, const Cut& cut) 
     const SafetensorsFile theirs = golden(name + mode);
     const DType activation = *mode ? DType::bf16 : DType::f32;
     std::vector<Points> ours;
-    for (Reduction r : {Reduction::blocked, Reduction::eigen, Reduction::sequential, Reduction::reversed, Reduction::signs_apart}) {
+    for (Reduction r :
+         {Reduction::blocked, Reduction::eigen, Reduction::sequential, Reduction::reversed, Reduction::signs_apart}) {
       ours.push_back(run(layer, activation, r));
     }
     int64_t compared = 0;
@@ -100,8 +102,9 @@ void expect_within(const std::string& name, const Layer& layer, const Cut& cut) 
       for (const Points& p : ours) noise.legal.push_back(cut(point, p.at(point)));
       if (theirs.has("floor/" + point)) noise.row_floor = theirs.get("floor/" + point);
       const Comparison c = compare(cut(point, gold.at(point)).view, value, noise);
-      EXPECT_TRUE(c.within()) << name << mode << ' ' << point << ": " << c.bad << " bad, worst " << index_text(value, c.worst)
-                              << " theirs " << c.got << " gold " << c.gold << " allowed " << c.allowed;
+      EXPECT_TRUE(c.within()) << name << mode << ' ' << point << ": " << c.bad << " bad, worst "
+                              << index_text(value, c.worst) << " theirs " << c.got << " gold " << c.gold << " allowed "
+                              << c.allowed;
       std::cout << name << mode << ' ' << point << " peak " << c.peak_ulp << " ulp, " << c.excess << " of allowed\n";
       ++compared;
     }
@@ -123,7 +126,8 @@ TEST(RealWidth, AttentionOf96HeadsOn8) {
     Batch batch;
     std::vector<std::array<int32_t, 3>> positions;
     for (int64_t t = 0; t < position.dim[1]; ++t) {
-      positions.push_back({static_cast<int32_t>(position(0, t)), static_cast<int32_t>(position(1, t)), static_cast<int32_t>(position(2, t))});
+      positions.push_back({static_cast<int32_t>(position(0, t)), static_cast<int32_t>(position(1, t)),
+                           static_cast<int32_t>(position(2, t))});
     }
     batch.add(sequence, cache, std::vector<int32_t>(positions.size(), 0), positions);
     Step step = upload(ctx, batch);

@@ -71,7 +71,8 @@ class SparseSnapshot : public testing::Test {
     Json map = Json::object();
     Weights nothing;
     for_each_weight(config, nothing, [&](const WeightInfo& info, Weight&) {
-      const size_t shard = info.layer >= 0 && info.component != Component::vision ? static_cast<size_t>(info.layer) + 1 : 0;
+      const size_t shard =
+          info.layer >= 0 && info.component != Component::vision ? static_cast<size_t>(info.layer) + 1 : 0;
       const bool exact = info.name.ends_with("e_score_correction_bias");
       shards[shard].add(info.name, exact ? "F32" : "BF16", exact ? 4 : 2, info.shape);
       map[info.name] = file_name(shard);
@@ -147,13 +148,15 @@ TEST_F(SparseSnapshot, OneLayerRunsInOneLayersMemory) {
   text_rope_table(ctx, model.config.text, DType::f32, step);
   const TensorView x = arena.make(DType::f32, {2, model.config.text.hidden_size});
   for (int64_t i = 0; i < x.size(); ++i) static_cast<float*>(x.data)[i] = 1;
-  decoder_layer(ctx, {model.config, model.weights.layers[layer], layer, cache.k(layer), cache.v(layer)}, batch, step, x);
+  decoder_layer(ctx, {model.config, model.weights.layers[layer], layer, cache.k(layer), cache.v(layer)}, batch, step,
+                x);
   const int64_t grown = resident_bytes() - before;
   EXPECT_LE(grown, layer_bytes);
   EXPECT_GT(grown, 0);
   // Weights are zero, so the residual stream passes unchanged.
   for (int64_t i = 0; i < x.size(); ++i) ASSERT_EQ(static_cast<float*>(x.data)[i], 1);
-  std::cout << "one layer of " << layer_bytes << " bytes: resident memory grew by " << grown << " of the checkpoint's 215,421,877,760\n";
+  std::cout << "one layer of " << layer_bytes << " bytes: resident memory grew by " << grown
+            << " of the checkpoint's 215,421,877,760\n";
 }
 
 }  // namespace

@@ -32,8 +32,10 @@ Prompt prompt_of(const Processor& processor, const Json& p) {
       continue;
     }
     Clip clip;
-    for (const Json& frame : medium["frames"]) clip.frames.push_back(read_image(kTwin + "/heldout/" + frame.get<std::string>()));
-    for (const Json& index : medium["frames_indices"]) clip.seconds.push_back(index.get<double>() / medium["fps"].get<double>());
+    for (const Json& frame : medium["frames"])
+      clip.frames.push_back(read_image(kTwin + "/heldout/" + frame.get<std::string>()));
+    for (const Json& index : medium["frames_indices"])
+      clip.seconds.push_back(index.get<double>() / medium["fps"].get<double>());
     clips.push_back(std::move(clip));
   }
   user.content.push_back({ContentPart::Kind::text, p["question"].get<std::string>()});
@@ -74,8 +76,8 @@ TEST(Twin, GreedyTokensAreThoseOfHuggingFace) {
   EXPECT_GE(prompts, 100);
   EXPECT_GE(clips, 6);
   EXPECT_GE(pairs, 6);
-  std::cout << prompts << " prompts (" << clips << " clips, " << pairs << " pairs), " << tokens << " tokens identical, " << right
-            << " answers right, smallest margin " << smallest << '\n';
+  std::cout << prompts << " prompts (" << clips << " clips, " << pairs << " pairs), " << tokens << " tokens identical, "
+            << right << " answers right, smallest margin " << smallest << '\n';
 }
 
 }  // namespace

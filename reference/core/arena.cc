@@ -125,9 +125,8 @@ void convert(const ConstTensorView& from, const TensorView& to) {
     const auto* bytes = static_cast<const char*>(from.data);
     std::copy(bytes, bytes + from.bytes(), static_cast<char*>(to.data));
   } else if (from.dtype == DType::i64 && to.dtype == DType::i64) {  // a double does not hold all of them
-    visit(from, to, [&](int64_t a, int64_t b) {
-      static_cast<int64_t*>(to.data)[b] = static_cast<const int64_t*>(from.data)[a];
-    });
+    visit(from, to,
+          [&](int64_t a, int64_t b) { static_cast<int64_t*>(to.data)[b] = static_cast<const int64_t*>(from.data)[a]; });
   } else {
     visit(from, to, [&](int64_t a, int64_t b) { put(to.data, to.dtype, b, value_at(from.data, from.dtype, a)); });
   }

@@ -9,12 +9,12 @@
 namespace glmv {
 
 struct Backend {
-  std::string_view name;         ///< "cpu", "cuda", "cuda-naive", "cuda-emulated", ...
-  Space space = Space::host;     ///< where its views live
+  std::string_view name;      ///< "cpu", "cuda", "cuda-naive", "cuda-emulated", ...
+  Space space = Space::host;  ///< where its views live
   bool emulated = false;
   OpTable ops;
 
-  void* (*alloc)(size_t bytes) = nullptr;                       ///< 64-byte aligned; throws Error when memory is short
+  void* (*alloc)(size_t bytes) = nullptr;  ///< 64-byte aligned; throws Error when memory is short
   void (*free)(void* data) = nullptr;
   void (*to_device)(void* to, const void* from, size_t bytes) = nullptr;
   void (*to_host)(void* to, const void* from, size_t bytes) = nullptr;

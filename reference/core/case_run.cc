@@ -12,7 +12,9 @@ namespace {
 constexpr size_t kGuard = 64;  // bytes on either side of every tensor
 constexpr unsigned char kGuardByte = 0xA5;
 
-TensorView contiguous(void* data, DType dtype, CaseRun::Dims dims, Space space) { return make_view(data, dtype, dims, space); }
+TensorView contiguous(void* data, DType dtype, CaseRun::Dims dims, Space space) {
+  return make_view(data, dtype, dims, space);
+}
 
 /// Something no op writes by accident: NaN, or a number far outside every range.
 void poison(const TensorView& v) {
@@ -123,8 +125,12 @@ ExpertWeights CaseRun::experts(int64_t e, int64_t f, int64_t h, Format format) {
   return w;
 }
 
-TensorView CaseRun::output(const std::string& name, Dims dims, Judge judge) { return output(name, activation_, dims, judge); }
-TensorView CaseRun::output(const std::string& name, DType dtype, Dims dims, Judge judge) { return make(name, dtype, dims, true, judge); }
+TensorView CaseRun::output(const std::string& name, Dims dims, Judge judge) {
+  return output(name, activation_, dims, judge);
+}
+TensorView CaseRun::output(const std::string& name, DType dtype, Dims dims, Judge judge) {
+  return make(name, dtype, dims, true, judge);
+}
 
 TensorView CaseRun::in_place(const std::string& name, Dims dims, Procedural law) {
   const TensorView v = make(name, activation_, dims, true, Judge::noise);
@@ -140,7 +146,8 @@ std::string CaseRun::broken_guard() const {
     std::vector<unsigned char> host(bytes);
     backend_.to_host(host.data(), item.block, bytes);
     const auto touched = [](unsigned char b) { return b != kGuardByte; };
-    if (std::any_of(host.begin(), host.begin() + kGuard, touched) || std::any_of(host.end() - kGuard, host.end(), touched)) {
+    if (std::any_of(host.begin(), host.begin() + kGuard, touched) ||
+        std::any_of(host.end() - kGuard, host.end(), touched)) {
       return item.name;
     }
   }

@@ -42,7 +42,8 @@ Result execute(const Case& c, const Backend& backend, uint64_t seed, const How& 
 /// Runs of the reference that the noise is measured with.
 std::vector<Result> legal_runs(const Case& c, const Backend& reference, uint64_t seed) {
   std::vector<Result> runs;
-  for (Reduction r : {Reduction::blocked, Reduction::eigen, Reduction::sequential, Reduction::reversed, Reduction::signs_apart}) {
+  for (Reduction r :
+       {Reduction::blocked, Reduction::eigen, Reduction::sequential, Reduction::reversed, Reduction::signs_apart}) {
     runs.push_back(execute(c, reference, seed, {c.dtype, r}));
   }
   return runs;
@@ -64,21 +65,22 @@ void judge_noise(const Tensor& gold, const Tensor& got, const Noise& noise, Outp
   r.comparison = compare(gold.view, got.view, noise);
   const Comparison& c = r.comparison;
   if (!c.within()) {
-    fail(r, concat(c.bad, " of ", c.elements, " beyond noise, worst ", index_text(gold.view, c.worst), ": gold ", c.gold, ", got ", c.got,
-                   ", allowed ", c.allowed));
+    fail(r, concat(c.bad, " of ", c.elements, " beyond noise, worst ", index_text(gold.view, c.worst), ": gold ",
+                   c.gold, ", got ", c.got, ", allowed ", c.allowed));
   }
 }
 
 void judge_exact(const Tensor& gold, const Tensor& got, OutputReport& r) {
   const ExactComparison c = compare_exact(gold.view, got.view);
   if (c.different > 0) {
-    fail(r, concat(c.different, " of ", c.elements, " differ, first ", index_text(gold.view, c.first), ": gold ", c.expected, ", got ", c.got,
-                   ", allowed 0"));
+    fail(r, concat(c.different, " of ", c.elements, " differ, first ", index_text(gold.view, c.first), ": gold ",
+                   c.expected, ", got ", c.got, ", allowed 0"));
   }
 }
 
 /// A wrong reference must not widen its own gate: |error| <= gamma_k * sum |x||w|, plus the output's own rounding.
-void check_bound(const Case& c, const Backend& reference, uint64_t seed, const Result& gold, const Result& ours, OutputReport& r) {
+void check_bound(const Case& c, const Backend& reference, uint64_t seed, const Result& gold, const Result& ours,
+                 OutputReport& r) {
   const Result sizes = execute(c, reference, seed, {DType::f64, Reduction::blocked, CaseRun::Mode::absolute});
   const Tensor &want = gold.outputs.at(r.name), &have = ours.outputs.at(r.name), &size = sizes.outputs.at(r.name);
   Tensor values(DType::f64, have.view);
@@ -88,8 +90,8 @@ void check_bound(const Case& c, const Backend& reference, uint64_t seed, const R
     const double bound = gamma * size.data<double>()[i] + ulp_at(have.view.dtype, want.data<double>()[i]);
     const double error = std::abs(values.data<double>()[i] - want.data<double>()[i]);
     if (!(error <= bound)) {
-      return fail(r, concat("the reference itself is off at ", index_text(want.view, i), ": gold ", want.data<double>()[i], ", got ",
-                            values.data<double>()[i], ", analytic bound ", bound));
+      return fail(r, concat("the reference itself is off at ", index_text(want.view, i), ": gold ",
+                            want.data<double>()[i], ", got ", values.data<double>()[i], ", analytic bound ", bound));
     }
   }
 }
@@ -105,7 +107,8 @@ std::vector<double> row_of_f64(const Tensor& t, int64_t row) {
 void judge_choice(const Result& gold, const std::vector<Result>& legal, const Tensor& got, OutputReport& r) {
   judge_exact(gold.outputs.at(r.name), got, r);
   if (r.within) return;
-  const std::vector<double> bias = row_of_f64(gold.inputs.at("correction_bias"), 0), rule = row_of_f64(gold.inputs.at("groups"), 0);
+  const std::vector<double> bias = row_of_f64(gold.inputs.at("correction_bias"), 0),
+                            rule = row_of_f64(gold.inputs.at("groups"), 0);
   const auto score = [](double logit) { return 1 / (1 + std::exp(-logit)); };
   for (int64_t t = 0; t < got.view.dim[0]; ++t) {
     std::vector<double> best = row_of_f64(gold.outputs.at("logits"), t);
@@ -117,11 +120,14 @@ void judge_choice(const Result& gold, const std::vector<Result>& legal, const Te
     for (size_t e = 0; e < best.size(); ++e) best[e] = score(best[e]) + bias[e];
     std::vector<int64_t> chosen;
     for (const double id : row_of_f64(got, t)) {
-      if (!(id >= 0 && id < static_cast<double>(best.size()))) return fail(r, concat("token ", t, " goes to expert ", id));
+      if (!(id >= 0 && id < static_cast<double>(best.size())))
+        return fail(r, concat("token ", t, " goes to expert ", id));
       chosen.push_back(static_cast<int64_t>(id));
     }
-    const RoutingVerdict v = judge_routing(best, chosen, {static_cast<int64_t>(rule[0]), static_cast<int64_t>(rule[1])}, 2 * error);
-    if (!v.legal) return fail(r, concat("token ", t, ": an expert left out scores ", v.gap, " more, allowed ", 2 * error));
+    const RoutingVerdict v =
+        judge_routing(best, chosen, {static_cast<int64_t>(rule[0]), static_cast<int64_t>(rule[1])}, 2 * error);
+    if (!v.legal)
+      return fail(r, concat("token ", t, ": an expert left out scores ", v.gap, " more, allowed ", 2 * error));
   }
   r.within = true;
   r.detail.clear();
@@ -149,8 +155,8 @@ std::string CaseReport::failures() const {
   std::ostringstream out;
   for (const OutputReport& o : outputs) {
     if (!o.within) {
-      out << name << " seed " << seed << " on " << backend << ", " << o.name << ": " << o.detail << "\n  repeat: glmv cases '" << name
-          << "' --backend " << backend << " --seed " << seed << '\n';
+      out << name << " seed " << seed << " on " << backend << ", " << o.name << ": " << o.detail
+          << "\n  repeat: glmv cases '" << name << "' --backend " << backend << " --seed " << seed << '\n';
     }
   }
   return out.str();
@@ -178,7 +184,8 @@ CaseReport run_case(const Case& c, const Backend& reference, const Backend& back
     report.outputs.back().name = got.broken_guard;
     fail(report.outputs.back(), "memory beside the tensor was written to");
   }
-  const bool ok = std::all_of(report.outputs.begin(), report.outputs.end(), [](const OutputReport& o) { return o.within; });
+  const bool ok =
+      std::all_of(report.outputs.begin(), report.outputs.end(), [](const OutputReport& o) { return o.within; });
   report.status = ok ? CaseReport::Status::passed : CaseReport::Status::failed;
   return report;
 }
@@ -188,7 +195,8 @@ std::vector<std::pair<std::string, Tensor>> dump_case(const Case& c, const Backe
   const std::vector<Result> legal = legal_runs(c, reference, seed);
   std::vector<std::pair<std::string, Tensor>> out;
   for (const CaseRun::Item& item : gold.items) {
-    // Inputs in the case's own type, as a kernel would be given them; an output is one only if it is overwritten in place.
+    // Inputs in the case's own type, as a kernel would be given them; an output is one only if it is overwritten in
+    // place.
     if (!item.is_output || !is_poisoned(legal[0].inputs.at(item.name))) {
       out.emplace_back("input/" + item.name, legal[0].inputs.at(item.name));
     }
@@ -201,7 +209,8 @@ std::vector<std::pair<std::string, Tensor>> dump_case(const Case& c, const Backe
     Tensor allowed(DType::f64, want.view);
     const int64_t width = want.view.size() / std::max<int64_t>(1, want.view.dim[0]);
     for (int64_t i = 0; i < want.view.size(); ++i) {
-      allowed.data<double>()[i] = ulp_at(noise.rounded_to, want.data<double>()[i]) + noise.factor * rows[static_cast<size_t>(i / width)];
+      allowed.data<double>()[i] =
+          ulp_at(noise.rounded_to, want.data<double>()[i]) + noise.factor * rows[static_cast<size_t>(i / width)];
     }
     out.emplace_back("allowed/" + item.name, allowed);
   }

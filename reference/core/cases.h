@@ -68,8 +68,8 @@ class CaseRun {
     std::string name;
     bool is_output = false;
     Judge judge = Judge::noise;
-    TensorView view;            ///< in the backend's memory
-    void* block = nullptr;      ///< with the guard bands
+    TensorView view;        ///< in the backend's memory
+    void* block = nullptr;  ///< with the guard bands
   };
   const std::vector<Item>& items() const { return items_; }
   /// Contiguous host copy.
@@ -98,16 +98,17 @@ struct Case {
   std::function<CaseCall(CaseRun&, const OpTable&)> build;
   std::function<bool(const OpTable&)> has;
   double flops = 0, bytes = 0;
-  int64_t sum_length = 0;  ///< a product of this inner length: the reference must keep to gamma_k * sum |x||w|. 0 = no bound
-  bool small = true;       ///< cheap enough for every test run
-  bool bench = false;      ///< worth timing
+  int64_t sum_length =
+      0;              ///< a product of this inner length: the reference must keep to gamma_k * sum |x||w|. 0 = no bound
+  bool small = true;  ///< cheap enough for every test run
+  bool bench = false;  ///< worth timing
 };
 
 struct OutputReport {
   std::string name;
   bool within = true;
-  Comparison comparison;   ///< noise
-  std::string detail;      ///< what is wrong
+  Comparison comparison;  ///< noise
+  std::string detail;     ///< what is wrong
 };
 
 struct CaseReport {

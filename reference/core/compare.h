@@ -18,14 +18,14 @@ namespace glmv {
 /// What was found. Ulps are of the type that the result was rounded to, at |gold|.
 struct Comparison {
   int64_t elements = 0;
-  int64_t bad = 0;          ///< outside what is allowed; a NaN or infinity that gold lacks always is
+  int64_t bad = 0;  ///< outside what is allowed; a NaN or infinity that gold lacks always is
   double peak_ulp = 0;
   double p99_ulp = 0;
-  double allowed_ulp = 0;   ///< at the worst element
-  double relative_l2 = 0;   ///< |got - gold| / |gold|
+  double allowed_ulp = 0;  ///< at the worst element
+  double relative_l2 = 0;  ///< |got - gold| / |gold|
   double cosine = 1;
-  double excess = 0;        ///< largest |got - gold| / allowed: above 1 is a departure
-  int64_t worst = -1;       ///< flat row-major index of that element
+  double excess = 0;                      ///< largest |got - gold| / allowed: above 1 is a departure
+  int64_t worst = -1;                     ///< flat row-major index of that element
   double gold = 0, got = 0, allowed = 0;  ///< there
 
   bool within() const { return bad == 0; }
@@ -33,10 +33,10 @@ struct Comparison {
 
 /// What decides how much is allowed.
 struct Noise {
-  DType rounded_to = DType::f32;      ///< the type of one ulp: what the result was stored as
-  std::vector<Tensor> legal;          ///< runs of gold's extents, any float type
-  ConstTensorView row_floor;          ///< f32 or f64 [rows]: a measured distance to count like a legal run's; or empty
-  double factor = 2;                  ///< 3 for gradients
+  DType rounded_to = DType::f32;  ///< the type of one ulp: what the result was stored as
+  std::vector<Tensor> legal;      ///< runs of gold's extents, any float type
+  ConstTensorView row_floor;      ///< f32 or f64 [rows]: a measured distance to count like a legal run's; or empty
+  double factor = 2;              ///< 3 for gradients
 };
 
 /// Per row of gold: the largest error of the legal runs (and the floor). f64 [rows].
@@ -63,9 +63,9 @@ struct RoutingRule {
   int64_t n_group = 1, topk_group = 1;
 };
 struct RoutingVerdict {
-  bool legal = true;       ///< nothing unchosen beats a chosen one by more than `slack`
-  bool flipped = false;    ///< but it is not gold's own choice
-  double gap = 0;          ///< largest unchosen minus smallest chosen value, groups or experts, whichever is worse
+  bool legal = true;     ///< nothing unchosen beats a chosen one by more than `slack`
+  bool flipped = false;  ///< but it is not gold's own choice
+  double gap = 0;        ///< largest unchosen minus smallest chosen value, groups or experts, whichever is worse
 };
 /// `slack`: twice the measured error of a score. `chosen` ascends.
 RoutingVerdict judge_routing(const std::vector<double>& choice_scores, const std::vector<int64_t>& chosen,

@@ -13,13 +13,13 @@ namespace glmv {
 
 /// The process exit codes every verb documents.
 enum class ExitCode : int {
-  ok = 0,           ///< done, within tolerance
-  differs = 1,      ///< something differs, regressed or failed its check
-  usage = 2,        ///< wrong flags, or a configuration we do not understand
-  bad_input = 3,    ///< an input is missing, corrupt or contradicts another
-  partial = 4,      ///< what was done is saved, but not everything was done
-  no_device = 5,    ///< a device or backend that was named is absent
-  skipped = 77,     ///< nothing was checked
+  ok = 0,         ///< done, within tolerance
+  differs = 1,    ///< something differs, regressed or failed its check
+  usage = 2,      ///< wrong flags, or a configuration we do not understand
+  bad_input = 3,  ///< an input is missing, corrupt or contradicts another
+  partial = 4,    ///< what was done is saved, but not everything was done
+  no_device = 5,  ///< a device or backend that was named is absent
+  skipped = 77,   ///< nothing was checked
 };
 
 /// The only exception the libraries throw. `what()` is one sentence that names file, field and value.
@@ -60,7 +60,7 @@ namespace detail {
 }  // namespace glmv
 
 /// Checks a contract; the parts say what was found ("q ", q, " vs k ", k).
-#define GLMV_CHECK(condition, ...)                                                                       \
-  do {                                                                                                   \
+#define GLMV_CHECK(condition, ...)                                                                               \
+  do {                                                                                                           \
     if (!(condition)) ::glmv::detail::check_failed(__FILE__, __LINE__, #condition, ::glmv::concat(__VA_ARGS__)); \
   } while (false)

@@ -18,11 +18,11 @@ struct Scratch {
 
 /// Order in which the reference adds up products. All are legal; how far they part is measured noise.
 enum class Reduction : unsigned char {
-  blocked,     ///< core/matmul: lanes and blocks, the same for every number of rows and threads
-  eigen,       ///< the plain Eigen product; elsewhere as sequential
-  sequential,  ///< first to last in one accumulator, product and sum rounded apart
-  reversed,    ///< last to first
-  signs_apart, ///< positive and negative products apart, then their sums: partial sums as large as they can get
+  blocked,      ///< core/matmul: lanes and blocks, the same for every number of rows and threads
+  eigen,        ///< the plain Eigen product; elsewhere as sequential
+  sequential,   ///< first to last in one accumulator, product and sum rounded apart
+  reversed,     ///< last to first
+  signs_apart,  ///< positive and negative products apart, then their sums: partial sums as large as they can get
 };
 
 struct Exec {

@@ -14,12 +14,12 @@ extern "C" void cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, i
 namespace glmv {
 namespace {
 
-constexpr int64_t kBlock = 512;       // k's per block: 3 rows of x and 12 of w in float fill most of a 32 KiB L1
-constexpr int64_t kBlockRows = 3;     // register block: 3 rows of x ...
-constexpr int64_t kBlockCols = 4;     // ... by 4 rows of w: 12 accumulators, 4 operands, 16 registers
-constexpr int64_t kTileCols = 12;     // weight rows widened at a time
-constexpr int64_t kStripCols = 48;    // weight rows one thread takes at a time
-constexpr int64_t kDotRows = 8;       // weight rows streamed together when x has one row
+constexpr int64_t kBlock = 512;     // k's per block: 3 rows of x and 12 of w in float fill most of a 32 KiB L1
+constexpr int64_t kBlockRows = 3;   // register block: 3 rows of x ...
+constexpr int64_t kBlockCols = 4;   // ... by 4 rows of w: 12 accumulators, 4 operands, 16 registers
+constexpr int64_t kTileCols = 12;   // weight rows widened at a time
+constexpr int64_t kStripCols = 48;  // weight rows one thread takes at a time
+constexpr int64_t kDotRows = 8;     // weight rows streamed together when x has one row
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
@@ -271,7 +271,8 @@ void matmul(const ConstTensorView& x, const Weight& w, const ConstTensorView& bi
 
 template <class Acc>
 void widen_weight(const Weight& w, int64_t row, int64_t begin, int64_t n, Acc* to) {
-  const auto* from = static_cast<const char*>(row_of(w.data, row)) + begin * static_cast<int64_t>(size_of(w.data.dtype));
+  const auto* from =
+      static_cast<const char*>(row_of(w.data, row)) + begin * static_cast<int64_t>(size_of(w.data.dtype));
   load_row(from, w.data.dtype, n, to);
   if (w.format == Format::fp8_per_row) {
     Acc scale;

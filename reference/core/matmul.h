@@ -25,8 +25,8 @@ void matmul(const ConstTensorView& x, const Weight& w, const ConstTensorView& bi
 /// The plain Eigen product of the widened operands: the test of matmul, and a second legal order of summation.
 void matmul_eigen(const ConstTensorView& x, const Weight& w, const ConstTensorView& bias, const TensorView& out);
 
-/// sequential, reversed: one accumulator per element that starts at the bias. signs_apart: one for the positive products and one
-/// for the negative ones, the least careful legal order there is.
+/// sequential, reversed: one accumulator per element that starts at the bias. signs_apart: one for the positive
+/// products and one for the negative ones, the least careful legal order there is.
 void matmul_in_order(const ConstTensorView& x, const Weight& w, const ConstTensorView& bias, const TensorView& out,
                      Reduction reduction);
 

@@ -57,9 +57,7 @@ void product(const ConstTensorView& x, const Weight& w, const ConstTensorView& b
 
 void matmul_in_order(const ConstTensorView& x, const Weight& w, const ConstTensorView& bias, const TensorView& out,
                      Reduction reduction) {
-  with_accumulator(out.dtype, [&](auto acc) {
-    product<decltype(acc)>(x, w, bias, out, reduction);
-  });
+  with_accumulator(out.dtype, [&](auto acc) { product<decltype(acc)>(x, w, bias, out, reduction); });
 }
 
 }  // namespace glmv

@@ -1,4 +1,5 @@
-// Procedural values: tensors that a name and an index determine, the same bits here and in the Python that makes goldens.
+// Procedural values: tensors that a name and an index determine, the same bits here and in the Python that makes
+// goldens.
 #pragma once
 
 #include <string_view>

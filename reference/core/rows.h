@@ -38,7 +38,8 @@ inline void* row_of(const TensorView& v, int64_t i) {
 }
 /// Address of element (i, j, ...) along the first two axes.
 inline const void* row_of(const ConstTensorView& v, int64_t i, int64_t j) {
-  return static_cast<const char*>(v.data) + (i * v.stride[0] + j * v.stride[1]) * static_cast<int64_t>(size_of(v.dtype));
+  return static_cast<const char*>(v.data) +
+         (i * v.stride[0] + j * v.stride[1]) * static_cast<int64_t>(size_of(v.dtype));
 }
 inline void* row_of(const TensorView& v, int64_t i, int64_t j) {
   return static_cast<char*>(v.data) + (i * v.stride[0] + j * v.stride[1]) * static_cast<int64_t>(size_of(v.dtype));

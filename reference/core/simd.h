@@ -21,9 +21,18 @@ typedef double f64x4 __attribute__((vector_size(32)));
 typedef int32_t i32x8 __attribute__((vector_size(32)));
 
 /// The lane type of an accumulator and how many lanes it has.
-template <class Acc> struct Lanes;
-template <> struct Lanes<float> { using type = f32x8; static constexpr int count = 8; };
-template <> struct Lanes<double> { using type = f64x4; static constexpr int count = 4; };
+template <class Acc>
+struct Lanes;
+template <>
+struct Lanes<float> {
+  using type = f32x8;
+  static constexpr int count = 8;
+};
+template <>
+struct Lanes<double> {
+  using type = f64x4;
+  static constexpr int count = 4;
+};
 
 template <class Acc>
 using Vec = typename Lanes<Acc>::type;

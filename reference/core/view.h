@@ -66,7 +66,8 @@ struct ConstTensorView : detail::ErasedView<const void*> {
 
 /// Row-major view over memory that somebody else owns.
 TensorView make_view(void* data, DType dtype, std::initializer_list<int64_t> dims, Space space = Space::host);
-ConstTensorView make_view(const void* data, DType dtype, std::initializer_list<int64_t> dims, Space space = Space::host);
+ConstTensorView make_view(const void* data, DType dtype, std::initializer_list<int64_t> dims,
+                          Space space = Space::host);
 
 /// Elements [begin, end) of one axis.
 TensorView slice(const TensorView& v, int axis, int64_t begin, int64_t end);

@@ -8,8 +8,8 @@ namespace glmv {
 /// How a weight is stored. New formats are added here, in core/matmul.cc (the one place that widens weights)
 /// and in each backend's `prepare`; layers and op contracts do not change.
 enum class Format : uint8_t {
-  plain,         ///< data [N, K] in f64, f32, f16 or bf16
-  fp8_per_row,   ///< data [N, K] f8e4m3, scale [N, 1]: value = data * scale[row]
+  plain,        ///< data [N, K] in f64, f32, f16 or bf16
+  fp8_per_row,  ///< data [N, K] f8e4m3, scale [N, 1]: value = data * scale[row]
 };
 
 /// A weight as read from a checkpoint. `data` keeps the stored dtype; N rows of K inputs (y = x Wᵀ).

@@ -6,8 +6,8 @@
 #include <map>
 #include <vector>
 
-#include "reference/core/probe.h"
 #include "reference/core/arena.h"
+#include "reference/core/probe.h"
 #include "reference/model/kv_cache.h"
 
 namespace glmv {
@@ -36,14 +36,14 @@ struct Batch {
 
 /// The same in the backend's memory, as ops take it.
 struct Step {
-  ConstTensorView ids;         ///< i32 [T]
-  ConstTensorView positions;   ///< i32 [3, T]
-  ConstTensorView slots;       ///< i32 [T]
-  ConstTensorView cu_seqlens;  ///< i32 [B + 1]
-  ConstTensorView lengths;     ///< i32 [B]
-  ConstTensorView page_table;  ///< i32 [B, largest number of pages]
-  ConstTensorView visual_rows; ///< i32 [N]
-  TensorView cos, sin;         ///< [T, R/2], filled by the decoder
+  ConstTensorView ids;          ///< i32 [T]
+  ConstTensorView positions;    ///< i32 [3, T]
+  ConstTensorView slots;        ///< i32 [T]
+  ConstTensorView cu_seqlens;   ///< i32 [B + 1]
+  ConstTensorView lengths;      ///< i32 [B]
+  ConstTensorView page_table;   ///< i32 [B, largest number of pages]
+  ConstTensorView visual_rows;  ///< i32 [N]
+  TensorView cos, sin;          ///< [T, R/2], filled by the decoder
 };
 Step upload(const Context& ctx, const Batch& batch);
 

@@ -11,14 +11,14 @@ namespace glmv {
 
 struct GenerateOptions {
   int64_t max_new_tokens = 128;
-  bool ignore_eos = false;                       ///< for timing
-  std::function<bool(int64_t token)> on_token;   ///< called for every token that is not an end; false stops
+  bool ignore_eos = false;                      ///< for timing
+  std::function<bool(int64_t token)> on_token;  ///< called for every token that is not an end; false stops
 };
 
 struct Generation {
-  std::vector<int64_t> ids;      ///< the end-of-sequence id included, if one came
-  std::vector<double> margins;   ///< largest minus second largest logit, per token
-  std::string finish_reason;     ///< "stop" = an eos id, "length" = the limit, "cancelled" = on_token said so
+  std::vector<int64_t> ids;     ///< the end-of-sequence id included, if one came
+  std::vector<double> margins;  ///< largest minus second largest logit, per token
+  std::string finish_reason;    ///< "stop" = an eos id, "length" = the limit, "cancelled" = on_token said so
 };
 
 /// Runs one prompt in a fresh session.

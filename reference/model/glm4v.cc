@@ -67,7 +67,8 @@ void Session::encode_visuals(const Prompt& prompt) {
   const ArenaScope scope(arena_);
   Context ctx = context();
   const Tensor pixels = all_pixels(prompt);
-  const TensorView out = vision_tower(ctx, model_.config, model_.weights.vision, pixels.view, grids, options_.activation);
+  const TensorView out =
+      vision_tower(ctx, model_.config, model_.weights.vision, pixels.view, grids, options_.activation);
   features_ = visual_memory_.make(out.dtype, {out.dim[0], out.dim[1]});
   ctx.ops().splice({upload(ctx, prompt_order(prompt)), out, features_}, ctx.exec);
   backend_.sync(ctx.exec.stream);

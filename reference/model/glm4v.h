@@ -23,10 +23,10 @@ struct Model {
 };
 
 struct SessionOptions {
-  DType activation = DType::f32;   ///< f64 = gold, f32, bf16 = with the rounding points of the Hugging Face model
-  int64_t max_tokens = 0;          ///< room in the KV cache
-  int64_t page_size = 0;           ///< 0 = one page per sequence
-  int64_t chunk = 0;               ///< prompt tokens per forward pass; 0 = all at once
+  DType activation = DType::f32;  ///< f64 = gold, f32, bf16 = with the rounding points of the Hugging Face model
+  int64_t max_tokens = 0;         ///< room in the KV cache
+  int64_t page_size = 0;          ///< 0 = one page per sequence
+  int64_t chunk = 0;              ///< prompt tokens per forward pass; 0 = all at once
   Reduction reduction = Reduction::blocked;
   Probe* probe = nullptr;
 };

@@ -34,7 +34,7 @@ class KvCache {
 
 /// What the cache holds of one sequence.
 struct CachedSequence {
-  int64_t length = 0;          ///< tokens in the cache
+  int64_t length = 0;  ///< tokens in the cache
   int64_t rope_delta = 0;
   std::vector<int32_t> pages;  ///< page i holds tokens i * page_size ..
 };

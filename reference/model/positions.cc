@@ -34,7 +34,8 @@ struct Queue {
   size_t next = 0;
 
   const Grid& take(int64_t run, int64_t merge) {
-    if (next == grids.size()) input_error("the prompt has more runs of ", what, " tokens than ", what, "s: ", grids.size());
+    if (next == grids.size())
+      input_error("the prompt has more runs of ", what, " tokens than ", what, "s: ", grids.size());
     const Grid& g = grids[next++];
     const int64_t wanted = g[0] * (g[1] / merge) * (g[2] / merge);
     if (run != wanted) {

@@ -20,7 +20,8 @@ Procedural procedural_law(const WeightInfo& info) {
   if (is_correction_bias(info)) return {0.1, 0};
   if (info.name.ends_with(".bias")) return {0.2, 0};
   if (info.shape.size() == 1) return {0.3, 1};
-  if (info.name.find("embed_tokens") != std::string::npos || info.name.find("position_embedding") != std::string::npos) {
+  if (info.name.find("embed_tokens") != std::string::npos ||
+      info.name.find("position_embedding") != std::string::npos) {
     return {std::sqrt(3.0), 0};
   }
   int64_t fan_in = 1;

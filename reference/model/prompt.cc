@@ -91,9 +91,9 @@ Patches preprocess_clip(const Clip& clip, const ImageConfig& config) {
 void check_vision_agrees(const ImageConfig& image, const VisionConfig& vision, const std::string& dir) {
   if (image.patch_size != vision.patch_size || image.temporal_patch_size != vision.temporal_patch_size ||
       image.merge_size != vision.spatial_merge_size) {
-    usage_error(dir, ": preprocessor_config.json says patch ", image.patch_size, ", temporal ", image.temporal_patch_size,
-                ", merge ", image.merge_size, "; config.json says ", vision.patch_size, ", ", vision.temporal_patch_size,
-                ", ", vision.spatial_merge_size);
+    usage_error(dir, ": preprocessor_config.json says patch ", image.patch_size, ", temporal ",
+                image.temporal_patch_size, ", merge ", image.merge_size, "; config.json says ", vision.patch_size, ", ",
+                vision.temporal_patch_size, ", ", vision.spatial_merge_size);
   }
 }
 
@@ -217,7 +217,8 @@ std::vector<std::pair<std::string, Tensor>> prompt_tensors(const Prompt& p) {
   Tensor positions(DType::i64, {3, tokens}), delta(DType::i64, {1});
   for (int64_t t = 0; t < tokens; ++t) {
     for (int64_t axis = 0; axis < 3; ++axis) {
-      positions.data<int64_t>()[axis * tokens + t] = p.positions.of_token[static_cast<size_t>(t)][static_cast<size_t>(axis)];
+      positions.data<int64_t>()[axis * tokens + t] =
+          p.positions.of_token[static_cast<size_t>(t)][static_cast<size_t>(axis)];
     }
   }
   delta.data<int64_t>()[0] = p.positions.rope_delta;
@@ -225,8 +226,11 @@ std::vector<std::pair<std::string, Tensor>> prompt_tensors(const Prompt& p) {
                                                      {"mm_token_type_ids", tensor_of(p.types)},
                                                      {"position_ids", positions},
                                                      {"rope_delta", delta}};
-  if (!p.image_grids.empty()) out.emplace_back("pixel_values", p.pixel_values), out.emplace_back("image_grid_thw", tensor_of(p.image_grids));
-  if (!p.video_grids.empty()) out.emplace_back("pixel_values_videos", p.pixel_values_videos), out.emplace_back("video_grid_thw", tensor_of(p.video_grids));
+  if (!p.image_grids.empty())
+    out.emplace_back("pixel_values", p.pixel_values), out.emplace_back("image_grid_thw", tensor_of(p.image_grids));
+  if (!p.video_grids.empty())
+    out.emplace_back("pixel_values_videos", p.pixel_values_videos),
+        out.emplace_back("video_grid_thw", tensor_of(p.video_grids));
   return out;
 }
 

@@ -16,11 +16,11 @@ namespace glmv {
 /// One prompt of one sequence, on the host.
 struct Prompt {
   std::vector<int64_t> ids;
-  std::vector<int64_t> types;       ///< 0 text, 1 picture, 2 clip, per token
+  std::vector<int64_t> types;  ///< 0 text, 1 picture, 2 clip, per token
   Positions positions;
-  Tensor pixel_values;              ///< f32 [P, C*T*P*P] of the pictures, or empty
+  Tensor pixel_values;  ///< f32 [P, C*T*P*P] of the pictures, or empty
   std::vector<Grid> image_grids;
-  Tensor pixel_values_videos;       ///< the same of the clips
+  Tensor pixel_values_videos;  ///< the same of the clips
   std::vector<Grid> video_grids;
 };
 
@@ -32,8 +32,8 @@ struct Clip {
 
 /// How timestamps between the frames of a clip are written.
 enum class TimestampStyle {
-  whole_seconds,    ///< "0", "1": GLM-4.5V, GLM-4.1V
-  tenths_seconds,   ///< "0.0 seconds": GLM-4.6V
+  whole_seconds,   ///< "0", "1": GLM-4.5V, GLM-4.1V
+  tenths_seconds,  ///< "0.0 seconds": GLM-4.6V
 };
 
 /// Files of a snapshot that stages 0 to 3 need; no weights.

@@ -49,7 +49,8 @@ ModelSummary summarise(const ModelConfig& config) {
     if (always_active(info.component) && matrix) s.decoder_flops_per_token += 2 * n;
     if (info.component == Component::lm_head) s.head_flops_per_row = 2 * n;
     if (info.component == Component::vision && matrix && info.name.find("position_embedding") == std::string::npos) {
-      const bool merged = info.name.find("merger") != std::string::npos || info.name.find("downsample") != std::string::npos;
+      const bool merged =
+          info.name.find("merger") != std::string::npos || info.name.find("downsample") != std::string::npos;
       vision_macs += merged ? n / cells : n;
     }
   });

@@ -23,8 +23,8 @@ struct ModelSummary {
   int64_t kv_values_per_token = 0;          ///< numbers a token leaves in the cache, all layers
   int64_t decoder_flops_per_token = 0;      ///< matrix products of the layers, 2 per multiply-add
   int64_t head_flops_per_row = 0;
-  int64_t attention_flops_per_key = 0;      ///< of one token, per key it sees, all layers
-  int64_t vision_flops_per_patch = 0;       ///< matrix products of tower and merger, without attention
+  int64_t attention_flops_per_key = 0;  ///< of one token, per key it sees, all layers
+  int64_t vision_flops_per_patch = 0;   ///< matrix products of tower and merger, without attention
 };
 ModelSummary summarise(const ModelConfig& config);
 

@@ -126,7 +126,8 @@ const char* name_of(Component c) {
 void for_each_weight(const ModelConfig& config, Weights& weights, const Visit& f) {
   const TextConfig& c = config.text;
   const Walker root{f, "", Component::token_embedding};
-  if (!c.tie_word_embeddings) root.as(Component::lm_head)("lm_head.weight", {c.vocab_size, c.hidden_size}, weights.lm_head);
+  if (!c.tie_word_embeddings)
+    root.as(Component::lm_head)("lm_head.weight", {c.vocab_size, c.hidden_size}, weights.lm_head);
   root("model.language_model.embed_tokens.weight", {c.vocab_size, c.hidden_size}, weights.embed_tokens);
   weights.layers.resize(static_cast<size_t>(c.num_layers));
   for (int64_t i = 0; i < c.num_layers; ++i) {
@@ -160,7 +161,8 @@ FusedExpert fused_expert(const std::string& name) {
   const auto dot = name.find('.', number);
   const std::string projection = name.substr(dot + 1);
   const std::string fused = projection == "down_proj.weight" ? "down_proj" : "gate_up_proj";
-  return {name.substr(0, number) + fused, std::stoll(name.substr(number, dot - number)), projection == "up_proj.weight"};
+  return {name.substr(0, number) + fused, std::stoll(name.substr(number, dot - number)),
+          projection == "up_proj.weight"};
 }
 
 class Binder {
@@ -187,7 +189,8 @@ class Binder {
     }
     const FusedExpert fused = fused_expert(info.name);
     for (const char* suffix : {"", ".weight"}) {
-      if (!fused.name.empty() && checkpoint_.has(fused.name + suffix)) return find_fused(info, fused, fused.name + suffix);
+      if (!fused.name.empty() && checkpoint_.has(fused.name + suffix))
+        return find_fused(info, fused, fused.name + suffix);
     }
     input_error(checkpoint_.dir(), ": tensor ", info.name, " ", print(info.shape), " is missing",
                 fused.name.empty() ? "" : concat(" (neither is its fused form ", fused.name, ')'));
@@ -199,7 +202,8 @@ class Binder {
     const bool stacked = fused.name.ends_with("gate_up_proj");
     const int64_t rows = info.shape[0], held = stacked ? 2 * rows : rows;
     if (all.rank != 3 || all.dim[0] <= fused.expert || all.dim[1] != held || all.dim[2] != info.shape[1]) {
-      input_error(checkpoint_.dir(), ": tensor ", name, " is ", all, ", expected [experts,", held, ',', info.shape[1], ']');
+      input_error(checkpoint_.dir(), ": tensor ", name, " is ", all, ", expected [experts,", held, ',', info.shape[1],
+                  ']');
     }
     const ConstTensorView expert = reshape(slice(all, 0, fused.expert, fused.expert + 1), {held, info.shape[1]});
     const int64_t first = fused.up ? rows : 0;
@@ -209,11 +213,13 @@ class Binder {
   void check_shape(const std::string& name, const ConstTensorView& v, const Shape& shape) const {
     bool equal = v.rank == static_cast<int>(shape.size());
     for (int i = 0; equal && i < v.rank; ++i) equal = v.dim[i] == shape[static_cast<size_t>(i)];
-    if (!equal) input_error(checkpoint_.dir(), ": tensor ", name, " is ", v, ", the configuration wants ", print(shape));
+    if (!equal)
+      input_error(checkpoint_.dir(), ": tensor ", name, " is ", v, ", the configuration wants ", print(shape));
   }
 
   void check_dtype(const WeightInfo& info, const ConstTensorView& v) const {
-    const bool plain = v.dtype == DType::f64 || v.dtype == DType::f32 || v.dtype == DType::f16 || v.dtype == DType::bf16;
+    const bool plain =
+        v.dtype == DType::f64 || v.dtype == DType::f32 || v.dtype == DType::f16 || v.dtype == DType::bf16;
     const bool fp8_matrix = v.dtype == DType::f8e4m3 && v.rank == 2;
     if (!plain && !fp8_matrix) {
       input_error(checkpoint_.dir(), ": tensor ", info.name, " has dtype ", name_of(v.dtype), ", which is no weight");
@@ -222,7 +228,8 @@ class Binder {
 
   void bind_scale(const WeightInfo& info, Weight& slot) {
     const std::string name = info.name + "_scale";
-    if (!checkpoint_.has(name)) input_error(checkpoint_.dir(), ": tensor ", info.name, " is f8e4m3 but ", name, " is missing");
+    if (!checkpoint_.has(name))
+      input_error(checkpoint_.dir(), ": tensor ", info.name, " is f8e4m3 but ", name, " is missing");
     used_.insert(name);
     slot.format = Format::fp8_per_row;
     slot.scale = checkpoint_.get(name);

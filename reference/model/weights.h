@@ -29,18 +29,18 @@ struct VisionWeights {
   Weight patch_embed;       ///< [D, C*T*P*P]: the convolution seen as a matrix
   Weight patch_embed_bias;  ///< [D]
   Weight post_conv_norm;
-  Weight position_table;    ///< [side*side, D]
+  Weight position_table;  ///< [side*side, D]
   std::vector<VisionBlockWeights> blocks;
   Weight post_norm;
-  Weight downsample;        ///< [out, 4*D], columns (row in block, column in block, channel): repacked from the file
+  Weight downsample;  ///< [out, 4*D], columns (row in block, column in block, channel): repacked from the file
   Weight downsample_bias;
   Weight merger_proj, merger_norm, merger_norm_bias;
   MlpWeights merger_mlp;
 };
 
 struct MoeWeights {
-  Weight gate;              ///< [E, H]
-  Weight correction_bias;   ///< [E], f32
+  Weight gate;             ///< [E, H]
+  Weight correction_bias;  ///< [E], f32
   std::vector<Weight> expert_gate, expert_up, expert_down;
   MlpWeights shared;
 
@@ -69,15 +69,24 @@ struct Weights {
 
 /// What a parameter belongs to, for `info`.
 enum class Component {
-  token_embedding, lm_head, attention, layer_norms, dense_mlp, routed_experts, shared_experts, router, final_norm, vision
+  token_embedding,
+  lm_head,
+  attention,
+  layer_norms,
+  dense_mlp,
+  routed_experts,
+  shared_experts,
+  router,
+  final_norm,
+  vision
 };
 const char* name_of(Component c);
 
 struct WeightInfo {
-  std::string name;             ///< on disk
-  std::vector<int64_t> shape;   ///< on disk
+  std::string name;            ///< on disk
+  std::vector<int64_t> shape;  ///< on disk
   Component component;
-  int64_t layer = -1;           ///< decoder layer or vision block, -1 outside
+  int64_t layer = -1;  ///< decoder layer or vision block, -1 outside
 };
 
 /// f(info, slot) for every tensor a checkpoint of this configuration has, in file order of the published models.
