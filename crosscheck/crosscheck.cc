@@ -175,6 +175,9 @@ class Judge {
     for (const Recording& run : runs_.other_orders) n.legal.push_back(run.get(name));
     const auto floor = theirs_.points.find("floor/" + name);
     if (floor != theirs_.points.end()) n.row_floor = floor->second;
+    // A decode step has one row; what is usual for it is known from the prompt's rows.
+    const PointName at = split_step(name);
+    if (at.step > 0 && runs_.gold.has(at.point)) n.usual = usual_noise(runs_.gold.get(at.point).view, ruler(at.point));
     return n;
   }
 

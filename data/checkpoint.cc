@@ -213,7 +213,7 @@ std::string trimmed(std::string text) {
 std::string commit_of(const fs::path& folder, const std::string& revision) {
   const fs::path reference = folder / "refs" / revision;
   if (!is_file(reference)) return revision;
-  const std::string commit = trimmed(read_text(reference, 4096));
+  std::string commit = trimmed(read_text(reference, 4096));
   if (!is_plain(commit)) input_error(reference.string(), ": \"", commit, "\" is not a commit");
   return commit;
 }

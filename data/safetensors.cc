@@ -412,7 +412,7 @@ SafetensorsFile SafetensorsFile::open(const std::string& path) {
   SafetensorsFile file;
   file.path_ = path;
   for (const auto& [name, entry] : header.entries) {
-    file.tensors_.emplace_hint(file.tensors_.end(), name, view_of(entry, data_bytes, path + ": tensor " + name));
+    file.tensors_.emplace_hint(file.tensors_.end(), name, view_of(entry, data_bytes, concat(path, ": tensor ", name)));
   }
   check_tiling(header.entries, data_bytes, path);
   for (auto& [name, view] : file.tensors_) {

@@ -23,7 +23,7 @@ Case embed(DType dtype, Format format, int64_t tokens, int64_t vocabulary, int64
   return c;
 }
 
-Case splice_rows(DType dtype, std::vector<int32_t> rows, int64_t tokens, int64_t width) {
+Case splice_rows(DType dtype, const std::vector<int32_t>& rows, int64_t tokens, int64_t width) {
   Case c;
   c.name = concat("splice/", name_of(dtype), "_N", rows.size(), "_T", tokens, "_H", width);
   c.dtype = dtype;

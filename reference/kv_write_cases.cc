@@ -4,7 +4,7 @@
 namespace glmv {
 namespace {
 
-Case write(DType dtype, int64_t page, int64_t pages, std::vector<int32_t> slots, int64_t heads, int64_t width) {
+Case write(DType dtype, int64_t page, int64_t pages, const std::vector<int32_t>& slots, int64_t heads, int64_t width) {
   Case c;
   c.name = concat("kv_write/", name_of(dtype), "_T", slots.size(), "_page", page, "_Hkv", heads, "_D", width);
   c.dtype = dtype;

@@ -23,10 +23,15 @@ Noise noise_with(const Tensor& legal, DType unit = DType::f32) {
 }
 
 TEST(Compare, AllowsOneUlpAndTwiceTheNoiseOfTheRow) {
-  const Tensor gold = f64s({2, 2}, {1, 1, 1, 1}), legal = f64s({2, 2}, {1, 1.25, 1, 1});
+  constexpr int64_t kRows = 40;  // so many that one row's noise is not the usual one
+  const auto all_ones_but = [&](std::vector<double> v) {
+    v.resize(2 * kRows, 1.0);
+    return f64s({kRows, 2}, v);
+  };
+  const Tensor gold = all_ones_but({}), legal = all_ones_but({1, 1.25});
   const double ulp = 0x1p-23;  // of f32 at 1
   const auto with = [&](std::vector<double> v) {
-    return compare(gold.view, f64s({2, 2}, std::move(v)).view, noise_with(legal));
+    return compare(gold.view, all_ones_but(std::move(v)).view, noise_with(legal));
   };
   EXPECT_TRUE(with({1.5 + ulp, 1, 1, 1}).within());  // noise of row 0 is 0.25
   EXPECT_FALSE(with({1.5 + 1.5 * ulp, 1, 1, 1}).within());
@@ -41,15 +46,26 @@ TEST(Compare, AllowsOneUlpAndTwiceTheNoiseOfTheRow) {
   EXPECT_EQ(index_text(gold.view, c.worst), "[1,1]");
 }
 
+TEST(Compare, AQuietRowMayBeAsNoisyAsIsUsualForItsSize) {
+  // Three rows of sizes 1, 1 and 100; the runs of the last one happened to agree.
+  const Tensor gold = f64s({3, 1}, {1, 1, 100}), legal = f64s({3, 1}, {1.01, 1.02, 100});
+  const Noise noise = noise_with(legal);
+  EXPECT_NEAR(usual_noise(gold.view, noise), 0.02, 0x1p-50);
+  EXPECT_TRUE(compare(gold.view, f64s({3, 1}, {1, 1, 103.9}).view, noise).within());
+  EXPECT_FALSE(compare(gold.view, f64s({3, 1}, {1, 1, 104.1}).view, noise).within());
+  EXPECT_FALSE(compare(gold.view, f64s({3, 1}, {1.05, 1, 100}).view, noise).within());
+}
+
 TEST(Compare, AMeasuredFloorCountsLikeARun) {
-  const Tensor gold = f64s({2, 1}, {1, 1});
+  const Tensor gold = f64s({1, 1}, {1});
   Noise n = noise_with(gold);
-  const Tensor floor = f64s({2}, {0, 0.5});
+  EXPECT_FALSE(compare(gold.view, f64s({1, 1}, {1.9}).view, n).within());
+  const Tensor floor = f64s({1}, {0.5});
   n.row_floor = floor.view;
-  EXPECT_FALSE(compare(gold.view, f64s({2, 1}, {1.9, 1}).view, n).within());
-  EXPECT_TRUE(compare(gold.view, f64s({2, 1}, {1, 1.9}).view, n).within());
+  EXPECT_TRUE(compare(gold.view, f64s({1, 1}, {1.9}).view, n).within());
+  EXPECT_FALSE(compare(gold.view, f64s({1, 1}, {2.1}).view, n).within());
   n.factor = 3;
-  EXPECT_TRUE(compare(gold.view, f64s({2, 1}, {1, 2.4}).view, n).within());
+  EXPECT_TRUE(compare(gold.view, f64s({1, 1}, {2.4}).view, n).within());
 }
 
 TEST(Compare, NanAndInfinityAreNeverNoise) {

@@ -57,13 +57,14 @@ Comparison measure(const Tensor& gold, const Tensor& got, DType unit, const std:
                    double ulps) {
   Comparison c;
   c.elements = gold.view.size();
-  const int64_t width = c.elements / std::max<int64_t>(1, rows_of(gold.view));
+  if (c.elements == 0) return c;
+  const int64_t width = c.elements / rows_of(gold.view);
   std::vector<double> distances(static_cast<size_t>(c.elements));
   Sums sums;
   for (int64_t i = 0; i < c.elements; ++i) {
     const double want = gold.data<double>()[i], have = got.data<double>()[i];
     const double error = error_of(want, have), ulp = ulp_at(unit, want);
-    const double allowed = ulps * ulp + noise_of_row[static_cast<size_t>(width == 0 ? 0 : i / width)];
+    const double allowed = ulps * ulp + noise_of_row[static_cast<size_t>(i / width)];
     const double excess = error == 0 ? 0 : error / allowed;
     c.peak_ulp = std::max(c.peak_ulp, distances[static_cast<size_t>(i)] = error / ulp);
     c.bad += !(error <= allowed);
@@ -78,24 +79,65 @@ Comparison measure(const Tensor& gold, const Tensor& got, DType unit, const std:
   return c;
 }
 
-}  // namespace
+/// Root mean square of each row.
+std::vector<double> row_sizes(const Tensor& t) {
+  const int64_t rows = rows_of(t.view), width = rows == 0 ? 0 : t.view.size() / rows;
+  std::vector<double> sizes;
+  for (int64_t r = 0; r < rows; ++r) {
+    double squares = 0;
+    for (int64_t i = r * width; i < (r + 1) * width; ++i) squares += t.data<double>()[i] * t.data<double>()[i];
+    sizes.push_back(width == 0 ? 0 : std::sqrt(squares / static_cast<double>(width)));
+  }
+  return sizes;
+}
 
-std::vector<double> row_noise(const ConstTensorView& gold, const Noise& noise) {
-  const Tensor want = as_f64(gold);
-  const int64_t rows = rows_of(gold), width = rows == 0 ? 0 : gold.size() / rows;
+/// The relative error that no more than a twentieth of the rows exceed.
+double usual_of(const std::vector<double>& noise, const std::vector<double>& sizes) {
+  constexpr double kUsual = 0.95;
+  std::vector<double> relative;
+  for (size_t r = 0; r < noise.size(); ++r) {
+    if (sizes[r] > 0 && std::isfinite(sizes[r]) && std::isfinite(noise[r])) relative.push_back(noise[r] / sizes[r]);
+  }
+  if (relative.empty()) return 0;
+  const auto at = static_cast<std::ptrdiff_t>(std::ceil(kUsual * static_cast<double>(relative.size()))) - 1;
+  std::nth_element(relative.begin(), relative.begin() + at, relative.end());
+  return relative[static_cast<size_t>(at)];
+}
+
+/// Per row the largest error of the legal runs and the floor.
+std::vector<double> measured_noise(const Tensor& want, const Noise& noise) {
+  const int64_t rows = rows_of(want.view), width = rows == 0 ? 0 : want.view.size() / rows;
   std::vector<double> out(static_cast<size_t>(rows), 0.0);
   for (const Tensor& run : noise.legal) {
-    GLMV_CHECK(equal_extents(gold, run.view), "gold ", gold, ", a legal run ", run.view);
+    GLMV_CHECK(equal_extents(want.view, run.view), "gold ", want.view, ", a legal run ", run.view);
     const Tensor have = as_f64(run.view);
-    for (int64_t i = 0; i < gold.size(); ++i) {
+    for (int64_t i = 0; i < want.view.size(); ++i) {
       double& row = out[static_cast<size_t>(i / width)];
       row = std::max(row, error_of(want.data<double>()[i], have.data<double>()[i]));
     }
   }
-  if (noise.row_floor) {
-    GLMV_CHECK(noise.row_floor.rank == 1 && noise.row_floor.dim[0] == rows, "floor ", noise.row_floor, ", gold ", gold);
-    const Tensor floor = as_f64(noise.row_floor);
-    for (size_t r = 0; r < out.size(); ++r) out[r] = std::max(out[r], floor.data<double>()[r]);
+  if (!noise.row_floor) return out;
+  GLMV_CHECK(noise.row_floor.rank == 1 && noise.row_floor.dim[0] == rows, "floor ", noise.row_floor, ", gold ",
+             want.view);
+  const Tensor floor = as_f64(noise.row_floor);
+  for (size_t r = 0; r < out.size(); ++r) out[r] = std::max(out[r], floor.data<double>()[r]);
+  return out;
+}
+
+}  // namespace
+
+double usual_noise(const ConstTensorView& gold, const Noise& noise) {
+  const Tensor want = as_f64(gold);
+  return usual_of(measured_noise(want, noise), row_sizes(want));
+}
+
+std::vector<double> row_noise(const ConstTensorView& gold, const Noise& noise) {
+  const Tensor want = as_f64(gold);
+  std::vector<double> out = measured_noise(want, noise);
+  const std::vector<double> sizes = row_sizes(want);
+  const double usual = std::max(noise.usual, usual_of(out, sizes));
+  for (size_t r = 0; r < out.size(); ++r) {
+    if (std::isfinite(sizes[r])) out[r] = std::max(out[r], usual * sizes[r]);
   }
   return out;
 }

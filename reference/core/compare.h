@@ -1,7 +1,11 @@
 // The comparator: how far a tensor is from gold, and how far it may be. No tolerance is typed anywhere.
 //
-//   allowed(i) = 1 ulp of the output type at |gold_i|  +  factor * the largest error, within this row, of legal runs
+//   allowed(i) = 1 ulp of the output type at |gold_i|  +  factor * the noise of its row
+//   noise of a row = the largest error of legal runs within it, or what is usual for a row of its size if that is more
 //
+// A row of a small model has few elements, and the largest of few errors says little: among thousands of rows some are
+// lucky. Usual is the error, relative to the row's root mean square, that no more than a twentieth of the tensor's rows
+// exceed: among fewer than twenty rows the largest.
 // A legal run is one that computes the same thing with the same rounding points: the reference in its own type, the
 // reference with another order of summation, other correct programs. A row is one index of the first axis (a token, a
 // patch); a vector is one row per element. Gold is the reference in f64 on inputs that were rounded to their type.
@@ -37,9 +41,13 @@ struct Noise {
   std::vector<Tensor> legal;      ///< runs of gold's extents, any float type
   ConstTensorView row_floor;      ///< f32 or f64 [rows]: a measured distance to count like a legal run's; or empty
   double factor = 2;              ///< 3 for gradients
+  double usual = 0;               ///< a relative error known to be usual for such rows, from a tensor with more of them
 };
 
-/// Per row of gold: the largest error of the legal runs (and the floor). f64 [rows].
+/// The usual relative error of gold's rows, as row_noise uses it.
+double usual_noise(const ConstTensorView& gold, const Noise& noise);
+
+/// Per row of gold: its noise, from the legal runs and the floor. f64 [rows].
 std::vector<double> row_noise(const ConstTensorView& gold, const Noise& noise);
 
 /// Compares got with gold. Extents must be equal; gold is f64, got any float type.

@@ -56,7 +56,7 @@ std::string clip_tokens(const Grid& grid, const std::vector<double>& seconds, co
   for (int64_t t = 0; t < grid[0]; ++t) {
     double at = 0;  // every second frame's time; the last one repeats if there are too few
     if (!seconds.empty()) at = seconds[std::min(static_cast<size_t>(2 * t), (seconds.size() - 1) / 2 * 2)];
-    out += kBeginImage + repeated(kImage, tokens) + kEndImage + timestamp(at, p.timestamps);
+    out += concat(kBeginImage, repeated(kImage, tokens), kEndImage, timestamp(at, p.timestamps));
   }
   return out;
 }
