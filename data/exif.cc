@@ -70,7 +70,7 @@ Image apply_orientation(Image stored, int orientation) {
   seen.width = exchange ? stored.height : stored.width;
   seen.height = exchange ? stored.width : stored.height;
   seen.rgb.resize(stored.rgb.size());
-  parallel_for(seen.height, [&](int64_t y) {
+  parallel_for(seen.height, 8 * seen.width, [&](int64_t y) {
     uint8_t* out = seen.rgb.data() + y * seen.width * 3;
     for (int64_t x = 0; x < seen.width; ++x, out += 3) {
       int64_t from_x = exchange ? y : x, from_y = exchange ? x : y;

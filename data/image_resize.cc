@@ -180,7 +180,7 @@ Image blank(int64_t width, int64_t height) {
 Image resize_width(const Image& in, int64_t width) {
   const Axis axis = make_axis(in.width, width);
   Image out = blank(width, in.height);
-  parallel_for((in.height + kStripRows - 1) / kStripRows, [&](int64_t block) {
+  parallel_for((in.height + kStripRows - 1) / kStripRows, 64 * kStripRows * in.width, [&](int64_t block) {
     const int64_t row = block * kStripRows, count = std::min(kStripRows, in.height - row);
     std::vector<uint8_t> from(static_cast<size_t>(in.width * kLanes)), to(static_cast<size_t>(width * kLanes));
     rows_to_strip(in.rgb.data() + row * in.width * 3, in.width, count, from.data());
@@ -197,7 +197,7 @@ Image resize_height(const Image& in, int64_t height) {
   const Axis axis = make_axis(in.height, height);
   Image out = blank(in.width, height);
   const int64_t bytes = in.width * 3;
-  parallel_for(height, [&](int64_t y) {
+  parallel_for(height, 64 * in.width, [&](int64_t y) {
     const uint8_t* from = in.rgb.data() + axis.first[static_cast<size_t>(y)] * bytes;
     uint8_t* to = out.rgb.data() + y * bytes;
     int64_t x = 0;

@@ -184,7 +184,7 @@ Patches to_patches(const std::vector<Image>& frames, const ImageConfig& config) 
 
   // One item is a row of merge blocks: its patches are neighbours in the result.
   const int64_t blocks_h = grid_h / merge, blocks_w = grid_w / merge;
-  parallel_for(grid_t * blocks_h, [&](int64_t item) {
+  parallel_for(grid_t * blocks_h, merge * grid_w * columns, [&](int64_t item) {
     const int64_t t = item / blocks_h, block_y = item % blocks_h;
     float* out = rows + item * merge * grid_w * columns;
     for (int64_t block_x = 0; block_x < blocks_w; ++block_x) {

@@ -19,7 +19,7 @@ namespace {
 template <class Acc>
 void body(const AddArgs& a) {
   const int64_t width = a.out.dim[1];
-  parallel_for(a.out.dim[0], [&](int64_t t) {
+  parallel_for(a.out.dim[0], 4 * a.out.dim[1], [&](int64_t t) {
     std::vector<Acc> x(static_cast<size_t>(width)), y(static_cast<size_t>(width));
     load_row(row_of(a.a, t), a.a.dtype, width, x.data());
     load_row(row_of(a.b, t), a.b.dtype, width, y.data());

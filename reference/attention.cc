@@ -75,6 +75,13 @@ std::vector<Item> items_of(const AttentionArgs& a) {
   return items;
 }
 
+/// Operations of one item, about: of the largest one, score by score.
+int64_t work_of(const AttentionArgs& a, const std::vector<Item>& items) {
+  int64_t scores = 0;
+  for (const Item& item : items) scores = std::max(scores, item.count * item.keys);
+  return scores * (a.q.dim[1] / a.kv.kv_heads()) * 4 * a.q.dim[2];
+}
+
 /// Keys (or values) [begin, begin + n) of one kv head, widened, rows of D adjacent.
 template <class Acc>
 void gather(const ConstTensorView& pages, const KvView& kv, const Item& item, int64_t begin, int64_t n, Acc* to) {
@@ -89,62 +96,84 @@ void gather(const ConstTensorView& pages, const KvView& kv, const Item& item, in
   }
 }
 
-/// Scores of one row -> probabilities over its visible keys; everything behind them becomes 0.
+/// s[0, n) times scale, rounded before and after as a 16-bit model does; n is a multiple of the lanes.
+template <class Acc>
+void scale_scores(Acc* s, int64_t n, Acc scale, DType rounded) {
+  constexpr int kLanes = simd::Lanes<Acc>::count;
+  if (rounded == DType::f32 || rounded == DType::f64) {
+    for (int64_t i = 0; i < n; i += kLanes) simd::store(s + i, simd::load(s + i) * simd::splat(scale));
+  } else {
+    for (int64_t i = 0; i < n; ++i) s[i] = round_to(rounded, round_to(rounded, s[i]) * scale);
+  }
+}
+
+template <class Acc>
+Acc largest_of(const Acc* s, int64_t n) {
+  constexpr int kLanes = simd::Lanes<Acc>::count;
+  simd::Vec<Acc> most = simd::load(s);
+  for (int64_t i = kLanes; i < n; i += kLanes) {
+    const simd::Vec<Acc> v = simd::load(s + i);
+    most = v > most ? v : most;
+  }
+  Acc largest = most[0];
+  for (int lane = 1; lane < kLanes; ++lane) largest = std::max(largest, Acc(most[lane]));
+  return largest;
+}
+
+/// Scores of one row -> probabilities over its visible keys; everything behind them becomes 0. `padded` is a multiple
+/// of the lanes.
 template <class Acc>
 void softmax_row(Acc* s, int64_t visible, int64_t padded, Acc scale, DType rounded) {
   constexpr int kLanes = simd::Lanes<Acc>::count;
-  constexpr Acc kLowest = -std::numeric_limits<Acc>::infinity();
-  Acc largest = kLowest;
-  for (int64_t i = 0; i < visible; ++i) {
-    s[i] = round_to(rounded, round_to(rounded, s[i]) * scale);
-    largest = std::max(largest, s[i]);
-  }
-  std::fill(s + std::max<int64_t>(visible, 0), s + padded, kLowest);
   if (visible <= 0) return std::fill(s, s + padded, Acc(0));
+  scale_scores(s, padded, scale, rounded);
+  std::fill(s + visible, s + padded, -std::numeric_limits<Acc>::infinity());
+  const simd::Vec<Acc> largest = simd::splat(largest_of(s, padded));
   simd::Vec<Acc> total{};
   for (int64_t i = 0; i < padded; i += kLanes) {
-    const simd::Vec<Acc> e = simd::exp(simd::load(s + i) - simd::splat(largest));
+    const simd::Vec<Acc> e = simd::exp(simd::load(s + i) - largest);
     simd::store(s + i, e);
     total += e;
   }
-  const Acc sum = simd::sum(total);
-  for (int64_t i = 0; i < padded; ++i) s[i] = round_to(rounded, s[i] / sum);
+  const simd::Vec<Acc> sum = simd::splat(simd::sum(total));
+  for (int64_t i = 0; i < padded; i += kLanes) simd::store(s + i, simd::load(s + i) / sum);
+  if (rounded != DType::f32 && rounded != DType::f64) {
+    for (int64_t i = 0; i < visible; ++i) s[i] = round_to(rounded, s[i]);
+  }
+}
+
+/// out[r, 0..2 lanes) += sum_s p[r, s] * v[s, 0..2 lanes) for kRows rows, keys one after the other.
+template <int kRows, class Acc>
+void weigh_block(const Acc* p, int64_t ldp, const Acc* v, int64_t n, int64_t width, Acc* out) {
+  constexpr int kLanes = simd::Lanes<Acc>::count;
+  simd::Vec<Acc> acc[kRows][2];
+  for (int r = 0; r < kRows; ++r) {
+    acc[r][0] = simd::load(out + r * width), acc[r][1] = simd::load(out + r * width + kLanes);
+  }
+  for (int64_t s = 0; s < n; ++s) {
+    simd::Vec<Acc> v0 = simd::load(v + s * width), v1 = simd::load(v + s * width + kLanes);
+    simd::keep_in_register(v0), simd::keep_in_register(v1);
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
+      const simd::Vec<Acc> weight = simd::splat(p[r * ldp + s]);
+      acc[r][0] = simd::fma(weight, v0, acc[r][0]);
+      acc[r][1] = simd::fma(weight, v1, acc[r][1]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    simd::store(out + r * width, acc[r][0]), simd::store(out + r * width + kLanes, acc[r][1]);
+  }
 }
 
 /// out[r] += sum_s p[r, s] * v[s], keys one after the other. `width` may be anything; v has n rows.
 template <class Acc>
 void weigh_values(const Acc* p, int64_t ldp, int64_t rows, const Acc* v, int64_t n, int64_t width, Acc* out) {
-  constexpr int64_t kLanes = simd::Lanes<Acc>::count, kRows = 4, kCols = 2;
+  constexpr int64_t kCols = 2 * simd::Lanes<Acc>::count, kRows = 6;
   int64_t d = 0;
-  for (; d + kCols * kLanes <= width; d += kCols * kLanes) {
+  for (; d + kCols <= width; d += kCols) {
     int64_t r = 0;
-    for (; r + kRows <= rows; r += kRows) {
-      simd::Vec<Acc> acc[kRows][kCols];
-      for (int64_t i = 0; i < kRows; ++i) {
-        for (int64_t c = 0; c < kCols; ++c) acc[i][c] = simd::load(out + (r + i) * width + d + c * kLanes);
-      }
-      for (int64_t s = 0; s < n; ++s) {
-        const simd::Vec<Acc> v0 = simd::load(v + s * width + d), v1 = simd::load(v + s * width + d + kLanes);
-#pragma GCC unroll 4
-        for (int64_t i = 0; i < kRows; ++i) {
-          const simd::Vec<Acc> weight = simd::splat(p[(r + i) * ldp + s]);
-          acc[i][0] = simd::fma(weight, v0, acc[i][0]);
-          acc[i][1] = simd::fma(weight, v1, acc[i][1]);
-        }
-      }
-      for (int64_t i = 0; i < kRows; ++i) {
-        for (int64_t c = 0; c < kCols; ++c) simd::store(out + (r + i) * width + d + c * kLanes, acc[i][c]);
-      }
-    }
-    for (; r < rows; ++r) {
-      for (int64_t c = 0; c < kCols; ++c) {
-        simd::Vec<Acc> acc = simd::load(out + r * width + d + c * kLanes);
-        for (int64_t s = 0; s < n; ++s) {
-          acc = simd::fma(simd::splat(p[r * ldp + s]), simd::load(v + s * width + d + c * kLanes), acc);
-        }
-        simd::store(out + r * width + d + c * kLanes, acc);
-      }
-    }
+    for (; r + kRows <= rows; r += kRows) weigh_block<kRows>(p + r * ldp, ldp, v + d, n, width, out + r * width + d);
+    for (; r < rows; ++r) weigh_block<1>(p + r * ldp, ldp, v + d, n, width, out + r * width + d);
   }
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t s = 0; s < n; ++s) {
@@ -186,7 +215,7 @@ void attend(const AttentionArgs& a, const Item& item, Reduction reduction) {
   thread_local std::vector<Acc> q, block, scores, out;
   q.resize(static_cast<size_t>(rows * width));
   block.resize(static_cast<size_t>(kKeyBlock * width));
-  scores.assign(static_cast<size_t>(rows * padded), Acc(0));
+  scores.assign(static_cast<size_t>(rows * padded), Acc(0));  // scores are added to what is there
   out.assign(static_cast<size_t>(rows * width), Acc(0));
   const auto head = [&](int64_t r) { return item.kv_head * group + r % group; };
 
@@ -226,7 +255,7 @@ void attention(const AttentionArgs& a, Exec exec) {
   check(a);
   const std::vector<Item> items = items_of(a);
   with_accumulator(a.out.dtype, [&](auto acc) {
-    parallel_for(static_cast<int64_t>(items.size()),
+    parallel_for(static_cast<int64_t>(items.size()), work_of(a, items),
                  [&](int64_t i) { attend<decltype(acc)>(a, items[static_cast<size_t>(i)], exec.reduction); });
   });
 }

@@ -21,7 +21,7 @@ template <class Acc>
 void body(const GeluArgs& a) {
   constexpr Acc kInverseSqrt2 = Acc(0.70710678118654752440);
   const int64_t width = a.x.dim[1];
-  parallel_for(a.x.dim[0], [&](int64_t t) {
+  parallel_for(a.x.dim[0], 64 * a.x.dim[1], [&](int64_t t) {
     std::vector<Acc> x(static_cast<size_t>(width));
     load_row(row_of(a.x, t), a.x.dtype, width, x.data());
     for (Acc& v : x) v = v * Acc(0.5) * (Acc(1) + std::erf(v * kInverseSqrt2));

@@ -25,7 +25,7 @@ void body(const LayerNormArgs& a) {
   const std::vector<Acc> weight = widened<Acc>(a.weight), bias = widened<Acc>(a.bias);
   const std::vector<Acc> ones(weight.size(), Acc(1));
   const int64_t width = a.x.dim[1];
-  parallel_for(a.x.dim[0], [&](int64_t t) {
+  parallel_for(a.x.dim[0], 8 * a.x.dim[1], [&](int64_t t) {
     std::vector<Acc> x(weight.size());
     load_row(row_of(a.x, t), a.x.dtype, width, x.data());
     const Acc mean = dot(x.data(), ones.data(), width) / static_cast<Acc>(width);

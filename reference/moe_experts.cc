@@ -68,7 +68,7 @@ void body(const MoeExpertsArgs& a, Exec exec) {
   for (size_t e = 0; e < slots.size(); ++e) {
     if (slots[e].empty()) continue;
     const Tensor y = expert_mlp(a, e, slots[e], inner, exec);
-    parallel_for(static_cast<int64_t>(slots[e].size()), [&](int64_t i) {
+    parallel_for(static_cast<int64_t>(slots[e].size()), 4 * width, [&](int64_t i) {
       const Slot slot = slots[e][static_cast<size_t>(i)];
       std::vector<Acc> row(static_cast<size_t>(width));
       load_row(row_of(y.view, i), inner, width, row.data());

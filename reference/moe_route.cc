@@ -88,7 +88,7 @@ void body(const MoeRouteArgs& a, Exec exec) {
   const std::vector<Acc> bias = widened<Acc>(a.correction_bias);
   const auto ids = as<int32_t, 2>(a.ids);
   const auto logits = as<Acc, 2>(a.logits), weights = as<Acc, 2>(a.weights);
-  parallel_for(a.x.dim[0], [&](int64_t t) {
+  parallel_for(a.x.dim[0], 64 * a.gate.rows(), [&](int64_t t) {
     std::vector<Acc> score(bias.size()), choice(bias.size());
     for (size_t e = 0; e < bias.size(); ++e) {
       score[e] = Acc(1) / (Acc(1) + std::exp(-logits(t, static_cast<int64_t>(e))));

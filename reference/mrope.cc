@@ -25,7 +25,7 @@ void body(const MropeArgs& a) {
   const DType inner = a.rounding == Rounding::hf || a.out.dtype == DType::f64 ? a.out.dtype : DType::f32;
   const int64_t second = a.pairing == Pairing::half_split ? pairs : 1;  // distance of a pair's two dimensions
   const int64_t step = a.pairing == Pairing::half_split ? 1 : 2;        // distance of two pairs
-  parallel_for(a.x.dim[0], [&](int64_t t) {
+  parallel_for(a.x.dim[0], 8 * a.x.dim[1] * a.x.dim[2], [&](int64_t t) {
     std::vector<Acc> cosine(static_cast<size_t>(pairs)), sine(static_cast<size_t>(pairs));
     std::vector<Acc> x(static_cast<size_t>(width));
     load_row(row_of(a.cos, t), a.cos.dtype, pairs, cosine.data());

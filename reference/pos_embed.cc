@@ -31,7 +31,7 @@ void body(const PosEmbedArgs& a) {
   const DType sample_type = a.out.dtype == DType::f64   ? DType::f64
                             : a.out.dtype == DType::f32 ? DType::f32
                                                         : a.table.dtype;
-  parallel_for(a.x.dim[0], [&](int64_t p) {
+  parallel_for(a.x.dim[0], 40 * a.x.dim[1], [&](int64_t p) {
     Row sample = Row::Zero(width), line(width), entry(width), x(width);
     for (int j = 0; j < 4; ++j) {
       line.setZero();

@@ -23,7 +23,7 @@ void body(const RmsNormArgs& a, Reduction reduction) {
   const std::vector<Acc> weight = widened<Acc>(a.weight);
   const int64_t width = a.x.dim[1];
   const DType inner = a.rounding == Rounding::hf || a.out.dtype == DType::f64 ? a.out.dtype : DType::f32;
-  parallel_for(a.x.dim[0], [&](int64_t t) {
+  parallel_for(a.x.dim[0], 8 * width, [&](int64_t t) {
     std::vector<Acc> x(weight.size());
     load_row(row_of(a.x, t), a.x.dtype, width, x.data());
     const Acc mean_square = dot(x.data(), x.data(), width, reduction) / static_cast<Acc>(width);

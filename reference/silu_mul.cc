@@ -29,7 +29,7 @@ template <class Acc>
 void body(const SiluMulArgs& a) {
   constexpr size_t kLanes = simd::Lanes<Acc>::count;
   const bool round_silu = a.rounding == Rounding::hf && a.out.dtype != DType::f64 && a.out.dtype != DType::f32;
-  parallel_for(a.out.dim[0], [&](int64_t t) {
+  parallel_for(a.out.dim[0], 16 * a.out.dim[1], [&](int64_t t) {
     std::vector<Acc> gate = padded_row<Acc>(a.gate, t), up = padded_row<Acc>(a.up, t);
     for (size_t f = 0; f < gate.size(); f += kLanes) {
       const simd::Vec<Acc> g = simd::load(&gate[f]);

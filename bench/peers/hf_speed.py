@@ -9,7 +9,7 @@ Makes once a random GLM-shaped MoE model of 300 million parameters and a prompt 
     prefill   the decoder on 1,000 tokens, last row of logits (the tower not counted)
     decode    the 63 steps that make tokens 2 to 64
 
-transformers runs in f32 with sdpa attention and grouped_mm experts, after one untimed run; glmv is asked for f32.
+Both run once untimed before. transformers runs in f32 with sdpa attention and grouped_mm experts; glmv is asked for f32.
 Both must choose the same 64 tokens, or the exit code is 1. Needs the packages of tests/golden/requirements.txt.
 """
 
@@ -144,7 +144,7 @@ def sides(args):
     return {"hf": child("transformers", args),
             "glmv": [args.glmv, "generate", "--model", str(args.work / "model"),
                      "--inputs", str(args.work / "inputs.safetensors"), "--max-new-tokens", str(NEW_TOKENS),
-                     "--ignore-eos", "--dtype", "f32", "--threads", str(args.threads), "--json"]}
+                     "--ignore-eos", "--warm-up", "--dtype", "f32", "--threads", str(args.threads), "--json"]}
 
 
 def flatten(side, answer, peak):

@@ -9,17 +9,20 @@
 #ifdef GLMV_HAS_BLAS
 extern "C" void cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float* a,
                             int lda, const float* b, int ldb, float beta, float* c, int ldc);
+extern "C" void openblas_set_num_threads(int threads);
 #endif
 
 namespace glmv {
 namespace {
 
-constexpr int64_t kBlock = 512;     // k's per block: 3 rows of x and 12 of w in float fill most of a 32 KiB L1
-constexpr int64_t kBlockRows = 3;   // register block: 3 rows of x ...
-constexpr int64_t kBlockCols = 4;   // ... by 4 rows of w: 12 accumulators, 4 operands, 16 registers
-constexpr int64_t kTileCols = 12;   // weight rows widened at a time
-constexpr int64_t kStripCols = 48;  // weight rows one thread takes at a time
-constexpr int64_t kDotRows = 8;     // weight rows streamed together when x has one row
+constexpr int64_t kBlock = 512;           // k's per block: 3 rows of x and 12 of w in float fill most of a 32 KiB L1
+constexpr int64_t kStride = kBlock + 16;  // from row to row: a power of two would put all rows into the same cache sets
+constexpr int64_t kBlockRows = 3;         // register block: 3 rows of x ...
+constexpr int64_t kBlockCols = 4;         // ... by 4 rows of w: 12 accumulators, 4 operands, 16 registers
+constexpr int64_t kTileCols = 12;         // weight rows that stay in L1
+constexpr int64_t kStripCols = 48;        // weight rows one thread widens and takes at a time
+constexpr int64_t kPanelRows = 48;        // rows of x that stay in L2 while all tiles of a strip pass by
+constexpr int64_t kDotRows = 8;           // weight rows streamed together when x has one row
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
@@ -29,11 +32,14 @@ template <class Acc>
 inline void block_3x4(const Acc* a, int64_t lda, const Acc* b, int64_t ldb, int64_t k, Acc* c, int64_t ldc) {
   constexpr int kLanes = simd::Lanes<Acc>::count;
   simd::Vec<Acc> acc[kBlockRows][kBlockCols] = {};
+#pragma GCC unroll 2
   for (int64_t i = 0; i < k; i += kLanes) {
-    const simd::Vec<Acc> x0 = simd::load(a + i), x1 = simd::load(a + lda + i), x2 = simd::load(a + 2 * lda + i);
+    simd::Vec<Acc> x0 = simd::load(a + i), x1 = simd::load(a + lda + i), x2 = simd::load(a + 2 * lda + i);
+    simd::keep_in_register(x0), simd::keep_in_register(x1), simd::keep_in_register(x2);
 #pragma GCC unroll 4
     for (int j = 0; j < kBlockCols; ++j) {
-      const simd::Vec<Acc> y = simd::load(b + j * ldb + i);
+      simd::Vec<Acc> y = simd::load(b + j * ldb + i);
+      simd::keep_in_register(y);
       acc[0][j] = simd::fma(x0, y, acc[0][j]);
       acc[1][j] = simd::fma(x1, y, acc[1][j]);
       acc[2][j] = simd::fma(x2, y, acc[2][j]);
@@ -55,29 +61,37 @@ inline void block_1x4(const Acc* a, const Acc* b, int64_t ldb, int64_t k, Acc* c
   simd::add_sums(acc, c);
 }
 
-/// x in the order in which the blocks read it: [k block][row][kBlock], tails filled with zeros.
+/// x in the order in which the blocks read it: [k block][row][kBlock], tails filled up with zeros.
 template <class Acc>
 struct PackedRows {
-  PackedRows(const ConstTensorView& x) : rows(x.dim[0]), blocks(ceil_div(x.dim[1], kBlock)) {
-    const int64_t k = x.dim[1];
-    data.resize(static_cast<size_t>(blocks * rows * kBlock));
-    parallel_for(ceil_div(rows, 64), [&](int64_t part) {
-      for (int64_t t = part * 64; t < std::min(rows, part * 64 + 64); ++t) pack_row(x, t, k);
+  explicit PackedRows(const ConstTensorView& x) : rows(x.dim[0]), blocks(ceil_div(x.dim[1], kBlock)), data(buffer()) {
+    const auto size = static_cast<size_t>(blocks * rows * kStride);
+    if (data.size() < size) data.resize(size);
+    parallel_for(ceil_div(rows, 64), 64 * x.dim[1], [&](int64_t part) {
+      for (int64_t t = part * 64; t < std::min(rows, part * 64 + 64); ++t) pack_row(x, t);
     });
   }
-  void pack_row(const ConstTensorView& x, int64_t t, int64_t k) {
+  void pack_row(const ConstTensorView& x, int64_t t) {
+    const int64_t k = x.dim[1];
     const auto* source = static_cast<const char*>(row_of(x, t));
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t begin = block * kBlock, n = std::min(kBlock, k - begin);
-      Acc* to = data.data() + (block * rows + t) * kBlock;
+      Acc* to = data.data() + (block * rows + t) * kStride;
       load_row(source + begin * static_cast<int64_t>(size_of(x.dtype)), x.dtype, n, to);
+      std::fill(to + n, to + round_up(n, simd::Lanes<Acc>::count), Acc(0));
     }
   }
-  const Acc* block_row(int64_t block, int64_t t) const { return data.data() + (block * rows + t) * kBlock; }
+  const Acc* block_row(int64_t block, int64_t t) const { return data.data() + (block * rows + t) * kStride; }
+
+  /// Kept from call to call: fresh memory would be zeroed and paged in each time.
+  static std::vector<Acc>& buffer() {
+    thread_local std::vector<Acc> memory;
+    return memory;
+  }
 
   int64_t rows;
   int64_t blocks;
-  std::vector<Acc> data;
+  std::vector<Acc>& data;
 };
 
 /// Rounds one row of totals to the output, bias added in the accumulator's type.
@@ -93,37 +107,49 @@ void* element(const TensorView& v, int64_t row, int64_t col) {
   return static_cast<char*>(row_of(v, row)) + col * static_cast<int64_t>(size_of(v.dtype));
 }
 
+/// Weight rows [first, first + cols) of one block of k, widened, tails filled up with zeros.
+template <class Acc>
+void widen_strip(const Weight& w, int64_t first, int64_t cols, int64_t begin, int64_t k, Acc* to) {
+  const int64_t padded = round_up(k, simd::Lanes<Acc>::count);
+  for (int64_t j = 0; j < cols; ++j, to += kStride) {
+    widen_weight(w, first + j, begin, k, to);
+    std::fill(to + k, to + padded, Acc(0));
+  }
+}
+
+/// totals [rows, kStripCols] += rows [t, t + rows) of x . cols widened weight rows, over `k` elements of one block.
+/// A tile of weights stays in L1 while the panel's rows pass by it.
+template <class Acc>
+void panel(const Acc* x, int64_t rows, const Acc* weights, int64_t cols, int64_t k, Acc* totals) {
+  for (int64_t col = 0; col < cols; col += kTileCols) {
+    // The last group of columns may hold stale rows; nobody reads their totals.
+    const int64_t end = std::min(col + kTileCols, round_up(cols, kBlockCols));
+    int64_t t = 0;
+    for (; t + kBlockRows <= rows; t += kBlockRows) {
+      for (int64_t j = col; j < end; j += kBlockCols) {
+        block_3x4(x + t * kStride, kStride, weights + j * kStride, kStride, k, totals + t * kStripCols + j, kStripCols);
+      }
+    }
+    for (; t < rows; ++t) {
+      for (int64_t j = col; j < end; j += kBlockCols) {
+        block_1x4(x + t * kStride, weights + j * kStride, kStride, k, totals + t * kStripCols + j);
+      }
+    }
+  }
+}
+
 /// Weight rows [first, first + cols) against every row of x.
 template <class Acc>
 void strip(const PackedRows<Acc>& x, const Weight& w, const Acc* bias, int64_t first, int64_t cols,
            const TensorView& out) {
-  thread_local std::vector<Acc> tile, totals;
-  tile.assign(kTileCols * kBlock, Acc(0));
+  thread_local std::vector<Acc> weights(kStripCols * kStride), totals;
   totals.assign(static_cast<size_t>(x.rows * kStripCols), Acc(0));
   for (int64_t block = 0; block < x.blocks; ++block) {
     const int64_t begin = block * kBlock, k = std::min(kBlock, w.cols() - begin);
-    const int64_t padded = round_up(k, simd::Lanes<Acc>::count);
-    for (int64_t col = 0; col < cols; col += kTileCols) {
-      const int64_t width = std::min(kTileCols, cols - col);
-      for (int64_t j = 0; j < width; ++j) {
-        Acc* row = tile.data() + j * kBlock;
-        widen_weight(w, first + col + j, begin, k, row);
-        std::fill(row + k, row + padded, Acc(0));
-      }
-      const int64_t groups = ceil_div(width, kBlockCols);  // the last group may hold stale rows; nobody reads them
-      int64_t t = 0;
-      for (; t + kBlockRows <= x.rows; t += kBlockRows) {
-        for (int64_t g = 0; g < groups; ++g) {
-          block_3x4(x.block_row(block, t), kBlock, tile.data() + g * kBlockCols * kBlock, kBlock, padded,
-                    totals.data() + t * kStripCols + col + g * kBlockCols, kStripCols);
-        }
-      }
-      for (; t < x.rows; ++t) {
-        for (int64_t g = 0; g < groups; ++g) {
-          block_1x4(x.block_row(block, t), tile.data() + g * kBlockCols * kBlock, kBlock, padded,
-                    totals.data() + t * kStripCols + col + g * kBlockCols);
-        }
-      }
+    widen_strip(w, first, cols, begin, k, weights.data());
+    for (int64_t t = 0; t < x.rows; t += kPanelRows) {
+      panel(x.block_row(block, t), std::min(kPanelRows, x.rows - t), weights.data(), cols,
+            round_up(k, simd::Lanes<Acc>::count), totals.data() + t * kStripCols);
     }
   }
   for (int64_t t = 0; t < x.rows; ++t) {
@@ -135,7 +161,7 @@ void strip(const PackedRows<Acc>& x, const Weight& w, const Acc* bias, int64_t f
 template <class Acc>
 void many_rows(const ConstTensorView& x, const Weight& w, const Acc* bias, const TensorView& out) {
   const PackedRows<Acc> packed(x);
-  parallel_for(ceil_div(w.rows(), kStripCols), [&](int64_t i) {
+  parallel_for(ceil_div(w.rows(), kStripCols), 2 * x.dim[0] * x.dim[1] * kStripCols, [&](int64_t i) {
     const int64_t first = i * kStripCols;
     strip(packed, w, bias, first, std::min(kStripCols, w.rows() - first), out);
   });
@@ -205,7 +231,7 @@ void one_row(const ConstTensorView& x, const Weight& w, const Acc* bias, const T
   std::vector<Acc> row(static_cast<size_t>(x.dim[1]));
   load_row(row_of(x, 0), x.dtype, x.dim[1], row.data());
   constexpr int64_t kStep = 8 * kDotRows;
-  parallel_for(ceil_div(w.rows(), kStep), [&](int64_t part) {
+  parallel_for(ceil_div(w.rows(), kStep), 2 * kStep * x.dim[1], [&](int64_t part) {
     const int64_t end = std::min(w.rows(), (part + 1) * kStep);
     for (int64_t first = part * kStep; first < end; first += kDotRows) {
       const int64_t n = std::min(kDotRows, end - first);
@@ -217,21 +243,27 @@ void one_row(const ConstTensorView& x, const Weight& w, const Acc* bias, const T
 }
 
 #ifdef GLMV_HAS_BLAS
+/// Columns are shared out among our threads, each with a single-threaded product: OpenBLAS's own threads would fight
+/// with OpenMP's for the cores.
 void blas(const ConstTensorView& x, const Weight& w, const float* bias, const TensorView& out) {
-  const int64_t rows = x.dim[0], k = x.dim[1], n = w.rows();
-  constexpr int64_t kRows = 1024;  // weight rows widened at a time
-  std::vector<float> a(static_cast<size_t>(rows * k)), b(static_cast<size_t>(std::min(kRows, n) * k));
-  parallel_for(rows, [&](int64_t t) { load_row(row_of(x, t), x.dtype, k, a.data() + t * k); });
-  std::vector<float> c(static_cast<size_t>(rows * std::min(kRows, n)));
-  for (int64_t first = 0; first < n; first += kRows) {
-    const int64_t cols = std::min(kRows, n - first);
-    parallel_for(cols, [&](int64_t j) { widen_weight(w, first + j, 0, k, b.data() + j * k); });
+  static const bool single = (openblas_set_num_threads(1), true);
+  (void)single;
+  const int64_t rows = x.dim[0], k = x.dim[1];
+  constexpr int64_t kCols = 192;  // weight rows a thread widens and multiplies at a time
+  std::vector<float> a(static_cast<size_t>(rows * k));
+  parallel_for(rows, k, [&](int64_t t) { load_row(row_of(x, t), x.dtype, k, a.data() + t * k); });
+  parallel_for(ceil_div(w.rows(), kCols), 2 * rows * k * kCols, [&](int64_t part) {
+    thread_local std::vector<float> b, c;
+    const int64_t first = part * kCols, cols = std::min(kCols, w.rows() - first);
+    b.resize(static_cast<size_t>(cols * k));
+    c.resize(static_cast<size_t>(rows * cols));
+    for (int64_t j = 0; j < cols; ++j) widen_weight(w, first + j, 0, k, b.data() + j * k);
     cblas_sgemm(101, 111, 112, static_cast<int>(rows), static_cast<int>(cols), static_cast<int>(k), 1.0f, a.data(),
                 static_cast<int>(k), b.data(), static_cast<int>(k), 0.0f, c.data(), static_cast<int>(cols));
-    parallel_for(rows, [&](int64_t t) {
+    for (int64_t t = 0; t < rows; ++t) {
       finish(c.data() + t * cols, cols, bias == nullptr ? nullptr : bias + first, out.dtype, element(out, t, first));
-    });
-  }
+    }
+  });
 }
 #endif
 

@@ -34,7 +34,7 @@ void product(const ConstTensorView& x, const Weight& w, const ConstTensorView& b
   std::vector<Acc> inputs(static_cast<size_t>(rows * k));
   for (int64_t t = 0; t < rows; ++t) load_row(row_of(x, t), x.dtype, k, inputs.data() + t * k);
   const std::vector<Acc> start = bias ? widened<Acc>(bias) : std::vector<Acc>(static_cast<size_t>(w.rows()), Acc(0));
-  parallel_for((w.rows() + kColumns - 1) / kColumns, [&](int64_t tile) {
+  parallel_for((w.rows() + kColumns - 1) / kColumns, 2 * rows * k * kColumns, [&](int64_t tile) {
     const int64_t first = tile * kColumns, columns = std::min(kColumns, w.rows() - first);
     std::vector<Acc> row(static_cast<size_t>(k)), weights(static_cast<size_t>(k * kColumns), Acc(0));
     for (int64_t n = 0; n < columns; ++n) {

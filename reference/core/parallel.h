@@ -27,11 +27,18 @@ inline void set_thread_count(int n) {
 #endif
 }
 
-/// f(i) for i in [0, n), items handed out one by one. The first exception is rethrown when all threads are done.
+/// Least work, in operations, for which waking a thread pays. Tests set it to 0 to see threads at work on small models.
+inline int64_t& parallel_grain() {
+  static int64_t grain = 100000;
+  return grain;
+}
+
+/// f(i) for i in [0, n), items handed out one by one; `work` is about how many operations one item takes. The first
+/// exception is rethrown when all threads are done.
 template <class F>
-void parallel_for(int64_t n, F f) {
+void parallel_for(int64_t n, int64_t work, F f) {
   std::exception_ptr error;
-#pragma omp parallel for schedule(dynamic, 1) if (n > 1)
+#pragma omp parallel for schedule(dynamic, 1) if (n > 1 && n * work > parallel_grain())
   for (int64_t i = 0; i < n; ++i) {
     try {
       f(i);

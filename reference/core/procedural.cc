@@ -27,7 +27,7 @@ void fill(std::string_view name, const Procedural& law, const TensorView& out, D
   GLMV_CHECK(is_float(out.dtype) && out.space == Space::host && out.contiguous(), "procedural values into ", out);
   constexpr int64_t kBlock = 4096;
   const uint64_t h = fnv1a(name);
-  parallel_for((out.size() + kBlock - 1) / kBlock, [&](int64_t block) {
+  parallel_for((out.size() + kBlock - 1) / kBlock, 16 * kBlock, [&](int64_t block) {
     const int64_t begin = block * kBlock, n = std::min(kBlock, out.size() - begin);
     double values[kBlock];
     for (int64_t i = 0; i < n; ++i) {

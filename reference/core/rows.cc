@@ -1,6 +1,7 @@
 #include "reference/core/rows.h"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace glmv {
 namespace {
@@ -15,6 +16,14 @@ void widen_all(const void* from, int64_t n, Acc* to) {
       to[i] = static_cast<Acc>(static_cast<float>(p[i]));
     }
   }
+}
+
+/// What weights are: eight at a time.
+void widen_bf16(const void* from, int64_t n, float* to) {
+  const auto* p = static_cast<const bf16*>(from);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) simd::store(to + i, simd::widen(p + i));
+  for (; i < n; ++i) to[i] = static_cast<float>(p[i]);
 }
 
 template <class T, class Acc>
@@ -37,7 +46,9 @@ void load_row(const void* from, DType t, int64_t n, Acc* to) {
     case DType::f64: return widen_all<double>(from, n, to);
     case DType::f32: return widen_all<float>(from, n, to);
     case DType::f16: return widen_all<f16>(from, n, to);
-    case DType::bf16: return widen_all<bf16>(from, n, to);
+    case DType::bf16:
+      if constexpr (std::is_same_v<Acc, float>) return widen_bf16(from, n, to);
+      return widen_all<bf16>(from, n, to);
     case DType::f8e4m3: return widen_all<f8e4m3>(from, n, to);
     default: input_error("a row of ", name_of(t), " where numbers are wanted");
   }

@@ -48,8 +48,25 @@ inline void store(Acc* p, Vec<Acc> v) {
   std::memcpy(p, &v, sizeof v);
 }
 template <class Acc>
-inline Vec<Acc> splat(Acc x) {
-  return Vec<Acc>{} + x;
+inline Vec<Acc> splat(Acc x);
+template <>
+inline f32x8 splat<float>(float x) {
+  return f32x8{x, x, x, x, x, x, x, x};
+}
+template <>
+inline f64x4 splat<double>(double x) {
+  return f64x4{x, x, x, x};
+}
+
+/// Hides where a value came from: the compiler would rather load an operand again for every use than keep it, and
+/// three loads per multiply-add are more than the processor can do.
+template <class V>
+inline void keep_in_register(V& v) {
+#if defined(__AVX2__)
+  asm("" : "+x"(v));
+#else
+  (void)v;
+#endif
 }
 
 /// a * b + c with one rounding.
