@@ -1,7 +1,10 @@
 // glmv <verb> [flags]: parses, runs one verb, maps the one exception there is to an exit code.
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "cli/verbs.h"
 #include "reference/core/error.h"
@@ -12,13 +15,20 @@ constexpr const char* kExitCodes =
     "Exit codes: 0 within tolerance, 1 something differs or failed its check, 2 usage or configuration error,\n"
     "3 input missing or corrupt, 4 partial, 5 a named device or backend is absent, 77 skipped, 130/143 on a signal.";
 
+/// --max_new_tokens=5 -> --max-new-tokens=5; what follows the equals sign is left alone.
+std::string with_hyphens(std::string argument) {
+  if (argument.rfind("--", 0) != 0) return argument;
+  const size_t end = std::min(argument.find('='), argument.size());
+  std::replace(argument.begin(), argument.begin() + static_cast<std::ptrdiff_t>(end), '_', '-');
+  return argument;
+}
+
 int run(int argc, char** argv) {
   using namespace glmv;
   CLI::App app{"glmv: the GLM-4.5V reference. Looks at pictures, answers, and says where another engine departs."};
   app.name("glmv");
   app.set_version_flag("--version", GLMV_VERSION);
   app.require_subcommand(1);
-  app.option_defaults()->ignore_underscore();
   app.footer(kExitCodes);
   int exit_code = 0;
   cli::add_tour(app, exit_code);
@@ -30,7 +40,10 @@ int run(int argc, char** argv) {
   cli::add_diff(app, exit_code);
   cli::add_cases(app, exit_code);
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments(argv + 1, argv + argc);
+    for (std::string& argument : arguments) argument = with_hyphens(argument);
+    std::reverse(arguments.begin(), arguments.end());  // the order in which CLI11 takes a vector
+    app.parse(arguments);
   } catch (const CLI::ParseError& e) {
     const bool asked_for_help = e.get_exit_code() == 0;
     app.exit(e, std::cout, std::cerr);

@@ -32,11 +32,13 @@ void grow_to_one_patch(int64_t& height, int64_t& width, int64_t factor) {
   width = static_cast<int64_t>(static_cast<double>(width) * scale);
 }
 
-void check_aspect_ratio(int64_t height, int64_t width) {
+/// height, width: what the ratio is taken of; the message tells the picture as it came.
+void check_aspect_ratio(int64_t height, int64_t width, const Size& original) {
   constexpr double kLargestRatio = 200;
   const double ratio = static_cast<double>(std::max(height, width)) / static_cast<double>(std::min(height, width));
   if (ratio > kLargestRatio) {
-    input_error("picture of ", width, "x", height, " pixels: its aspect ratio ", ratio, " is above 200");
+    input_error("picture of ", original.width, "x", original.height, " pixels: its aspect ratio ", ratio,
+                " is above 200");
   }
 }
 
@@ -49,9 +51,10 @@ Size smart_resize(int64_t frames, int64_t height, int64_t width, const ImageConf
   if (frames < config.temporal_patch_size) {
     input_error("a clip of ", frames, " frames is shorter than the temporal patch of ", config.temporal_patch_size);
   }
+  const Size original{height, width};
   const int64_t factor = config.patch_size * config.merge_size;
   grow_to_one_patch(height, width, factor);
-  check_aspect_ratio(height, width);
+  check_aspect_ratio(height, width, original);
 
   // The test uses the rounded volume, the scale the unrounded one: the library does so, and it shows in the result.
   Size size{nearest_multiple(height, factor), nearest_multiple(width, factor)};

@@ -75,6 +75,15 @@ Tensor stacked(const std::vector<Patches>& items) {
   return all;
 }
 
+/// The same as preprocess_image; an error says which picture of the prompt it is about.
+Patches preprocess_picture(const Image& image, const ImageConfig& config, size_t number) {
+  try {
+    return preprocess_image(image, config);
+  } catch (const Error& e) {
+    throw Error(e.code(), concat("picture ", number, " of the prompt: ", e.what()));
+  }
+}
+
 Patches preprocess_clip(const Clip& clip, const ImageConfig& config) {
   if (clip.frames.empty()) input_error("a clip without frames");
   const Image& first = clip.frames[0];
@@ -118,7 +127,7 @@ Prompt make_prompt(const Processor& p, const std::vector<Message>& messages, con
   std::vector<Patches> pictures, films;
   std::vector<std::string> image_tokens, video_tokens;
   for (const Image& image : images) {
-    pictures.push_back(preprocess_image(image, p.image));
+    pictures.push_back(preprocess_picture(image, p.image, pictures.size() + 1));
     const Grid& g = pictures.back().grid;
     image_tokens.push_back(repeated(kImage, g[0] * g[1] * g[2] / (p.image.merge_size * p.image.merge_size)));
     prompt.image_grids.push_back(g);

@@ -1,0 +1,285 @@
+// The command line as its user meets it: exit codes, one clear sentence per error, nothing lost.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "data/image.h"
+#include "data/safetensors.h"
+
+namespace glmv {
+namespace {
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+const std::string kSource = GLMV_SOURCE_DIR, kGolden = kSource + "/tests/golden/",
+                  kTwin = kSource + "/data/tiny/glm45v";
+const std::string kPicture = kTwin + "/heldout/objects-000-0.png";
+
+struct Result {
+  int code = -1;
+  std::string out, err;
+};
+
+std::string read(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class Cli : public testing::Test {
+ protected:
+  void SetUp() override {
+    const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
+    dir_ = fs::path(testing::TempDir()) / concat("glmv-cli-", ::getpid(), '-', name);
+    fs::create_directories(dir_);
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+  fs::path path(const std::string& name) const { return dir_ / name; }
+
+  /// Runs `glmv arguments` through the shell.
+  Result glmv(const std::string& arguments) const {
+    const fs::path out = path("stdout"), err = path("stderr");
+    const std::string command = concat("cd ", dir_.string(), " && " GLMV_BINARY_DIR "/glmv ", arguments, " > ",
+                                       out.string(), " 2> ", err.string());
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(out), read(err)};
+  }
+  /// An error of one line that names all of `parts`, and nothing on stdout.
+  void expect_error(const std::string& arguments, int code, const std::vector<std::string>& parts) const {
+    const Result r = glmv(arguments);
+    EXPECT_EQ(r.code, code) << arguments << '\n' << r.err;
+    EXPECT_EQ(r.out, "") << arguments;
+    EXPECT_EQ(std::count(r.err.begin(), r.err.end(), '\n'), 1) << r.err;
+    for (const std::string& part : parts)
+      EXPECT_NE(r.err.find(part), std::string::npos) << part << " is not in: " << r.err;
+  }
+
+  /// A copy of a golden's snapshot in which something is spoiled.
+  std::string snapshot(const std::function<void(const fs::path&)>& spoil) const {
+    const fs::path copy = path("model");
+    fs::remove_all(copy);
+    fs::create_directories(copy);
+    for (const char* file : {"config.json", "model.safetensors"}) fs::copy_file(kGolden + "moe_a/" + file, copy / file);
+    spoil(copy);
+    return copy.string();
+  }
+  /// The golden's tensors, changed and written again.
+  static void rewrite(const fs::path& model, const std::function<void(NamedTensors&)>& change) {
+    const SafetensorsFile file = SafetensorsFile::open(kGolden + "moe_a/model.safetensors");
+    NamedTensors tensors(file.tensors().begin(), file.tensors().end());
+    change(tensors);
+    write_safetensors((model / "model.safetensors").string(), tensors, {});
+  }
+
+  fs::path dir_;
+};
+
+TEST_F(Cli, UsageErrorsAreTwo) {
+  EXPECT_EQ(glmv("").code, 2);
+  EXPECT_EQ(glmv("dance").code, 2);
+  EXPECT_EQ(glmv("generate --no-such-flag").code, 2);
+  EXPECT_EQ(glmv("generate --dtype f8 --prompt x").code, 2);
+  EXPECT_EQ(glmv("generate --max-new-tokens 0 --prompt x").code, 2);
+  expect_error("generate", 2, {"--prompt"});
+  expect_error("generate --prompt x --inputs y", 2, {"--inputs"});
+  expect_error(
+      "crosscheck --against " + kGolden + "moe_a/traces/text.safetensors --model " + kGolden + "moe_a --mistake x", 2,
+      {"--mistake x", "rope=even_odd"});
+  expect_error("cases no_such_case", 2, {"no_such_case"});
+  expect_error("cases --dump add/f32_T1_H8", 2, {"-o"});
+}
+
+TEST_F(Cli, HelpIsZeroAndHasThreeExamples) {
+  for (const char* verb : {"info", "preprocess", "generate", "trace", "crosscheck", "diff", "cases", "tour"}) {
+    const Result r = glmv(concat(verb, " --help"));
+    EXPECT_EQ(r.code, 0);
+    size_t examples = 0;
+    for (size_t at = r.out.find(concat("  glmv ", verb)); at != std::string::npos;
+         at = r.out.find(concat("  glmv ", verb), at + 1))
+      ++examples;
+    EXPECT_GE(examples, 3u) << r.out;
+  }
+  EXPECT_EQ(glmv("--version").code, 0);
+}
+
+TEST_F(Cli, AnAbsentBackendIsFive) { expect_error("generate --prompt x --backend cuda", 5, {"cuda", "cpu"}); }
+
+TEST_F(Cli, UnderscoresAreHyphens) {
+  const Result r =
+      glmv("generate --image " + kPicture + " --prompt 'List the objects.' --no_think --max_new_tokens 2 --json");
+  ASSERT_EQ(r.code, 0) << r.err;
+  const Json j = Json::parse(r.out);
+  EXPECT_EQ(j["schema"], "glmv.generate/1");
+  EXPECT_EQ(j["completion_tokens"], 2);
+  EXPECT_EQ(j["finish_reason"], "length");
+}
+
+TEST_F(Cli, GenerateAnswersInTextAndJson) {
+  const std::string question = "generate --image " + kPicture + " --prompt 'How many circles are there?'";
+  EXPECT_NE(glmv(question).out.find("<think>"), std::string::npos);
+  const Json j = Json::parse(glmv(question + " --json").out);
+  EXPECT_EQ(j["boxed"][0], "1");
+  EXPECT_EQ(j["prompt_tokens"], 26);
+  EXPECT_EQ(j["finish_reason"], "stop");
+  EXPECT_GT(j["timings"]["prefill_ns"], 0);
+}
+
+TEST_F(Cli, PicturesOfOddSizes) {
+  write_png(path("dot.png").string(), {1, 1, {200, 10, 10}});
+  EXPECT_EQ(glmv("preprocess --image dot.png --prompt x").code, 0);
+  write_png(path("ribbon.png").string(), {30000, 10, std::vector<uint8_t>(900000, 7)});
+  expect_error("preprocess --image ribbon.png --prompt x", 3, {"30000"});
+  expect_error("preprocess --image nothing.png --prompt x", 3, {"nothing.png"});
+  std::ofstream(path("broken.jpg"), std::ios::binary) << "\xff\xd8\xff\xe0 this is no JPEG";
+  expect_error("preprocess --image broken.jpg --prompt x", 3, {"broken.jpg"});
+  std::ofstream(path("broken.png"), std::ios::binary) << read(kPicture).substr(0, 200);
+  expect_error("preprocess --image broken.png --prompt x", 3, {"broken.png"});
+}
+
+TEST_F(Cli, ClipsAreFoldersOfFrames) {
+  fs::create_directories(path("clip"));
+  for (int i = 0; i < 4; ++i)
+    fs::copy_file(kTwin + "/heldout/video-000-" + std::to_string(i) + ".png", path("clip") / concat(i, ".png"));
+  const Result r = glmv("generate --video clip --fps 2 --prompt 'Which way does the object move?' --no-think --json");
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(Json::parse(r.out)["boxed"][0], "right");
+  fs::create_directories(path("empty"));
+  expect_error("generate --video empty --prompt x", 3, {"empty", "no frames"});
+  expect_error("generate --video nowhere --prompt x", 3, {"nowhere"});
+}
+
+TEST_F(Cli, APlaceholderInTheTextIsAnError) {
+  expect_error("preprocess --image " + kPicture + " --prompt '<|image|> what?'", 3, {"<|image|>", "placeholder"});
+}
+
+TEST_F(Cli, BrokenSnapshots) {
+  const std::string against = " --against " + kGolden + "moe_a/traces/text.safetensors";
+  const auto expect = [&](const std::function<void(const fs::path&)>& spoil, int code,
+                          const std::vector<std::string>& parts) {
+    expect_error("crosscheck --model " + snapshot(spoil) + against, code, parts);
+  };
+  const auto resize = [](const fs::path& m, const char* file, int64_t by) {
+    fs::resize_file(m / file, static_cast<uintmax_t>(static_cast<int64_t>(fs::file_size(m / file)) + by));
+  };
+  expect([&](const fs::path& m) { resize(m, "model.safetensors", -100); }, 3, {"model.safetensors"});
+  expect([](const fs::path& m) { fs::remove(m / "model.safetensors"); }, 3, {"model.safetensors"});
+  expect([](const fs::path& m) { fs::remove(m / "config.json"); }, 3, {"config.json"});
+  expect([](const fs::path& m) { std::ofstream(m / "config.json") << "{\"text_config\": "; }, 3, {"config.json"});
+  expect(
+      [](const fs::path& m) {
+        std::string bytes = read(m / "model.safetensors");
+        const size_t at = bytes.find("\"data_offsets\":[") + 16;
+        bytes[at] = bytes[at] == '9' ? '8' : '9';  // a lying offset
+        std::ofstream(m / "model.safetensors", std::ios::binary) << bytes;
+      },
+      3, {"model.safetensors", "data_offsets"});
+  expect(
+      [](const fs::path& m) {
+        rewrite(m,
+                [](NamedTensors& t) { std::erase_if(t, [](const auto& n) { return n.first == "lm_head.weight"; }); });
+      },
+      3, {"lm_head.weight", "missing"});
+  expect(
+      [](const fs::path& m) {
+        rewrite(m, [](NamedTensors& t) {
+          for (auto& [name, view] : t) {
+            if (name == "model.language_model.norm.weight") view = slice(view, 0, 0, view.dim[0] - 1);
+          }
+        });
+      },
+      3, {"model.language_model.norm.weight"});
+  expect(
+      [](const fs::path& m) {
+        Json config = Json::parse(read(m / "config.json"));
+        config["text_config"]["rope_scaling"]["rope_type"] = "yarn";
+        std::ofstream(m / "config.json") << config;
+      },
+      2, {"config.json", "rope_type", "yarn"});
+}
+
+TEST_F(Cli, BrokenTraces) {
+  const std::string model = "crosscheck --model " + kGolden + "moe_a --against ";
+  expect_error(model + "nothing.safetensors", 3, {"nothing.safetensors"});
+  std::ofstream(path("text.safetensors")) << "this is not a tensor file";
+  expect_error(model + "text.safetensors", 3, {"text.safetensors"});
+  Tensor ids(DType::i64, {3});
+  ids.data<int64_t>()[1] = 100000;
+  write_safetensors(path("ids.safetensors").string(), {{"input_ids", ids.view}}, {});
+  expect_error(model + "ids.safetensors", 3, {"ids.safetensors", "input_ids[1]", "100000"});
+  write_safetensors(path("none.safetensors").string(), {{"logits", ids.view}}, {});
+  expect_error(model + "none.safetensors", 3, {"none.safetensors", "input_ids"});
+  Tensor grid(DType::i64, {1, 3});
+  write_safetensors(path("grid.safetensors").string(),
+                    {{"input_ids", Tensor(DType::i64, {3}).view}, {"image_grid_thw", grid.view}}, {});
+  expect_error(model + "grid.safetensors", 3, {"grid.safetensors", "image_grid_thw"});
+  write_safetensors(path("odd.safetensors").string(), {{"input_ids", Tensor(DType::i64, {3}).view}},
+                    {{"dtype", "int3"}});
+  expect_error(model + "odd.safetensors", 3, {"int3"});
+}
+
+TEST_F(Cli, AFailedWriteIsNeverZero) {
+  const int full = std::system(GLMV_BINARY_DIR "/glmv info > /dev/full 2> /dev/null");
+  EXPECT_EQ(WEXITSTATUS(full), 3);
+  EXPECT_NE(glmv("info -o /nowhere/at/all.txt").code, 0);
+  EXPECT_NE(glmv("preprocess --image " + kPicture + " --prompt x -o /nowhere/at/all.safetensors").code, 0);
+  EXPECT_EQ(glmv("info --json -o here.json").code, 0);
+  EXPECT_EQ(Json::parse(read(path("here.json")))["parameters"], 2226072);
+}
+
+TEST_F(Cli, TraceThenCrosscheckThenDiff) {
+  const std::string model = "--model " + kGolden + "moe_a ",
+                    inputs = "--inputs " + kGolden + "moe_a/traces/greedy.safetensors ";
+  ASSERT_EQ(glmv("trace " + model + inputs + "--steps 3 -o mine.safetensors").code, 0);
+  EXPECT_EQ(glmv("crosscheck " + model + "--against mine.safetensors").code, 0);
+  EXPECT_EQ(glmv("diff mine.safetensors mine.safetensors").code, 0);
+  ASSERT_EQ(glmv("trace " + model + inputs + "--steps 3 --chunk 3 --page-size 2 -o chunked.safetensors").code, 0);
+  EXPECT_EQ(glmv("diff mine.safetensors chunked.safetensors").code, 0);
+  ASSERT_EQ(glmv("trace " + model + inputs + "--mistake routed_scale=twice -o wrong.safetensors").code, 0);
+  const Result wrong = glmv("crosscheck " + model + "--against wrong.safetensors");
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_NE(wrong.out.find("known mistake: routed_scale=twice"), std::string::npos) << wrong.out;
+  EXPECT_EQ(glmv("crosscheck " + model + "--against wrong.safetensors --exit-zero").code, 0);
+  EXPECT_EQ(glmv("diff mine.safetensors wrong.safetensors").code, 1);
+  const Json j = Json::parse(glmv("crosscheck " + model + "--against wrong.safetensors --json").out);
+  EXPECT_EQ(j["first_departure"]["name"], "model.language_model.layers.1.mlp.gate.topk_weights");
+  EXPECT_EQ(j["explained_by"][0], "routed_scale=twice");
+}
+
+TEST_F(Cli, TraceKeepsOnlyTheLayersThatWereAskedFor) {
+  ASSERT_EQ(glmv("trace --image " + kPicture + " --prompt x --layers 'layers\\.1$|logits' -o t.safetensors").code, 0);
+  const SafetensorsFile trace = SafetensorsFile::open(path("t.safetensors").string());
+  EXPECT_TRUE(trace.has("input_ids") && trace.has("pixel_values") && trace.has("logits") &&
+              trace.has("model.language_model.layers.1"));
+  EXPECT_FALSE(trace.has("model.language_model.layers.0"));
+  EXPECT_EQ(trace.metadata().at("format"), "glmv.trace/1");
+  EXPECT_EQ(glmv("trace --image " + kPicture + " --prompt x --layers '[' -o t2.safetensors").code, 2);
+}
+
+TEST_F(Cli, CrosscheckComparesOurOwnPreprocessing) {
+  const std::string media = "--image " + kPicture + " --prompt x ";
+  ASSERT_EQ(glmv("trace " + media + "-o t.safetensors").code, 0);
+  EXPECT_EQ(glmv("crosscheck --against t.safetensors " + media).code, 0);
+  const Result other =
+      glmv("crosscheck --against t.safetensors --image " + kTwin + "/heldout/objects-001-0.png --prompt x");
+  EXPECT_EQ(other.code, 1);
+  EXPECT_NE(other.out.find("FIRST DEPARTURE at stage"), std::string::npos) << other.out;
+}
+
+TEST_F(Cli, CasesRunListAndDump) {
+  const Result r = glmv("cases sample");
+  EXPECT_EQ(r.code, 0);
+  EXPECT_NE(r.out.find("8 passed, 0 failed"), std::string::npos) << r.out;
+  EXPECT_NE(glmv("cases --list").out.find("attention/"), std::string::npos);
+  ASSERT_EQ(glmv("cases --dump rmsnorm/in_place/bf16_hf_T5_H24 -o c.safetensors").code, 0);
+  const SafetensorsFile file = SafetensorsFile::open(path("c.safetensors").string());
+  for (const char* name : {"input/x", "input/weight", "gold/x", "allowed/x"}) EXPECT_TRUE(file.has(name)) << name;
+  EXPECT_EQ(file.get("input/x").dtype, DType::bf16);
+}
+
+}  // namespace
+}  // namespace glmv
