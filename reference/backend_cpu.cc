@@ -36,7 +36,9 @@ void* host_alloc(size_t bytes) {
   }
 }
 void host_free(void* data) { ::operator delete(data, kAlign); }
-void host_copy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+void host_copy(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);  // an empty vector's data may be null
+}
 void host_sync(Stream) {}
 
 OpTable reference_ops() {

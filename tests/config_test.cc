@@ -169,7 +169,8 @@ TEST(Config, SpellingsFoundInTheWild) {
 
 TEST(Config, TextFieldsRepeatedAtTheTopAreIgnored) {
   json j = moe();
-  for (const auto& [key, value] : moe()["text_config"].items()) {
+  const json text = j["text_config"];
+  for (const auto& [key, value] : text.items()) {
     if (key != "model_type") j[key] = value;
   }
   EXPECT_EQ(parse(j).text.hidden_size, 4096);
