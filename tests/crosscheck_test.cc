@@ -53,6 +53,20 @@ TEST(Crosscheck, EveryCommittedTraceIsWithinNoise) {
   std::cout << traces << " traces, " << points << " points within noise, " << flips << " legal router flips\n";
 }
 
+TEST(Crosscheck, TheTrainedTwinIsWithinNoise) {
+  const std::string twin = GLMV_SOURCE_DIR "/data/tiny/glm45v";
+  const Model model = Model::open(twin);
+  for (const char* trace : {"one_image", "one_image.bf16"}) {
+    const Theirs theirs = theirs_from(SafetensorsFile::open(twin + "/traces/" + trace + ".safetensors"));
+    CrosscheckOptions options;
+    options.dtype = dtype_of_trace(theirs.metadata);
+    const CrosscheckReport r = crosscheck(model, theirs, options);
+    EXPECT_TRUE(r.within()) << text_report(r, false);
+    EXPECT_TRUE(r.warnings.empty()) << r.warnings[0];
+    EXPECT_GT(r.points.size(), 200u);
+  }
+}
+
 TEST(Crosscheck, AskedForMistakesDepartAtTheirPoint) {
   // The four of the specification, at the exact point.
   EXPECT_EQ(first_name(check_trace("moe_a", "one_image", "rope=even_odd")),
