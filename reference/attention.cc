@@ -9,6 +9,7 @@
 
 #include "reference/core/matmul.h"
 #include "reference/core/parallel.h"
+#include "reference/core/register_block.h"
 #include "reference/core/rows.h"
 
 namespace glmv {
@@ -142,48 +143,6 @@ void softmax_row(Acc* s, int64_t visible, int64_t padded, Acc scale, DType round
   }
 }
 
-/// out[r, 0..2 lanes) += sum_s p[r, s] * v[s, 0..2 lanes) for kRows rows, keys one after the other.
-template <int kRows, class Acc>
-void weigh_block(const Acc* p, int64_t ldp, const Acc* v, int64_t n, int64_t width, Acc* out) {
-  constexpr int kLanes = simd::Lanes<Acc>::count;
-  simd::Vec<Acc> acc[kRows][2];
-  for (int r = 0; r < kRows; ++r) {
-    acc[r][0] = simd::load(out + r * width), acc[r][1] = simd::load(out + r * width + kLanes);
-  }
-  for (int64_t s = 0; s < n; ++s) {
-    simd::Vec<Acc> v0 = simd::load(v + s * width), v1 = simd::load(v + s * width + kLanes);
-    simd::keep_in_register(v0), simd::keep_in_register(v1);
-#pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) {
-      const simd::Vec<Acc> weight = simd::splat(p[r * ldp + s]);
-      acc[r][0] = simd::fma(weight, v0, acc[r][0]);
-      acc[r][1] = simd::fma(weight, v1, acc[r][1]);
-    }
-  }
-  for (int r = 0; r < kRows; ++r) {
-    simd::store(out + r * width, acc[r][0]), simd::store(out + r * width + kLanes, acc[r][1]);
-  }
-}
-
-/// out[r] += sum_s p[r, s] * v[s], keys one after the other. `width` may be anything; v has n rows.
-template <class Acc>
-void weigh_values(const Acc* p, int64_t ldp, int64_t rows, const Acc* v, int64_t n, int64_t width, Acc* out) {
-  constexpr int64_t kCols = 2 * simd::Lanes<Acc>::count, kRows = 6;
-  int64_t d = 0;
-  for (; d + kCols <= width; d += kCols) {
-    int64_t r = 0;
-    for (; r + kRows <= rows; r += kRows) weigh_block<kRows>(p + r * ldp, ldp, v + d, n, width, out + r * width + d);
-    for (; r < rows; ++r) weigh_block<1>(p + r * ldp, ldp, v + d, n, width, out + r * width + d);
-  }
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t s = 0; s < n; ++s) {
-      for (int64_t e = d; e < width; ++e) {
-        out[r * width + e] = std::fma(p[r * ldp + s], v[s * width + e], out[r * width + e]);
-      }
-    }
-  }
-}
-
 /// Scores of a block of keys in another legal order.
 template <class Acc>
 void score_in_order(const Acc* q, int64_t rows, const Acc* keys, int64_t n, int64_t width, Acc* scores, int64_t lds,
@@ -209,13 +168,14 @@ void attend(const AttentionArgs& a, const Item& item, Reduction reduction) {
   const int64_t group = a.q.dim[1] / a.kv.kv_heads(), width = a.q.dim[2];
   const int64_t rows = item.count * group, query_0 = as<int32_t, 1>(a.cu_seqlens)(item.sequence) + item.first;
   const int64_t seen = std::max<int64_t>(visible_keys(a, item, item.first + item.count - 1), 0);
-  const int64_t padded = (seen + 7) / 8 * 8;
+  const int64_t padded = (seen + kBlockCols<Acc> - 1) / kBlockCols<Acc> * kBlockCols<Acc>;
   const bool round_inner = a.rounding == Rounding::hf || a.out.dtype == DType::f64;
   const DType rounded = round_inner ? a.out.dtype : DType::f32;
-  thread_local std::vector<Acc> q, block, scores, out;
+  thread_local std::vector<Acc> q, block, keys, scores, out;
   q.resize(static_cast<size_t>(rows * width));
   block.resize(static_cast<size_t>(kKeyBlock * width));
-  scores.assign(static_cast<size_t>(rows * padded), Acc(0));  // scores are added to what is there
+  keys.resize(static_cast<size_t>(kKeyBlock * width));
+  scores.resize(static_cast<size_t>(rows * padded));
   out.assign(static_cast<size_t>(rows * width), Acc(0));
   const auto head = [&](int64_t r) { return item.kv_head * group + r % group; };
 
@@ -226,7 +186,10 @@ void attend(const AttentionArgs& a, const Item& item, Reduction reduction) {
     const int64_t n = std::min(kKeyBlock, seen - s);
     gather(a.kv.k_pages, a.kv, item, s, n, block.data());
     if (reduction == Reduction::blocked) {
-      dot_tile(q.data(), width, rows, block.data(), width, n, width, scores.data() + s, padded);
+      transpose(block.data(), width, n, width, keys.data(), kKeyBlock);
+      const int64_t columns = std::min(kKeyBlock, padded - s);  // those behind the last key are made 0 by the softmax
+      block_product(q.data(), width, rows, keys.data(), kKeyBlock, columns, width, scores.data() + s, padded,
+                    Into::set);
     } else {
       score_in_order(q.data(), rows, block.data(), n, width, scores.data() + s, padded, reduction);
     }
@@ -239,7 +202,7 @@ void attend(const AttentionArgs& a, const Item& item, Reduction reduction) {
     const int64_t n = std::min(kKeyBlock, seen - s);
     gather(a.kv.v_pages, a.kv, item, s, n, block.data());
     if (reduction == Reduction::blocked) {
-      weigh_values(scores.data() + s, padded, rows, block.data(), n, width, out.data());
+      block_product(scores.data() + s, padded, rows, block.data(), width, width, n, out.data(), width, Into::add);
     } else {
       weigh_in_order(scores.data() + s, padded, rows, block.data(), n, width, out.data(), reduction);
     }

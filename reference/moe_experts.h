@@ -12,7 +12,7 @@ namespace glmv {
 /// Rounding hf: gate, up, silu, product and each expert's output are rounded; the weighted sum stays in f32 and is
 ///          rounded once, as experts_implementation="grouped_mm" does · once: output only
 /// Order    the sum runs over ascending expert index
-/// Errors   Error on any mismatch above or an id outside [0, E)
+/// Errors   Error on any mismatch above, an id outside [0, E) or an expert chosen twice for a token
 /// Cost     6·T·K·H·F flops, reads the experts that were chosen
 /// Source   Glm4vMoeTextNaiveMoe
 struct MoeExpertsArgs {

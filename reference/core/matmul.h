@@ -2,13 +2,13 @@
 //
 //   out[t, n] = sum_k x[t, k] * w[n, k]  (+ bias[n])
 //
-// One order of summation for every shape: k is cut into blocks of kBlock; inside a block lane l adds up k = l modulo
-// the lanes with fused multiply-adds; lanes are summed at the end of a block and blocks one after the other. A row of
-// the result therefore has the same bits whether it is computed alone or among a thousand, on one thread or on many:
-// chunked prefill equals whole prefill, decode equals prefill.
+// One order of summation for every shape: k is cut into blocks of kBlock; a block is one chain of fused multiply-adds,
+// k ascending; blocks are added one after the other. A row of the result therefore has the same bits whether it is
+// computed alone or among a thousand, on one thread or on many: chunked prefill equals whole prefill, decode equals
+// prefill.
 //
-// Three regimes: one row streams the weights once (dot products, eight weight rows at a time); more rows pack x,
-// widen a tile of weights into cache and run a 3x4 register block on it; with GLMV_BLAS=ON products of 64 rows and
+// Three regimes: one row streams the weights once, transposing squares of them in registers; more rows widen and
+// transpose a strip of weights into cache and run register blocks on it; with GLMV_BLAS=ON products of 64 rows and
 // more go to OpenBLAS, whose order of summation is its own.
 #pragma once
 
@@ -33,11 +33,5 @@ void matmul_in_order(const ConstTensorView& x, const Weight& w, const ConstTenso
 /// Widens elements [begin, begin + n) of weight row `row`, scale applied.
 template <class Acc>
 void widen_weight(const Weight& w, int64_t row, int64_t begin, int64_t n, Acc* to);
-
-/// c[i, j] += a[i, :] . b[j, :] for a [rows, k] and b [cols, k], all in the accumulator's type, in the order of
-/// matmul with k as one block. Leading dimensions in elements. Used by attention for scores.
-template <class Acc>
-void dot_tile(const Acc* a, int64_t lda, int64_t rows, const Acc* b, int64_t ldb, int64_t cols, int64_t k, Acc* c,
-              int64_t ldc);
 
 }  // namespace glmv

@@ -94,22 +94,34 @@ inline float sum(f32x8 v) {
 }
 inline double sum(f64x4 v) { return (v[0] + v[1]) + (v[2] + v[3]); }
 
-/// out[i] += sum(v[i]) for four vectors at once, with the bits of sum().
-inline void add_sums(const f32x8 (&v)[4], float* out) {
-#if defined(__AVX2__)
-  __m128 half[4];
-  for (int i = 0; i < 4; ++i) {
-    const auto whole = static_cast<__m256>(v[i]);
-    half[i] = _mm_add_ps(_mm256_castps256_ps128(whole), _mm256_extractf128_ps(whole, 1));
+/// Rows become columns.
+inline void transpose(f32x8 (&v)[8]) {
+  f32x8 pair[8], four[8];
+  for (int i = 0; i < 8; i += 2) {
+    pair[i] = __builtin_shufflevector(v[i], v[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    pair[i + 1] = __builtin_shufflevector(v[i], v[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
   }
-  const __m128 sums = _mm_hadd_ps(_mm_hadd_ps(half[0], half[1]), _mm_hadd_ps(half[2], half[3]));
-  _mm_storeu_ps(out, _mm_add_ps(_mm_loadu_ps(out), sums));
-#else
-  for (int i = 0; i < 4; ++i) out[i] += sum(v[i]);
-#endif
+  for (int i = 0; i < 8; i += 4) {
+    for (int j = 0; j < 2; ++j) {
+      four[i + 2 * j] = __builtin_shufflevector(pair[i + j], pair[i + 2 + j], 0, 1, 8, 9, 4, 5, 12, 13);
+      four[i + 2 * j + 1] = __builtin_shufflevector(pair[i + j], pair[i + 2 + j], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  }
+  for (int i = 0; i < 4; ++i) {
+    v[i] = __builtin_shufflevector(four[i], four[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    v[i + 4] = __builtin_shufflevector(four[i], four[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
 }
-inline void add_sums(const f64x4 (&v)[4], double* out) {
-  for (int i = 0; i < 4; ++i) out[i] += sum(v[i]);
+inline void transpose(f64x4 (&v)[4]) {
+  f64x4 pair[4];
+  for (int i = 0; i < 4; i += 2) {
+    pair[i] = __builtin_shufflevector(v[i], v[i + 1], 0, 4, 2, 6);
+    pair[i + 1] = __builtin_shufflevector(v[i], v[i + 1], 1, 5, 3, 7);
+  }
+  for (int i = 0; i < 2; ++i) {
+    v[i] = __builtin_shufflevector(pair[i], pair[i + 2], 0, 1, 4, 5);
+    v[i + 2] = __builtin_shufflevector(pair[i], pair[i + 2], 2, 3, 6, 7);
+  }
 }
 
 /// Eight bf16 values widened to float.
