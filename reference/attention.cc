@@ -124,7 +124,7 @@ Acc largest_of(const Acc* s, int64_t n) {
 /// Scores of one row -> probabilities over its visible keys; everything behind them becomes 0. `padded` is a multiple
 /// of the lanes.
 template <class Acc>
-void softmax_row(Acc* s, int64_t visible, int64_t padded, Acc scale, DType rounded) {
+void softmax_row(Acc* s, int64_t visible, int64_t padded, Acc scale, DType rounded, Reduction reduction) {
   constexpr int kLanes = simd::Lanes<Acc>::count;
   if (visible <= 0) return std::fill(s, s + padded, Acc(0));
   scale_scores(s, padded, scale, rounded);
@@ -132,7 +132,7 @@ void softmax_row(Acc* s, int64_t visible, int64_t padded, Acc scale, DType round
   const simd::Vec<Acc> largest = simd::splat(largest_of(s, padded));
   simd::Vec<Acc> total{};
   for (int64_t i = 0; i < padded; i += kLanes) {
-    const simd::Vec<Acc> e = simd::exp(simd::load(s + i) - largest);
+    const simd::Vec<Acc> e = exp_in(reduction, simd::load(s + i) - largest);
     simd::store(s + i, e);
     total += e;
   }
@@ -196,7 +196,7 @@ void attend(const AttentionArgs& a, const Item& item, Reduction reduction) {
   }
   for (int64_t r = 0; r < rows; ++r) {
     softmax_row(scores.data() + r * padded, visible_keys(a, item, item.first + r / group), padded,
-                static_cast<Acc>(a.scale), rounded);
+                static_cast<Acc>(a.scale), rounded, reduction);
   }
   for (int64_t s = 0; s < seen; s += kKeyBlock) {
     const int64_t n = std::min(kKeyBlock, seen - s);

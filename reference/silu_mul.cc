@@ -26,14 +26,14 @@ std::vector<Acc> padded_row(const ConstTensorView& v, int64_t t) {
 }
 
 template <class Acc>
-void body(const SiluMulArgs& a) {
+void body(const SiluMulArgs& a, Reduction reduction) {
   constexpr size_t kLanes = simd::Lanes<Acc>::count;
   const bool round_silu = a.rounding == Rounding::hf && a.out.dtype != DType::f64 && a.out.dtype != DType::f32;
   parallel_for(a.out.dim[0], 16 * a.out.dim[1], [&](int64_t t) {
     std::vector<Acc> gate = padded_row<Acc>(a.gate, t), up = padded_row<Acc>(a.up, t);
     for (size_t f = 0; f < gate.size(); f += kLanes) {
       const simd::Vec<Acc> g = simd::load(&gate[f]);
-      simd::Vec<Acc> silu = g / (simd::exp(-g) + Acc(1));
+      simd::Vec<Acc> silu = g / (exp_in(reduction, -g) + Acc(1));
       if (round_silu) {
         for (size_t lane = 0; lane < kLanes; ++lane) silu[lane] = round_to(a.out.dtype, Acc(silu[lane]));
       }
@@ -45,9 +45,9 @@ void body(const SiluMulArgs& a) {
 
 }  // namespace
 
-void silu_mul(const SiluMulArgs& a, Exec) {
+void silu_mul(const SiluMulArgs& a, Exec exec) {
   check(a);
-  with_accumulator(a.out.dtype, [&](auto acc) { body<decltype(acc)>(a); });
+  with_accumulator(a.out.dtype, [&](auto acc) { body<decltype(acc)>(a, exec.reduction); });
 }
 
 }  // namespace ref

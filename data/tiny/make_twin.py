@@ -26,7 +26,7 @@ def parse_arguments():
     parser.add_argument("--work", help="folder of checkpoints and the log (default: OUT.work)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--vision-steps", type=int, default=600)
-    parser.add_argument("--language-steps", type=int, default=3600)
+    parser.add_argument("--language-steps", type=int, default=4400)
     parser.add_argument("--prompts", type=int, default=40, help="held-out prompts per kind")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--resume", action="store_true")

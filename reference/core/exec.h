@@ -16,13 +16,15 @@ struct Scratch {
   size_t bytes = 0;
 };
 
-/// Order in which the reference adds up products. All are legal; how far they part is measured noise.
+/// How the reference adds up products, and which exponential it uses. All are legal; how far they part is measured
+/// noise.
 enum class Reduction : unsigned char {
-  blocked,      ///< core/matmul: lanes and blocks, the same for every number of rows and threads
-  eigen,        ///< the plain Eigen product; elsewhere as sequential
-  sequential,   ///< first to last in one accumulator, product and sum rounded apart
+  blocked,      ///< core/matmul: blocks of k, the same for every number of rows and threads
+  eigen,        ///< the plain Eigen product; elsewhere eight sums side by side
+  sequential,   ///< first to last, product and sum rounded apart
   reversed,     ///< last to first
-  signs_apart,  ///< positive and negative products apart, then their sums: partial sums as large as they can get
+  signs_apart,  ///< positive and negative products apart, then their sums: partial sums as large as they can get; the
+                ///< exponential is a GPU's fast one
 };
 
 struct Exec {

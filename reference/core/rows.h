@@ -75,7 +75,7 @@ constexpr int64_t kOrderBlock = 256;
 /// The same sum in another legal order: what the noise of an order is measured with.
 template <class Acc>
 Acc dot(const Acc* a, const Acc* b, int64_t n, Reduction reduction) {
-  if (reduction == Reduction::blocked) return dot(a, b, n);
+  if (reduction == Reduction::blocked || reduction == Reduction::eigen) return dot(a, b, n);
   Acc total = 0;
   for (int64_t begin = 0; begin < n; begin += kOrderBlock) {
     const int64_t end = begin + kOrderBlock < n ? begin + kOrderBlock : n;
@@ -88,6 +88,12 @@ Acc dot(const Acc* a, const Acc* b, int64_t n, Reduction reduction) {
     total += sum + negative;
   }
   return total;
+}
+
+/// e^x per lane as a reduction's run takes it.
+template <class V>
+V exp_in(Reduction reduction, V x) {
+  return reduction == Reduction::signs_apart ? simd::fast_exp(x) : simd::exp(x);
 }
 
 /// True if a view has adjacent elements along its last axis.

@@ -136,17 +136,8 @@ inline f32x8 widen(const bf16* p) {
 #endif
 }
 
-/// e^x per lane within 2 ulp; below -104 it is 0, above 88.73 it is infinity.
-/// Range reduction by ln 2 in two parts, then the degree-6 minimax polynomial of Cephes expf.
-inline f32x8 exp(f32x8 x) {
-  const f32x8 lowest = splat<float>(-104.0f);
-  const f32x8 highest = splat<float>(89.5f);
-  x = x < lowest ? lowest : x;
-  x = x > highest ? highest : x;
-  const f32x8 shifter = splat<float>(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
-  const f32x8 n = fma(x, splat<float>(1.44269504088896341f), shifter) - shifter;
-  f32x8 r = fma(n, splat<float>(-0.693359375f), x);
-  r = fma(n, splat<float>(2.12194440e-4f), r);
+/// 2^n * e^r per lane for whole n and |r| <= ln 2 / 2: the degree-6 minimax polynomial of Cephes expf.
+inline f32x8 scaled_exp(f32x8 n, f32x8 r) {
   f32x8 p = splat<float>(1.9875691500e-4f);
   p = fma(p, r, splat<float>(1.3981999507e-3f));
   p = fma(p, r, splat<float>(8.3334519073e-3f));
@@ -162,9 +153,32 @@ inline f32x8 exp(f32x8 x) {
   return p * a * b;
 }
 
+/// x / ln 2 to the nearest whole number, x kept where the scaling works.
+inline f32x8 exponent_of(f32x8& x) {
+  const f32x8 lowest = splat<float>(-104.0f), highest = splat<float>(89.5f);
+  x = x < lowest ? lowest : x;
+  x = x > highest ? highest : x;
+  const f32x8 shifter = splat<float>(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+  return fma(x, splat<float>(1.44269504088896341f), shifter) - shifter;
+}
+
+/// e^x per lane within 2 ulp; below -104 it is 0, above 88.73 it is infinity. Ln 2 is taken off in two parts.
+inline f32x8 exp(f32x8 x) {
+  const f32x8 n = exponent_of(x);
+  return scaled_exp(n, fma(n, splat<float>(2.12194440e-4f), fma(n, splat<float>(-0.693359375f), x)));
+}
+
+/// e^x as 2^(x / ln 2) with the quotient rounded, which is what a GPU's fast exponential does: off by up to |x| / 2
+/// ulp.
+inline f32x8 fast_exp(f32x8 x) {
+  const f32x8 n = exponent_of(x);
+  return scaled_exp(n, (x * splat<float>(1.44269504088896341f) - n) * splat<float>(0.69314718055994531f));
+}
+
 inline f64x4 exp(f64x4 x) {
   for (int i = 0; i < 4; ++i) x[i] = std::exp(x[i]);
   return x;
 }
+inline f64x4 fast_exp(f64x4 x) { return exp(x); }
 
 }  // namespace glmv::simd

@@ -77,6 +77,14 @@ STAGES = [
             "boxes": BOXES,
         },
     ),
+    (
+        0.8,
+        {
+            "things": {"shape": 1, "color": 1.5, "exist": 4, "count": 2, "list": 3, "choice": 4, "lookup": 2},
+            "space": {"extreme": 2, "relation": 3},
+            "boxes": BOXES,
+        },
+    ),
 ]
 
 
