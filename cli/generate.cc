@@ -65,7 +65,7 @@ Json as_json(const Flags& f, const Prompt& prompt, const Generation& g, const Ti
   out["margins"] = g.margins;
   out["finish_reason"] = g.finish_reason;
   if (tokenizer) {
-    const std::string text = tokenizer->decode(g.ids);
+    const std::string text = tokenizer->decode(g.text_ids());
     const Answer answer = parse_answer(text, f.prompt.no_think);
     std::vector<Image> pictures;
     for (const std::string& path : f.prompt.images) pictures.push_back(read_image(path));
@@ -128,7 +128,7 @@ int run(const Flags& f) {
   } else if (f.json) {
     write_json(as_json(f, prompt, g, session.timings(), has_tokenizer ? &tokenizer : nullptr), f.output);
   } else {
-    std::string text = has_tokenizer ? tokenizer.decode(g.ids) : "";
+    std::string text = has_tokenizer ? tokenizer.decode(g.text_ids()) : "";
     if (!has_tokenizer)
       for (const int64_t id : g.ids) text += std::to_string(id) + ' ';
     write_result(text + '\n', f.output);

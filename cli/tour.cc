@@ -94,7 +94,7 @@ Asked ask(const Model& model, const Backend& backend, const Processor& processor
   options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + 128;
   Session session(model, backend, options);
   const Generation g = generate(session, prompt, model.config, {});
-  const Answer answer = parse_answer(processor.tokenizer.decode(g.ids), !a.thinking);
+  const Answer answer = parse_answer(processor.tokenizer.decode(g.text_ids()), !a.thinking);
   a.ours = answer.boxed.empty() ? answer.answer : answer.boxed.back();
   a.same_tokens = g.ids == expected;
   a.right = a.ours == a.theirs ? p.at("right").get<bool>() : a.ours == a.gold;

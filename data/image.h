@@ -23,7 +23,7 @@ Image read_image(const std::string& path);
 Image decode_image(const void* bytes, size_t size, const std::string& name);
 void write_png(const std::string& path, const Image& image);
 
-/// preprocessor_config.json (or video_preprocessor_config.json).
+/// preprocessor_config.json (or video_preprocessor_config.json, or what processor_config.json has in their place).
 struct ImageConfig {
   int64_t patch_size = 14;
   int64_t temporal_patch_size = 2;

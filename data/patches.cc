@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -54,13 +55,32 @@ struct Reader {
   }
 };
 
+Json parse_object(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) input_error(path, ": cannot be opened");
+  Json root = Json::parse(in, nullptr, false);
+  if (!root.is_object()) input_error(path, ": not a JSON object");
+  return root;
+}
+
+/// The published file, or the part of processor_config.json into which transformers 5 folds it when it saves.
 Reader open_config(const std::string& dir, const std::string& file) {
-  Reader reader{dir + "/" + file, {}};
-  std::ifstream in(reader.path, std::ios::binary);
-  if (!in) input_error(reader.path, ": cannot be opened");
-  reader.root = Json::parse(in, nullptr, false);
-  if (!reader.root.is_object()) input_error(reader.path, ": not a JSON object");
+  const std::string path = dir + "/" + file, folded = dir + "/processor_config.json";
+  if (std::filesystem::exists(path) || !std::filesystem::exists(folded)) return {path, parse_object(path)};
+  const Json whole = parse_object(folded);
+  const char* key = file == "video_preprocessor_config.json" ? "video_processor" : "image_processor";
+  const auto part = whole.find(key);
+  if (part == whole.end() || !part->is_object()) input_error(folded, ": ", key, " is missing or not an object");
+  Reader reader{folded + ": " + key, *part};
+  if (whole.contains("processor_class")) reader.root["processor_class"] = whole["processor_class"];
   return reader;
+}
+
+std::string text_or_empty(const Reader& reader, const char* key) {
+  const Json* value = reader.find(key);
+  if (value == nullptr || value->is_null()) return "";
+  if (!value->is_string()) usage_error(reader.path, ": ", key, " is ", *value, ", wanted a name");
+  return value->get<std::string>();
 }
 
 /// size = {shortest_edge, longest_edge}. The names mislead: both are volumes, frames * height * width.
@@ -120,6 +140,7 @@ ImageConfig read_image_config(const std::string& dir, const std::string& file) {
   const Reader reader = open_config(dir, file);
   refuse_other_pipelines(reader);
   ImageConfig config;
+  config.processor_class = text_or_empty(reader, "processor_class");
   config.patch_size = reader.positive_or("patch_size", 1024, config.patch_size);
   config.temporal_patch_size = reader.positive_or("temporal_patch_size", 64, config.temporal_patch_size);
   config.merge_size = reader.positive_or("merge_size", 64, config.merge_size);

@@ -18,23 +18,31 @@ void check(const PosEmbedTapsArgs& a) {
 namespace ref {
 namespace {
 
+constexpr float A = -0.75f;
+
+/// The kernel's two polynomials, for |x| <= 1 and 1 < |x| < 2: rounded at every step, and with fused multiply-adds.
+float near(float x, bool fused) {
+  return fused ? std::fma(std::fma(A + 2, x, -(A + 3)) * x, x, 1.0f) : ((A + 2) * x - (A + 3)) * x * x + 1;
+}
+float far(float x, bool fused) {
+  return fused ? std::fma(std::fma(std::fma(A, x, -5 * A), x, 8 * A), x, -4 * A)
+               : ((A * x - 5 * A) * x + 8 * A) * x - 4 * A;
+}
+
 /// The four weights at fraction t in [0, 1) between the second and the third tap.
-void cubic_weights(float t, float* w) {
-  constexpr float A = -0.75f;
-  const auto near = [](float x) { return ((A + 2) * x - (A + 3)) * x * x + 1; };       // |x| <= 1
-  const auto far = [](float x) { return ((A * x - 5 * A) * x + 8 * A) * x - 4 * A; };  // 1 < |x| < 2
-  w[0] = far(t + 1);
-  w[1] = near(t);
-  w[2] = near(1 - t);
-  w[3] = far(2 - t);
+void cubic_weights(float t, bool fused, float* w) {
+  w[0] = far(t + 1, fused);
+  w[1] = near(t, fused);
+  w[2] = near(1 - t, fused);
+  w[3] = far(2 - t, fused);
 }
 
 /// Taps of one coordinate. The two-step form through [-1, 1] keeps the library's bits.
-void taps(int32_t position, int32_t extent, int64_t side, int32_t* index, float* weight) {
+void taps(int32_t position, int32_t extent, int64_t side, bool fused, int32_t* index, float* weight) {
   const float grid = ((static_cast<float>(position) + 0.5f) / static_cast<float>(extent)) * 2.0f - 1.0f;
   const float at = ((grid + 1.0f) * static_cast<float>(side) - 1.0f) / 2.0f;
   const float base = std::floor(at);
-  cubic_weights(at - base, weight);
+  cubic_weights(at - base, fused, weight);
   for (int i = 0; i < 4; ++i) {
     const int64_t tap = static_cast<int64_t>(base) - 1 + i;
     index[i] = static_cast<int32_t>(std::clamp<int64_t>(tap, 0, side - 1));
@@ -43,18 +51,19 @@ void taps(int32_t position, int32_t extent, int64_t side, int32_t* index, float*
 
 }  // namespace
 
-void pos_embed_taps(const PosEmbedTapsArgs& a, Exec) {
+void pos_embed_taps(const PosEmbedTapsArgs& a, Exec exec) {
   check(a);
   const auto position = as<int32_t, 2>(a.positions), extent = as<int32_t, 2>(a.extents);
   const auto iy = as<int32_t, 2>(a.index_y), ix = as<int32_t, 2>(a.index_x);
   const auto wy = as<float, 2>(a.weight_y), wx = as<float, 2>(a.weight_x);
+  const bool fused = exec.reduction == Reduction::signs_apart;  // what a compiler may make of it
   for (int64_t p = 0; p < position.dim[1]; ++p) {
     for (int axis = 0; axis < 2; ++axis) {
       GLMV_CHECK(0 <= position(axis, p) && position(axis, p) < extent(axis, p), "patch ", p, " lies at ",
                  position(axis, p), " of ", extent(axis, p));
     }
-    taps(position(0, p), extent(0, p), a.side, &iy(p, 0), &wy(p, 0));
-    taps(position(1, p), extent(1, p), a.side, &ix(p, 0), &wx(p, 0));
+    taps(position(0, p), extent(0, p), a.side, fused, &iy(p, 0), &wy(p, 0));
+    taps(position(1, p), extent(1, p), a.side, fused, &ix(p, 0), &wx(p, 0));
   }
 }
 

@@ -133,13 +133,13 @@ TEST(Preprocess, EveryPictureHasTheLibrarysValues) {
 
 // -------------------------------------------------------------------------------------------------------- config
 
-/// A folder with one preprocessor_config.json, gone at the end of the test.
+/// A folder with one file, gone at the end of the test.
 class ConfigFolder {
  public:
-  explicit ConfigFolder(const std::string& text) {
+  explicit ConfigFolder(const std::string& text, const char* file = "preprocessor_config.json") {
     path_ = std::filesystem::temp_directory_path() / ("glmv_patches_" + std::to_string(getpid()));
     std::filesystem::create_directories(path_);
-    std::ofstream(path_ / "preprocessor_config.json") << text;
+    std::ofstream(path_ / file) << text;
   }
   ~ConfigFolder() { std::filesystem::remove_all(path_); }
   std::string path() const { return path_.string(); }
@@ -197,6 +197,27 @@ TEST(ImageConfig, OtherValuesAreTaken) {
   EXPECT_EQ(config.patch_size, 16);
   EXPECT_EQ(config.merge_size, 3);
   EXPECT_EQ(config.temporal_patch_size, 4);
+}
+
+TEST(ImageConfig, KnowsTheProcessor) {
+  Json text = good_config();
+  for (const char* name : {"Glm4vProcessor", "Glm46VProcessor"}) {
+    text["processor_class"] = name;
+    EXPECT_EQ(read_image_config(ConfigFolder(text.dump()).path()).processor_class, name);
+  }
+  text["processor_class"] = 5;
+  EXPECT_NE(refusal(text.dump(), ExitCode::usage).find("processor_class is 5"), std::string::npos);
+}
+
+TEST(ImageConfig, ReadsTheFileThatTransformers5Writes) {
+  Json video = good_config();
+  video["size"]["longest_edge"] = 47040000;
+  const Json whole = {
+      {"processor_class", "Glm46VProcessor"}, {"image_processor", good_config()}, {"video_processor", video}};
+  const ConfigFolder folder(whole.dump(), "processor_config.json");
+  EXPECT_EQ(read_image_config(folder.path()).max_volume, 9633792);
+  EXPECT_EQ(read_image_config(folder.path()).processor_class, "Glm46VProcessor");
+  EXPECT_EQ(read_image_config(folder.path(), "video_preprocessor_config.json").max_volume, 47040000);
 }
 
 TEST(ImageConfig, AnotherPipelineIsRefusedByKey) {

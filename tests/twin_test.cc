@@ -80,5 +80,29 @@ TEST(Twin, GreedyTokensAreThoseOfHuggingFace) {
             << right << " answers right, smallest margin " << smallest << '\n';
 }
 
+/// Where a text holds another one; each must come after the one before.
+void expect_in_order(const std::string& text, const std::vector<std::string>& parts) {
+  size_t at = 0;
+  for (const std::string& part : parts) {
+    at = text.find(part, at);
+    ASSERT_NE(at, std::string::npos) << part << " in " << text;
+    at += part.size();
+  }
+}
+
+TEST(Prompt, TimesOfFramesAreWrittenAsTheProcessorDoes) {
+  Processor processor = Processor::open(kTwin);
+  EXPECT_EQ(processor.timestamps, TimestampStyle::whole_seconds);
+  Clip clip;
+  clip.seconds = {0, 0.5, 1.75, 2.25, 12.25, 12.75};
+  clip.frames.assign(clip.seconds.size(), Image{56, 56, std::vector<uint8_t>(56 * 56 * 3, 99)});
+  const Message user{"user", {{ContentPart::Kind::video, ""}, {ContentPart::Kind::text, "?"}}, {}};
+  const auto text = [&] { return processor.tokenizer.decode(make_prompt(processor, {user}, {}, {}, {clip}).ids); };
+  const std::string end = "<|end_of_image|>";
+  expect_in_order(text(), {end + "0<|begin_of_image|>", end + "1<|begin_of_image|>", end + "12<|end_of_video|>"});
+  processor.timestamps = TimestampStyle::tenths_seconds;
+  expect_in_order(text(), {end + "0.0 seconds<", end + "1.8 seconds<", end + "12.2 seconds<|end_of_video|>"});
+}
+
 }  // namespace
 }  // namespace glmv

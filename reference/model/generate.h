@@ -19,6 +19,9 @@ struct Generation {
   std::vector<int64_t> ids;     ///< the end-of-sequence id included, if one came
   std::vector<double> margins;  ///< largest minus second largest logit, per token
   std::string finish_reason;    ///< "stop" = an eos id, "length" = the limit, "cancelled" = on_token said so
+
+  /// What there is to read: the ids without the end-of-sequence id.
+  std::vector<int64_t> text_ids() const { return {ids.begin(), ids.end() - (finish_reason == "stop" ? 1 : 0)}; }
 };
 
 /// Runs one prompt in a fresh session.
