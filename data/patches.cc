@@ -42,6 +42,13 @@ struct Reader {
     return root.contains(key) ? positive(root, key, largest) : otherwise;
   }
 
+  std::string text_or_empty(const char* key) const {
+    const Json* value = find(key);
+    if (value == nullptr || value->is_null()) return "";
+    if (!value->is_string()) usage_error(path, ": ", key, " is ", *value, ", wanted a name");
+    return value->get<std::string>();
+  }
+
   void must_be_true(const char* key) const {
     const Json* value = find(key);
     if (value && *value != true) usage_error(path, ": ", key, " is ", *value, ", only true is supported");
@@ -74,13 +81,6 @@ Reader open_config(const std::string& dir, const std::string& file) {
   Reader reader{folded + ": " + key, *part};
   if (whole.contains("processor_class")) reader.root["processor_class"] = whole["processor_class"];
   return reader;
-}
-
-std::string text_or_empty(const Reader& reader, const char* key) {
-  const Json* value = reader.find(key);
-  if (value == nullptr || value->is_null()) return "";
-  if (!value->is_string()) usage_error(reader.path, ": ", key, " is ", *value, ", wanted a name");
-  return value->get<std::string>();
 }
 
 /// size = {shortest_edge, longest_edge}. The names mislead: both are volumes, frames * height * width.
@@ -140,7 +140,7 @@ ImageConfig read_image_config(const std::string& dir, const std::string& file) {
   const Reader reader = open_config(dir, file);
   refuse_other_pipelines(reader);
   ImageConfig config;
-  config.processor_class = text_or_empty(reader, "processor_class");
+  config.processor_class = reader.text_or_empty("processor_class");
   config.patch_size = reader.positive_or("patch_size", 1024, config.patch_size);
   config.temporal_patch_size = reader.positive_or("temporal_patch_size", 64, config.temporal_patch_size);
   config.merge_size = reader.positive_or("merge_size", 64, config.merge_size);

@@ -4,10 +4,8 @@
 #include "reference/attention.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
-#include "reference/core/matmul.h"
 #include "reference/core/parallel.h"
 #include "reference/core/register_block.h"
 #include "reference/core/rows.h"

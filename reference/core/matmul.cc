@@ -195,16 +195,15 @@ void blas(const ConstTensorView& x, const Weight& w, const float* bias, const Te
   (void)single;
   const int64_t rows = x.dim[0], k = x.dim[1];
   constexpr int64_t kCols = 192;  // weight rows a thread widens and multiplies at a time
-  std::vector<float> a(static_cast<size_t>(rows * k));
-  parallel_for(rows, k, [&](int64_t t) { load_row(row_of(x, t), x.dtype, k, a.data() + t * k); });
+  const Rows<float> a(x);
   parallel_for(ceil_div(w.rows(), kCols), 2 * rows * k * kCols, [&](int64_t part) {
     thread_local std::vector<float> b, c;
     const int64_t first = part * kCols, cols = std::min(kCols, w.rows() - first);
     b.resize(static_cast<size_t>(cols * k));
     c.resize(static_cast<size_t>(rows * cols));
     for (int64_t j = 0; j < cols; ++j) widen_weight(w, first + j, 0, k, b.data() + j * k);
-    cblas_sgemm(101, 111, 112, static_cast<int>(rows), static_cast<int>(cols), static_cast<int>(k), 1.0f, a.data(),
-                static_cast<int>(k), b.data(), static_cast<int>(k), 0.0f, c.data(), static_cast<int>(cols));
+    cblas_sgemm(101, 111, 112, static_cast<int>(rows), static_cast<int>(cols), static_cast<int>(k), 1.0f, a.data,
+                static_cast<int>(a.stride), b.data(), static_cast<int>(k), 0.0f, c.data(), static_cast<int>(cols));
     for (int64_t t = 0; t < rows; ++t) {
       finish(c.data() + t * cols, cols, bias == nullptr ? nullptr : bias + first, out.dtype, element(out, t, first));
     }

@@ -18,7 +18,7 @@
 namespace glmv {
 
 /// x [T, K] and out [T, N] in any float types with adjacent elements in the last axis; f64 out sums in double,
-/// everything else in float. bias [N] or empty. Shapes are checked; w may be any Format.
+/// everything else in float. bias [N] or empty. Shapes are checked; w may be any Format. out must not overlap x.
 void matmul(const ConstTensorView& x, const Weight& w, const ConstTensorView& bias, const TensorView& out,
             Reduction reduction = Reduction::blocked);
 
