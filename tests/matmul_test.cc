@@ -17,11 +17,11 @@ struct Operands {
   Tensor x, data, scale, bias, out;
   Weight w;
 
-  Operands(DType activation, Format format, int64_t rows, int64_t n, int64_t k)
+  Operands(DType activation, Format format, int64_t rows, int64_t n, int64_t k, DType plain = DType::bf16)
       : x(activation, {rows, k}), bias(DType::bf16, {n}), out(activation, {rows, n}) {
     fill_procedural("x", {1, 0}, x.view);
     fill_procedural("bias", {1, 0}, bias.view);
-    data = Tensor(format == Format::plain ? DType::bf16 : DType::f8e4m3, {n, k});
+    data = Tensor(format == Format::plain ? plain : DType::f8e4m3, {n, k});
     fill_procedural("w", {format == Format::plain ? 1.0 : 400.0, 0}, data.view);
     w.format = format;
     w.data = data.view;
@@ -65,7 +65,7 @@ TEST(Matmul, IsTheProductInEveryOrderTypeAndShape) {
   for (const DType activation : {DType::f64, DType::f32, DType::bf16}) {
     for (const Format format : {Format::plain, Format::fp8_per_row}) {
       for (const auto& [rows, n, k] :
-           {std::tuple{1, 1, 1}, {1, 9, 33}, {2, 8, 16}, {7, 13, 515}, {16, 5, 1024}, {67, 34, 130}}) {
+           {std::tuple{1, 1, 1}, {1, 9, 33}, {1, 40, 523}, {2, 8, 16}, {7, 13, 515}, {16, 5, 1024}, {67, 34, 130}}) {
         Operands o(activation, format, rows, n, k);
         for (Reduction r : {Reduction::blocked, Reduction::eigen, Reduction::sequential, Reduction::reversed,
                             Reduction::signs_apart}) {
@@ -82,7 +82,7 @@ TEST(Matmul, IsTheProductInEveryOrderTypeAndShape) {
 TEST(Matmul, ARowHasTheSameBitsAloneAndAmongMany) {
   for (const DType activation : {DType::f64, DType::f32, DType::bf16}) {
     for (const Format format : {Format::plain, Format::fp8_per_row}) {
-      for (const auto& [n, k] : {std::pair{24, 64}, {37, 1000}, {5, 4097}}) {
+      for (const auto& [n, k] : {std::pair{24, 64}, {37, 1000}, {37, 525}, {5, 4097}}) {
         constexpr int64_t kRows = 150;
         Operands o(activation, format, kRows, n, k);
         matmul(o.x.view, o.w, o.bias.view, o.out.view);
@@ -97,6 +97,14 @@ TEST(Matmul, ARowHasTheSameBitsAloneAndAmongMany) {
         }
       }
     }
+  }
+}
+
+TEST(Matmul, WeightsStoredAsF32) {
+  for (const int64_t rows : {1, 9}) {
+    const Operands o(DType::f32, Format::plain, rows, 40, 523, DType::f32);
+    matmul(o.x.view, o.w, o.bias.view, o.out.view);
+    expect_right(o, o.out, concat("f32 weights, rows ", rows));
   }
 }
 
