@@ -1,5 +1,6 @@
 // The trained twin: the Hugging Face model's own answers to held-out pictures, token by token.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -90,6 +91,23 @@ void expect_in_order(const std::string& text, const std::vector<std::string>& pa
   }
 }
 
+/// The twin's processor files in a folder of their own, with another class in preprocessor_config.json.
+Processor processor_of_class(const std::string& name) {
+  const fs::path folder = fs::temp_directory_path() / ("glmv_twin_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  const auto overwrite = fs::copy_options::overwrite_existing;
+  for (const char* file : {"config.json", "tokenizer.json", "video_preprocessor_config.json"}) {
+    fs::copy_file(kTwin + '/' + file, folder / file, overwrite);
+  }
+  std::ifstream in(kTwin + "/preprocessor_config.json");
+  Json config = Json::parse(in);
+  config["processor_class"] = name;
+  std::ofstream(folder / "preprocessor_config.json") << config;
+  Processor processor = Processor::open(folder.string());
+  fs::remove_all(folder);
+  return processor;
+}
+
 TEST(Prompt, TimesOfFramesAreWrittenAsTheProcessorDoes) {
   Processor processor = Processor::open(kTwin);
   EXPECT_EQ(processor.timestamps, TimestampStyle::whole_seconds);
@@ -100,7 +118,8 @@ TEST(Prompt, TimesOfFramesAreWrittenAsTheProcessorDoes) {
   const auto text = [&] { return processor.tokenizer.decode(make_prompt(processor, {user}, {}, {}, {clip}).ids); };
   const std::string end = "<|end_of_image|>";
   expect_in_order(text(), {end + "0<|begin_of_image|>", end + "1<|begin_of_image|>", end + "12<|end_of_video|>"});
-  processor.timestamps = TimestampStyle::tenths_seconds;
+  processor = processor_of_class("Glm46VProcessor");
+  EXPECT_EQ(processor.timestamps, TimestampStyle::tenths_seconds);
   expect_in_order(text(), {end + "0.0 seconds<", end + "1.8 seconds<", end + "12.2 seconds<|end_of_video|>"});
 }
 
