@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "reference/core/parallel.h"
@@ -26,11 +27,25 @@ constexpr int64_t kPanelRows = 48;  // rows of x that stay in L2 while all tiles
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+template <class Acc>
+constexpr DType kDTypeOf = std::is_same_v<Acc, float> ? DType::f32 : DType::f64;
+
+/// True if a weight's rows can be read where they lie.
+template <class Acc>
+bool in_place(const Weight& w) {
+  return w.format == Format::plain && w.data.dtype == kDTypeOf<Acc>;
+}
+
+template <class Acc>
+const Acc* element_of(const Weight& w, int64_t row, int64_t col) {
+  return static_cast<const Acc*>(row_of(w.data, row)) + col;
+}
+
 /// x as rows of the accumulator's type: in place if it is of that type, else a widened copy.
 template <class Acc>
 struct Rows {
   explicit Rows(const ConstTensorView& x) : count(x.dim[0]) {
-    if (x.dtype == (std::is_same_v<Acc, float> ? DType::f32 : DType::f64)) {
+    if (x.dtype == kDTypeOf<Acc>) {
       data = static_cast<const Acc*>(x.data);
       stride = x.stride[0];
       return;
@@ -65,6 +80,7 @@ void* element(const TensorView& v, int64_t row, int64_t col) {
 /// Columns behind the last one hold what was there before; nobody reads their sums.
 template <class Acc>
 void widen_tile(const Weight& w, int64_t first, int64_t cols, int64_t begin, int64_t k, Acc* to) {
+  if (in_place<Acc>(w)) return transpose(element_of<Acc>(w, first, begin), w.data.stride[0], cols, k, to, kTile);
   thread_local std::vector<Acc> rows(kTile * kStride);
   for (int64_t j = 0; j < cols; ++j) widen_weight(w, first + j, begin, k, rows.data() + j * kStride);
   transpose(rows.data(), kStride, kTile, k, to, kTile);
@@ -188,24 +204,51 @@ void one_row(const ConstTensorView& x, const Weight& w, const Acc* bias, const T
 }
 
 #ifdef GLMV_HAS_BLAS
+/// Weight rows [first, first + cols) as floats: where they lie if they are floats, else widened into `wide`.
+struct FloatRows {
+  FloatRows(const Weight& w, int64_t first, int64_t cols, std::vector<float>& wide) {
+    if (in_place<float>(w)) {
+      data = element_of<float>(w, first, 0);
+      stride = w.data.stride[0];
+      return;
+    }
+    stride = w.cols();
+    wide.resize(static_cast<size_t>(cols * stride));
+    for (int64_t j = 0; j < cols; ++j) widen_weight(w, first + j, 0, stride, wide.data() + j * stride);
+    data = wide.data();
+  }
+
+  const float* data;
+  int64_t stride;
+};
+
+void sgemm(const Rows<float>& a, const FloatRows& b, int64_t cols, int64_t k, float* c, int64_t ldc) {
+  const auto i = [](int64_t n) { return static_cast<int>(n); };
+  constexpr int kRowMajor = 101, kAsIs = 111, kTransposed = 112;
+  cblas_sgemm(kRowMajor, kAsIs, kTransposed, i(a.count), i(cols), i(k), 1.0f, a.data, i(a.stride), b.data, i(b.stride),
+              0.0f, c, i(ldc));
+}
+
 /// Columns are shared out among our threads, each with a single-threaded product: OpenBLAS's own threads would fight
 /// with OpenMP's for the cores.
 void blas(const ConstTensorView& x, const Weight& w, const float* bias, const TensorView& out) {
   static const bool single = (openblas_set_num_threads(1), true);
   (void)single;
+  constexpr int64_t kMostCols = 768;  // weight rows a thread widens and multiplies at a time, at most
   const int64_t rows = x.dim[0], k = x.dim[1];
-  constexpr int64_t kCols = 192;  // weight rows a thread widens and multiplies at a time
+  const int64_t share = std::min(ceil_div(ceil_div(w.rows(), thread_count()), kTile) * kTile, kMostCols);
+  const bool direct = out.dtype == DType::f32;
   const Rows<float> a(x);
-  parallel_for(ceil_div(w.rows(), kCols), 2 * rows * k * kCols, [&](int64_t part) {
-    thread_local std::vector<float> b, c;
-    const int64_t first = part * kCols, cols = std::min(kCols, w.rows() - first);
-    b.resize(static_cast<size_t>(cols * k));
-    c.resize(static_cast<size_t>(rows * cols));
-    for (int64_t j = 0; j < cols; ++j) widen_weight(w, first + j, 0, k, b.data() + j * k);
-    cblas_sgemm(101, 111, 112, static_cast<int>(rows), static_cast<int>(cols), static_cast<int>(k), 1.0f, a.data,
-                static_cast<int>(a.stride), b.data(), static_cast<int>(k), 0.0f, c.data(), static_cast<int>(cols));
+  parallel_for(ceil_div(w.rows(), share), 2 * rows * k * share, [&](int64_t part) {
+    thread_local std::vector<float> wide, buffer;
+    const int64_t first = part * share, cols = std::min(share, w.rows() - first);
+    const int64_t ldc = direct ? out.stride[0] : cols;
+    if (!direct) buffer.resize(static_cast<size_t>(rows * cols));
+    float* sums = direct ? static_cast<float*>(element(out, 0, first)) : buffer.data();
+    sgemm(a, FloatRows(w, first, cols, wide), cols, k, sums, ldc);
+    if (direct && bias == nullptr) return;
     for (int64_t t = 0; t < rows; ++t) {
-      finish(c.data() + t * cols, cols, bias == nullptr ? nullptr : bias + first, out.dtype, element(out, t, first));
+      finish(sums + t * ldc, cols, bias == nullptr ? nullptr : bias + first, out.dtype, element(out, t, first));
     }
   });
 }
@@ -227,7 +270,7 @@ void product(const ConstTensorView& x, const Weight& w, const ConstTensorView& b
   const Acc* b = bias ? wide_bias.data() : nullptr;
 #ifdef GLMV_HAS_BLAS
   if constexpr (std::is_same_v<Acc, float>) {
-    if (x.dim[0] >= 64) return blas(x, w, b, out);
+    if (x.dim[0] >= blas_rows()) return blas(x, w, b, out);
   }
 #endif
   if (x.dim[0] == 1) return one_row(x, w, b, out);
@@ -243,6 +286,14 @@ void matmul(const ConstTensorView& x, const Weight& w, const ConstTensorView& bi
   if (reduction == Reduction::eigen) return matmul_eigen(x, w, bias, out);
   if (reduction != Reduction::blocked) return matmul_in_order(x, w, bias, out, reduction);
   with_accumulator(out.dtype, [&](auto acc) { product<decltype(acc)>(x, w, bias, out); });
+}
+
+int64_t blas_rows() {
+#ifdef GLMV_HAS_BLAS
+  return 64;
+#else
+  return std::numeric_limits<int64_t>::max();
+#endif
 }
 
 template <class Acc>

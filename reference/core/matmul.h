@@ -22,6 +22,10 @@ namespace glmv {
 void matmul(const ConstTensorView& x, const Weight& w, const ConstTensorView& bias, const TensorView& out,
             Reduction reduction = Reduction::blocked);
 
+/// Rows from which a product with f32 sums goes to OpenBLAS: 64 with GLMV_BLAS=ON, else more than any product has.
+/// Below it the bits of a row do not depend on the rows beside it.
+int64_t blas_rows();
+
 /// The plain Eigen product of the widened operands: the test of matmul, and a second legal order of summation.
 void matmul_eigen(const ConstTensorView& x, const Weight& w, const ConstTensorView& bias, const TensorView& out);
 
