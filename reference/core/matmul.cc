@@ -234,14 +234,13 @@ void sgemm(const Rows<float>& a, const FloatRows& b, int64_t cols, int64_t k, fl
 void blas(const ConstTensorView& x, const Weight& w, const float* bias, const TensorView& out) {
   static const bool single = (openblas_set_num_threads(1), true);
   (void)single;
-  constexpr int64_t kMostCols = 768;  // weight rows a thread widens and multiplies at a time, at most
+  constexpr int64_t kCols = 256;  // weight rows per product; a share per thread would tie bits to the thread count
   const int64_t rows = x.dim[0], k = x.dim[1];
-  const int64_t share = std::min(ceil_div(ceil_div(w.rows(), thread_count()), kTile) * kTile, kMostCols);
   const bool direct = out.dtype == DType::f32;
   const Rows<float> a(x);
-  parallel_for(ceil_div(w.rows(), share), 2 * rows * k * share, [&](int64_t part) {
+  parallel_for(ceil_div(w.rows(), kCols), 2 * rows * k * kCols, [&](int64_t part) {
     thread_local std::vector<float> wide, buffer;
-    const int64_t first = part * share, cols = std::min(share, w.rows() - first);
+    const int64_t first = part * kCols, cols = std::min(kCols, w.rows() - first);
     const int64_t ldc = direct ? out.stride[0] : cols;
     if (!direct) buffer.resize(static_cast<size_t>(rows * cols));
     float* sums = direct ? static_cast<float*>(element(out, 0, first)) : buffer.data();
