@@ -42,6 +42,8 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
       ->capture_default_str();
   verb.add_option("-p,--prompt", prompt, "the question; pictures and clips stand before it");
   verb.add_option("--system", system, "a system message");
+  verb.add_option("--messages", messages,
+                  "a conversation (JSON: role and content of each message) instead of --prompt");
   verb.add_flag("--no-think", no_think, "ask for an answer without reasoning");
   if (with_inputs) verb.add_option("--inputs", inputs, "recorded inputs (a trace) instead of pictures and prompt");
 }
@@ -64,31 +66,39 @@ Clip read_frames(const std::string& folder, double frames_per_second) {
   return clip;
 }
 
-Prompt PromptFlags::make(const Processor& processor) const {
+Conversation PromptFlags::conversation() const {
+  if (!messages.empty()) {
+    if (asked())
+      usage_error("--messages holds the whole conversation: leave out --prompt, --system, --image and --video");
+    return read_messages(messages);
+  }
   if (prompt.empty()) usage_error("--prompt is missing or empty");
+  Conversation out{{}, images, videos};
+  if (!system.empty()) out.messages.push_back({"system", {{ContentPart::Kind::text, system}}, {}});
+  Message user{"user", {}, {}};
+  user.content.resize(images.size(), {ContentPart::Kind::image, ""});
+  user.content.resize(images.size() + videos.size(), {ContentPart::Kind::video, ""});
+  user.content.push_back({ContentPart::Kind::text, prompt});
+  out.messages.push_back(std::move(user));
+  return out;
+}
+
+Prompt PromptFlags::make(const Processor& processor) const {
+  const Conversation c = conversation();
   std::vector<Image> pictures;
   std::vector<Clip> clips;
-  Message user{"user", {}, {}};
-  for (const std::string& path : images) {
-    pictures.push_back(read_image(path));
-    user.content.push_back({ContentPart::Kind::image, ""});
-  }
-  for (const std::string& folder : videos) {
-    clips.push_back(read_frames(folder, fps));
-    user.content.push_back({ContentPart::Kind::video, ""});
-  }
-  user.content.push_back({ContentPart::Kind::text, prompt});
-  std::vector<Message> messages;
-  if (!system.empty()) messages.push_back({"system", {{ContentPart::Kind::text, system}}, {}});
-  messages.push_back(std::move(user));
+  for (const std::string& path : c.images) pictures.push_back(read_image(path));
+  for (const std::string& folder : c.videos) clips.push_back(read_frames(folder, fps));
   ChatOptions options;
   options.enable_thinking = !no_think;
-  return make_prompt(processor, messages, options, pictures, clips);
+  return make_prompt(processor, c.messages, options, pictures, clips);
 }
 
 Prompt PromptFlags::load(const std::string& dir, const ModelConfig& config) const {
   if (inputs.empty()) return make(Processor::open(dir));
-  if (given()) usage_error("--inputs already holds a prompt: leave out --prompt, --image and --video");
+  if (given()) {
+    usage_error("--inputs already holds a prompt: leave out --prompt, --messages, --system, --image and --video");
+  }
   const SafetensorsFile trace = SafetensorsFile::open(inputs);
   return prompt_from_trace(trace.tensors(), inputs, config);
 }

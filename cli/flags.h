@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/messages.h"
 #include "reference/model/glm4v.h"
 
 namespace glmv::cli {
@@ -23,19 +24,27 @@ struct RunFlags {
   const Backend& use() const;
 };
 
-/// --image, --video, --fps, --prompt, --system, --no-think, or --inputs with recorded ones.
+/// --image, --video, --fps, --prompt, --system, --no-think, or --messages with a conversation, or --inputs with
+/// recorded ones.
 struct PromptFlags {
   std::vector<std::string> images, videos;
   double fps = 2;
-  std::string prompt, system, inputs;
+  std::string prompt, system, messages, inputs;
   bool no_think = false;
 
   void add(CLI::App& verb, bool with_inputs);
-  bool given() const { return !prompt.empty() || !images.empty() || !videos.empty(); }
+  /// True if flags say what to ask.
+  bool given() const { return asked() || !messages.empty(); }
+  /// The messages and paths of media that the flags amount to. Error: 2 for contradicting flags.
+  Conversation conversation() const;
   /// Reads the media and makes the prompt. Error: 2 for contradicting flags, 3 for unreadable media.
   Prompt make(const Processor& processor) const;
   /// From --inputs if given, else make() with the processor of `dir`.
   Prompt load(const std::string& dir, const ModelConfig& config) const;
+
+ private:
+  /// True if the flags of a single question are there.
+  bool asked() const { return !prompt.empty() || !system.empty() || !images.empty() || !videos.empty(); }
 };
 
 /// A clip from a folder of frames, in name order, the first at second 0.

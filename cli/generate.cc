@@ -67,8 +67,10 @@ Json as_json(const Flags& f, const Prompt& prompt, const Generation& g, const Ti
   if (tokenizer) {
     const std::string text = tokenizer->decode(g.text_ids());
     const Answer answer = parse_answer(text, f.prompt.no_think);
-    std::vector<Image> pictures;
-    for (const std::string& path : f.prompt.images) pictures.push_back(read_image(path));
+    std::vector<Image> pictures;  // recorded inputs do not say from which files they were made
+    if (f.prompt.inputs.empty()) {
+      for (const std::string& path : f.prompt.conversation().images) pictures.push_back(read_image(path));
+    }
     out["text"] = text;
     out["thinking"] = answer.thinking;
     out["answer"] = answer.answer;

@@ -13,8 +13,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 #include <utility>
+
+#include "data/json_file.h"
 
 namespace glmv {
 namespace {
@@ -24,7 +25,7 @@ using nlohmann::json;
 
 const char* const kSingleFile = "model.safetensors";
 const char* const kIndexFile = "model.safetensors.index.json";
-constexpr uintmax_t kMaxIndexBytes = 256u << 20;  // a real one has 2 MB
+constexpr uint64_t kMaxIndexBytes = 256u << 20;  // a real one has 2 MB
 constexpr int kMaxIndexDepth = 8;
 
 /// tensor name -> file name, as the index says.
@@ -39,38 +40,6 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
-std::string read_text(const fs::path& path, uintmax_t max_bytes) {
-  std::error_code error;
-  const uintmax_t bytes = fs::file_size(path, error);
-  if (error) input_error(path.string(), ": cannot be read: ", error.message());
-  if (bytes > max_bytes) input_error(path.string(), ": ", bytes, " bytes, more than the ", max_bytes, " expected");
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in || !text) input_error(path.string(), ": cannot be read");
-  return text.str();
-}
-
-json parse_index(const std::string& path) {
-  const std::string text = read_text(path, kMaxIndexBytes);
-  // The parser takes a zero byte for the end of the text, so what follows it would be ignored.
-  if (text.find('\0') != std::string::npos) input_error(path, ": a zero byte in the text");
-  std::set<std::pair<int, std::string>> keys;
-  const auto guard = [&](int depth, json::parse_event_t event, json& value) {
-    if (depth > kMaxIndexDepth) input_error(path, ": nested deeper than ", kMaxIndexDepth, " levels");
-    // Depth 1 has weight_map and metadata, depth 2 their keys; no tensor is called total_size.
-    if (event == json::parse_event_t::key && depth <= 2 && !keys.emplace(depth, value.get<std::string>()).second) {
-      input_error(path, ": ", value.get<std::string>(), " appears twice");
-    }
-    return true;
-  };
-  try {
-    return json::parse(text, guard);
-  } catch (const json::exception& e) {
-    input_error(path, ": not valid JSON: ", e.what());
-  }
-}
-
 /// A shard lies in the checkpoint's own folder: an index must not be able to name any other file.
 void check_file_name(const std::string& index, const std::string& tensor, const std::string& file) {
   if (file.empty() || file == "." || file == ".." || file.find_first_of(std::string("/\\\0", 3)) != std::string::npos) {
@@ -79,7 +48,7 @@ void check_file_name(const std::string& index, const std::string& tensor, const 
 }
 
 WeightMap read_index(const std::string& path) {
-  const json index = parse_index(path);
+  const json index = parse_json(read_text(path, kMaxIndexBytes), path, kMaxIndexDepth);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
     input_error(path, ": weight_map is missing or not an object");
   }

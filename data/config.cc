@@ -11,14 +11,12 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
-#include <sstream>
 #include <utility>
 
+#include "data/json_file.h"
 #include "reference/core/error.h"
 
 namespace glmv {
@@ -29,47 +27,7 @@ using nlohmann::json;
 
 constexpr int64_t kSizeLimit = int64_t{1} << 31;     // every single number lies below it
 constexpr double kNumberLimit = 1125899906842624.0;  // 2^50: no model has that many parameters
-constexpr uintmax_t kMaxFileBytes = 16u << 20;       // real ones have 2 to 30 kB
-constexpr int kMaxDepth = 32;
-
-// ---- reading one file ----
-
-std::string read_text(const std::string& path) {
-  std::error_code error;
-  const uintmax_t bytes = fs::file_size(path, error);
-  if (error) input_error(path, ": cannot be read: ", error.message());
-  if (bytes > kMaxFileBytes) input_error(path, ": ", bytes, " bytes, too large for a configuration");
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in || !text) input_error(path, ": cannot be read");
-  return text.str();
-}
-
-/// A JSON object without repeated keys: of two values for one key, readers disagree which one counts.
-json parse_object(const std::string& text, const std::string& path) {
-  std::vector<std::set<std::string>> keys;
-  const auto guard = [&](int depth, json::parse_event_t event, json& value) {
-    if (depth > kMaxDepth) input_error(path, ": nested deeper than ", kMaxDepth, " levels");
-    const auto level = static_cast<size_t>(depth);
-    if (event == json::parse_event_t::object_start) {
-      keys.resize(level + 2);
-      keys[level + 1].clear();
-    } else if (event == json::parse_event_t::key && !keys[level].insert(value.get<std::string>()).second) {
-      input_error(path, ": ", value.get<std::string>(), " appears twice in one object");
-    }
-    return true;
-  };
-  // The parser takes a zero byte for the end of the text, so what follows it would be ignored.
-  if (text.find('\0') != std::string::npos) input_error(path, ": a zero byte in the text");
-  try {
-    json parsed = json::parse(text, guard);
-    if (!parsed.is_object()) input_error(path, ": not a JSON object");
-    return parsed;
-  } catch (const json::exception& e) {
-    input_error(path, ": not valid JSON: ", e.what());
-  }
-}
+constexpr uint64_t kMaxFileBytes = 16u << 20;        // real ones have 2 to 30 kB
 
 // ---- fields ----
 
@@ -377,7 +335,7 @@ const Section* agreeing_place(const Section& top, const Section& text, const cha
   return outer != nullptr ? &top : inner != nullptr ? &text : nullptr;
 }
 
-void read_text(const Section& top, const Section& text, ModelConfig& config) {
+void read_text_config(const Section& top, const Section& text, ModelConfig& config) {
   check_text_choices(text);
   TextConfig& t = config.text;
   t.vocab_size = size(text, "vocab_size");
@@ -413,7 +371,7 @@ void check_vision(const Section& vision, const VisionConfig& v, const TextConfig
   refuse_unless(v.in_channels == 3, vision, "in_channels", "3");
 }
 
-void read_vision(const Section& vision, ModelConfig& config) {
+void read_vision_config(const Section& vision, ModelConfig& config) {
   refuse_unless(!flag(vision, "attention_bias").value_or(false), vision, "attention_bias", "false");
   require_silu(vision);
   VisionConfig& v = config.vision;
@@ -529,7 +487,7 @@ void read_generation_config(const fs::path& folder, ModelConfig& config) {
   const fs::path path = folder / "generation_config.json";
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return;
-  const json parsed = parse_object(read_text(path.string()), path.string());
+  const json parsed = parse_json_object(read_text(path.string(), kMaxFileBytes), path.string());
   const Section generation{&parsed, path.string()};
   if (generation.find("eos_token_id")) {
     config.eos_token_ids = token_ids(generation, "eos_token_id", config.text.vocab_size);
@@ -543,7 +501,7 @@ void read_generation_config(const fs::path& folder, ModelConfig& config) {
 }  // namespace
 
 ModelConfig parse_config(const std::string& json_text, const std::string& path) {
-  const json parsed = parse_object(json_text, path);
+  const json parsed = parse_json_object(json_text, path);
   const Section top{&parsed, path};
   ModelConfig config;
   config.path = path;
@@ -554,8 +512,8 @@ ModelConfig parse_config(const std::string& json_text, const std::string& path) 
   const Section text = subsection(top, "text_config"), vision = subsection(top, "vision_config");
   check_names(config, text);
   config.dtype = stored_dtype(top, text);
-  read_text(top, text, config);
-  read_vision(vision, config);
+  read_text_config(top, text, config);
+  read_vision_config(vision, config);
   check_total(config);
   read_token_ids(top, text, config);
   config.quantization = read_quantization(top);
@@ -565,7 +523,7 @@ ModelConfig parse_config(const std::string& json_text, const std::string& path) 
 ModelConfig read_config(const std::string& path) {
   std::error_code ignored;
   const fs::path file = fs::is_directory(path, ignored) ? fs::path(path) / "config.json" : fs::path(path);
-  ModelConfig config = parse_config(read_text(file.string()), file.string());
+  ModelConfig config = parse_config(read_text(file.string(), kMaxFileBytes), file.string());
   read_generation_config(file.parent_path(), config);
   return config;
 }

@@ -7,10 +7,10 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "data/image.h"
+#include "data/json_file.h"
 #include "reference/core/parallel.h"
 
 namespace glmv {
@@ -62,19 +62,16 @@ struct Reader {
   }
 };
 
-Json parse_object(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) input_error(path, ": cannot be opened");
-  Json root = Json::parse(in, nullptr, false);
-  if (!root.is_object()) input_error(path, ": not a JSON object");
-  return root;
+Json read_object(const std::string& path) {
+  constexpr uint64_t kMostBytes = 1 << 20;
+  return parse_json_object(read_text(path, kMostBytes), path);
 }
 
 /// The published file, or the part of processor_config.json into which transformers 5 folds it when it saves.
 Reader open_config(const std::string& dir, const std::string& file) {
   const std::string path = dir + "/" + file, folded = dir + "/processor_config.json";
-  if (std::filesystem::exists(path) || !std::filesystem::exists(folded)) return {path, parse_object(path)};
-  const Json whole = parse_object(folded);
+  if (std::filesystem::exists(path) || !std::filesystem::exists(folded)) return {path, read_object(path)};
+  const Json whole = read_object(folded);
   const char* key = file == "video_preprocessor_config.json" ? "video_processor" : "image_processor";
   const auto part = whole.find(key);
   if (part == whole.end() || !part->is_object()) input_error(folded, ": ", key, " is missing or not an object");

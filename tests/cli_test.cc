@@ -87,6 +87,9 @@ TEST_F(Cli, UsageErrorsAreTwo) {
   EXPECT_EQ(glmv("generate --max-new-tokens 0 --prompt x").code, 2);
   expect_error("generate", 2, {"--prompt"});
   expect_error("generate --prompt x --inputs y", 2, {"--inputs"});
+  expect_error("generate --prompt x --messages y", 2, {"--messages"});
+  expect_error("generate --messages y --inputs z", 2, {"--inputs"});
+  expect_error("generate --messages absent.json", 3, {"absent.json"});
   expect_error(
       "crosscheck --against " + kGolden + "moe_a/traces/text.safetensors --model " + kGolden + "moe_a --mistake x", 2,
       {"--mistake x", "rope=even_odd"});
@@ -105,6 +108,21 @@ TEST_F(Cli, HelpIsZeroAndHasThreeExamples) {
     EXPECT_GE(examples, 3u) << r.out;
   }
   EXPECT_EQ(glmv("--version").code, 0);
+}
+
+TEST_F(Cli, AConversationFromAFileIsTheSamePromptAsFlags) {
+  std::ofstream(path("chat.json")) << Json::array(
+      {{{"role", "system"}, {"content", "Be brief."}},
+       {{"role", "user"},
+        {"content",
+         {{{"type", "image"}, {"path", kPicture}}, {{"type", "text"}, {"text", "How many circles are there?"}}}}}});
+  const Result flags =
+      glmv("preprocess --json --system 'Be brief.' --prompt 'How many circles are there?' --image " + kPicture);
+  const Result file = glmv("preprocess --json --messages chat.json");
+  ASSERT_EQ(flags.code, 0) << flags.err;
+  ASSERT_EQ(file.code, 0) << file.err;
+  EXPECT_EQ(Json::parse(flags.out)["token_ids"], Json::parse(file.out)["token_ids"]);
+  EXPECT_EQ(Json::parse(flags.out)["image_grid_thw"], Json::parse(file.out)["image_grid_thw"]);
 }
 
 TEST_F(Cli, AnAbsentBackendIsFive) { expect_error("generate --prompt x --backend cuda", 5, {"cuda", "cpu"}); }

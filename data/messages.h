@@ -1,0 +1,25 @@
+// A conversation from a JSON file, in the shapes that chat templates and chat servers take.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/chat.h"
+
+namespace glmv {
+
+struct Conversation {
+  std::vector<Message> messages;
+  std::vector<std::string> images;  ///< files of the image parts, in order
+  std::vector<std::string> videos;  ///< folders of frames of the video parts, in order
+};
+
+/// Reads a list of {"role", "content"}, or an object that holds one as "messages". A content is a string, or a list of
+/// parts: {"type": "text", "text"}, {"type": "image", "image" | "url" | "path"}, {"type": "image_url", "image_url":
+/// {"url"}}, {"type": "video", "video" | "url" | "path"}. An assistant's turn may have "reasoning_content". Media are
+/// local: a path relative to the JSON file, an absolute one, or file://.
+/// Errors: exit code 3 for an unreadable or malformed file, naming the message and part; 2 for roles, parts and URLs
+/// that are sound but not understood here (tools, http).
+Conversation read_messages(const std::string& path);
+
+}  // namespace glmv
