@@ -58,7 +58,7 @@ struct Runs {
 
 /// How our runs differ from one another.
 struct Variant {
-  const char* what;
+  std::string what;
   DType activation;
   Reduction reduction;
 };
@@ -84,11 +84,11 @@ Runs run_all(const Model& model, const Theirs& theirs, const Script& script, con
   Runs runs{run({"gold run in f64", DType::f64, Reduction::blocked}),
             run({"our run", options.dtype, Reduction::blocked}),
             {}};
-  const Variant others[] = {{"our run, Eigen's order of summation", options.dtype, Reduction::eigen},
-                            {"our run, summing first to last", options.dtype, Reduction::sequential},
-                            {"our run, summing last to first", options.dtype, Reduction::reversed},
-                            {"our run, signs summed apart", options.dtype, Reduction::signs_apart}};
-  for (const Variant& other : others) runs.other_orders.push_back(run(other));
+  const ModelConfig& c = model.config;
+  for (const Reduction r : legal_reductions(std::min(c.text.hidden_size, c.vision.hidden_size))) {
+    if (r == Reduction::blocked) continue;
+    runs.other_orders.push_back(run({concat("our run, ", words_for(r)), options.dtype, r}));
+  }
   return runs;
 }
 

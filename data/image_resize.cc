@@ -49,7 +49,8 @@ Size smart_resize(int64_t frames, int64_t height, int64_t width, const ImageConf
   GLMV_CHECK(config.patch_size > 0 && config.merge_size > 0 && config.temporal_patch_size > 0, "patch ",
              config.patch_size, " merge ", config.merge_size, " temporal ", config.temporal_patch_size);
   if (frames < config.temporal_patch_size) {
-    input_error("a clip of ", frames, " frames is shorter than the temporal patch of ", config.temporal_patch_size);
+    input_error("number of frames ", frames, ": at least the ", config.temporal_patch_size,
+                " of a temporal patch are needed");
   }
   const Size original{height, width};
   const int64_t factor = config.patch_size * config.merge_size;

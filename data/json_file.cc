@@ -2,8 +2,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 #include <vector>
 
 #include "reference/core/error.h"
@@ -18,10 +19,10 @@ std::string read_text(const std::string& path, uint64_t most_bytes) {
   if (error) input_error(path, ": cannot be read: ", error.message());
   if (bytes > most_bytes) input_error(path, ": ", bytes, " bytes, more than the ", most_bytes, " expected");
   std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in || !text) input_error(path, ": cannot be read");
-  return text.str();
+  if (!in) input_error(path, ": cannot be opened");
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  if (in.bad()) input_error(path, ": cannot be read");
+  return text;
 }
 
 json parse_json(const std::string& text, const std::string& path, int most_levels) {

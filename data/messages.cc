@@ -1,7 +1,7 @@
 #include "data/messages.h"
 
 #include <filesystem>
-#include <optional>
+#include <nlohmann/json.hpp>
 
 #include "data/json_file.h"
 #include "reference/core/error.h"

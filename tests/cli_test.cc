@@ -125,6 +125,14 @@ TEST_F(Cli, AConversationFromAFileIsTheSamePromptAsFlags) {
   EXPECT_EQ(Json::parse(flags.out)["image_grid_thw"], Json::parse(file.out)["image_grid_thw"]);
 }
 
+TEST_F(Cli, ClipsOfOneFrameOrOfDifferentSizesAreBadInputs) {
+  fs::create_directories(path("clip"));
+  fs::copy_file(kPicture, path("clip/0.png"));
+  expect_error("preprocess --prompt x --video clip", 3, {"clip 1", "frames 1"});
+  fs::copy_file(kGolden + "images/very_flat.png", path("clip/1.png"));
+  expect_error("preprocess --prompt x --video clip", 3, {"clip 1", "frame 2"});
+}
+
 TEST_F(Cli, AnAbsentBackendIsFive) { expect_error("generate --prompt x --backend cuda", 5, {"cuda", "cpu"}); }
 
 TEST_F(Cli, UnderscoresAreHyphens) {

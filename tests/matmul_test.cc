@@ -67,8 +67,7 @@ TEST(Matmul, IsTheProductInEveryOrderTypeAndShape) {
       for (const auto& [rows, n, k] :
            {std::tuple{1, 1, 1}, {1, 9, 33}, {1, 40, 523}, {2, 8, 16}, {7, 13, 515}, {16, 5, 1024}, {67, 34, 130}}) {
         Operands o(activation, format, rows, n, k);
-        for (Reduction r : {Reduction::blocked, Reduction::eigen, Reduction::sequential, Reduction::reversed,
-                            Reduction::signs_apart}) {
+        for (const Reduction r : legal_reductions(1)) {
           Tensor out(activation, o.out.view);
           matmul(o.x.view, o.w, o.bias.view, out.view, r);
           expect_right(o, out,

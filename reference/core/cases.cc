@@ -42,8 +42,7 @@ Result execute(const Case& c, const Backend& backend, uint64_t seed, const How& 
 /// Runs of the reference that the noise is measured with.
 std::vector<Result> legal_runs(const Case& c, const Backend& reference, uint64_t seed) {
   std::vector<Result> runs;
-  for (Reduction r :
-       {Reduction::blocked, Reduction::eigen, Reduction::sequential, Reduction::reversed, Reduction::signs_apart}) {
+  for (const Reduction r : legal_reductions(c.small ? 1 : kShortRow)) {
     runs.push_back(execute(c, reference, seed, {c.dtype, r}));
   }
   return runs;

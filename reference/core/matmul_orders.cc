@@ -9,15 +9,17 @@ namespace {
 
 constexpr int64_t kColumns = 8;  // weight rows at a time, side by side so that the compiler takes them as one vector
 
-/// total[n] += x[begin, end) . w[begin, end) of column n; weights are [k, kColumns]. The first block goes on from the
-/// bias, as a kernel that starts its accumulators there does.
+/// total[n] += x . w of column n over the block that begins at `begin`; weights are [k, kColumns]. The first block goes
+/// on from the bias, as a kernel that starts its accumulators there does.
 template <class Acc>
-void add_block(const Acc* x, const Acc* weights, int64_t begin, int64_t end, Reduction reduction, Acc* total) {
-  const bool reversed = reduction == Reduction::reversed, apart = reduction == Reduction::signs_apart;
+void add_block(const Acc* x, const Acc* weights, int64_t k, int64_t begin, Reduction reduction, Acc* total) {
+  const std::vector<int32_t>& order = summation_order(reduction, k);
+  const bool apart = reduction == Reduction::signs_apart;
   Acc sum[kColumns] = {}, negative[kColumns] = {};
+  const int64_t end = std::min(begin + kOrderBlock, k);
   if (begin == 0) std::swap_ranges(sum, sum + kColumns, total);
   for (int64_t step = begin; step < end; ++step) {
-    const int64_t i = reversed ? begin + end - 1 - step : step;
+    const int64_t i = order[static_cast<size_t>(step)];
     for (int64_t n = 0; n < kColumns; ++n) {
       const Acc product = x[i] * weights[i * kColumns + n];
       sum[n] += apart ? std::max(product, Acc(0)) : product;
@@ -45,7 +47,7 @@ void product(const ConstTensorView& x, const Weight& w, const ConstTensorView& b
       Acc total[kColumns] = {};
       std::copy_n(start.data() + first, columns, total);
       for (int64_t begin = 0; begin < k; begin += kOrderBlock) {
-        add_block(inputs.data() + t * k, weights.data(), begin, std::min(begin + kOrderBlock, k), reduction, total);
+        add_block(inputs.data() + t * k, weights.data(), k, begin, reduction, total);
       }
       char* to = static_cast<char*>(row_of(out, t)) + first * out.stride[1] * static_cast<int64_t>(size_of(out.dtype));
       store_row(total, columns, out.dtype, to);

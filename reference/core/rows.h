@@ -69,19 +69,17 @@ Acc dot(const Acc* a, const Acc* b, int64_t n) {
   return simd::sum(acc);
 }
 
-/// Other orders of summation work through k in blocks of this length, as matrix libraries do.
-constexpr int64_t kOrderBlock = 256;
-
 /// The same sum in another legal order: what the noise of an order is measured with.
 template <class Acc>
 Acc dot(const Acc* a, const Acc* b, int64_t n, Reduction reduction) {
   if (reduction == Reduction::blocked || reduction == Reduction::eigen) return dot(a, b, n);
+  const std::vector<int32_t>& order = summation_order(reduction, n);
   Acc total = 0;
   for (int64_t begin = 0; begin < n; begin += kOrderBlock) {
     const int64_t end = begin + kOrderBlock < n ? begin + kOrderBlock : n;
     Acc sum = 0, negative = 0;
     for (int64_t step = begin; step < end; ++step) {
-      const int64_t i = reduction == Reduction::reversed ? begin + end - 1 - step : step;
+      const int32_t i = order[static_cast<size_t>(step)];
       const Acc product = a[i] * b[i];
       (reduction == Reduction::signs_apart && product < 0 ? negative : sum) += product;
     }

@@ -76,21 +76,26 @@ Tensor stacked(const std::vector<Patches>& items) {
 }
 
 /// The same as preprocess_image; an error says which picture of the prompt it is about.
-Patches preprocess_picture(const Image& image, const ImageConfig& config, size_t number) {
+/// Runs f; an Error from it says which medium of the prompt it is about.
+template <class F>
+Patches about(const char* what, size_t number, F f) {
   try {
-    return preprocess_image(image, config);
+    return f();
   } catch (const Error& e) {
-    throw Error(e.code(), concat("picture ", number, " of the prompt: ", e.what()));
+    throw Error(e.code(), concat(what, ' ', number, " of the prompt: ", e.what()));
   }
 }
 
 Patches preprocess_clip(const Clip& clip, const ImageConfig& config) {
-  if (clip.frames.empty()) input_error("a clip without frames");
+  if (clip.frames.empty()) input_error("it has no frames");
   const Image& first = clip.frames[0];
   const Size size = smart_resize(static_cast<int64_t>(clip.frames.size()), first.height, first.width, config);
   std::vector<Image> frames;
   for (const Image& frame : clip.frames) {
-    if (frame.width != first.width || frame.height != first.height) input_error("frames of one clip differ in size");
+    if (frame.width != first.width || frame.height != first.height) {
+      input_error("frame ", frames.size() + 1, " is ", frame.width, 'x', frame.height, " pixels, the first ",
+                  first.width, 'x', first.height);
+    }
     frames.push_back(resize_torchvision(frame, size));
   }
   while (static_cast<int64_t>(frames.size()) % config.temporal_patch_size != 0) frames.push_back(frames.back());
@@ -127,13 +132,13 @@ Prompt make_prompt(const Processor& p, const std::vector<Message>& messages, con
   std::vector<Patches> pictures, films;
   std::vector<std::string> image_tokens, video_tokens;
   for (const Image& image : images) {
-    pictures.push_back(preprocess_picture(image, p.image, pictures.size() + 1));
+    pictures.push_back(about("picture", pictures.size() + 1, [&] { return preprocess_image(image, p.image); }));
     const Grid& g = pictures.back().grid;
     image_tokens.push_back(repeated(kImage, g[0] * g[1] * g[2] / (p.image.merge_size * p.image.merge_size)));
     prompt.image_grids.push_back(g);
   }
   for (const Clip& clip : clips) {
-    films.push_back(preprocess_clip(clip, p.video));
+    films.push_back(about("clip", films.size() + 1, [&] { return preprocess_clip(clip, p.video); }));
     video_tokens.push_back(clip_tokens(films.back().grid, clip.seconds, p));
     prompt.video_grids.push_back(films.back().grid);
   }

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# What needs Python packages (tests/golden/requirements.txt, matplotlib): a few random models and prompts against the
+# Hugging Face library, and the notebooks. A part whose packages are missing is skipped and says so.
+# GLMV_PYTHON names the interpreter, python3 if it is not set. The argument is the glmv program.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+glmv=$PWD/${1:-build/release/glmv}
+python=${GLMV_PYTHON:-python3}
+export GLMV_CROSSCHECK=$PWD/build/crosscheck.json MPLBACKEND=agg
+skipped=0
+
+# part <what it is> <modules it needs, comma-separated> <command...>
+part() {
+  local what=$1 modules=$2
+  shift 2
+  if ! "$python" -c "import $modules" 2> /dev/null; then
+    printf 'skipped: %s (needs %s)\n' "$what" "$modules"
+    skipped=$((skipped + 1))
+    return
+  fi
+  printf '%s\n' "$what"
+  "$@"
+}
+
+hugging_face=torch,torchvision,transformers,safetensors
+part "random models against Hugging Face, f32" $hugging_face "$python" tests/golden/fuzz_hf.py --glmv "$glmv" --n 4 --seed 101
+part "random models against Hugging Face, bf16" $hugging_face "$python" tests/golden/fuzz_hf.py --glmv "$glmv" --n 2 --seed 102 --dtype bf16
+part "random prompts against Hugging Face" $hugging_face "$python" tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 25 --seed 103
+
+"$glmv" crosscheck --model tests/golden/moe_a --against tests/golden/moe_a/traces/one_image.safetensors --json \
+  -q -o "$GLMV_CROSSCHECK"
+for notebook in notebooks/*.ipynb; do
+  part "$notebook" matplotlib "$python" -c '
+import json, sys
+for cell in json.load(open(sys.argv[1]))["cells"]:
+    if cell["cell_type"] == "code":
+        exec(compile("".join(cell["source"]), sys.argv[1], "exec"))' "$notebook"
+done
+printf '%s parts skipped\n' "$skipped"
