@@ -1,6 +1,7 @@
 #include "reference/model/layers.h"
 
 #include "reference/add.h"
+#include "reference/fused.h"
 #include "reference/linear.h"
 #include "reference/rmsnorm.h"
 #include "reference/silu_mul.h"
@@ -26,6 +27,17 @@ TensorView rmsnorm(const Context& ctx, const ConstTensorView& x, const Weight& w
 
 void add_to(const Context& ctx, const TensorView& x, const ConstTensorView& delta) {
   ctx.ops().add({x, delta, x}, ctx.exec);
+}
+
+TensorView add_then_rmsnorm(const Context& ctx, const TensorView& x, const ConstTensorView& delta, const Weight& weight,
+                            float eps) {
+  if (!ctx.ops().fused_add_rmsnorm) {
+    add_to(ctx, x, delta);
+    return rmsnorm(ctx, x, weight, eps);
+  }
+  TensorView out = like(ctx, x);
+  ctx.ops().fused_add_rmsnorm({x, delta, weight.data, eps, out}, ctx.exec);
+  return out;
 }
 
 TensorView gated_mlp(const Context& ctx, const ConstTensorView& x, const MlpWeights& w) {

@@ -19,6 +19,10 @@ TensorView rmsnorm(const Context& ctx, const ConstTensorView& x, const Weight& w
 /// x += delta.
 void add_to(const Context& ctx, const TensorView& x, const ConstTensorView& delta);
 
+/// x += delta, then rmsnorm(x) * weight as a new tensor: in one pass where the backend has the fused op.
+TensorView add_then_rmsnorm(const Context& ctx, const TensorView& x, const ConstTensorView& delta, const Weight& weight,
+                            float eps);
+
 /// down( silu(gate x) * up x ), a new [T, H].
 TensorView gated_mlp(const Context& ctx, const ConstTensorView& x, const MlpWeights& w);
 

@@ -100,9 +100,8 @@ void decoder_layer(const Context& ctx, const TextLayer& layer, const Batch& batc
     h = rmsnorm(ctx, h, w.post_self_attn_norm, eps);
     ctx.point(at + ".post_self_attn_layernorm", h);
   }
-  add_to(ctx, x, h);
 
-  h = rmsnorm(ctx, x, w.post_attention_norm, eps);
+  h = add_then_rmsnorm(ctx, x, h, w.post_attention_norm, eps);
   ctx.point(at + ".post_attention_layernorm", h);
   h = w.moe.gate ? moe(ctx, layer, batch, h, at + ".mlp") : gated_mlp(ctx, h, w.mlp);
   ctx.point(at + ".mlp", h);

@@ -101,8 +101,7 @@ void vision_block(const Context& ctx, const VisionConfig& c, const VisionBlockWe
   ctx.point(at + ".norm1", h);
   h = vision_attention(ctx, c, w, step, h, at + ".attn");
   ctx.point(at + ".attn", h);
-  add_to(ctx, x, h);
-  h = rmsnorm(ctx, x, w.norm2, c.rms_norm_eps);
+  h = add_then_rmsnorm(ctx, x, h, w.norm2, c.rms_norm_eps);
   ctx.point(at + ".norm2", h);
   h = gated_mlp(ctx, h, w.mlp);
   ctx.point(at + ".mlp", h);
