@@ -138,29 +138,29 @@ simd::f32x8 load_weights(const bf16* p) { return simd::widen(p); }
 /// kTile rows of a plain bf16 or f32 weight against one row of x, straight from the mapping: lane j sums up row j.
 template <class T>
 void stream_rows(const float* x, const T* w, int64_t stride, int64_t k, float* totals) {
-  constexpr int kLanes = 8, kVectors = kTile / kLanes;
+  constexpr int64_t kLanes = 8, kVectors = kTile / kLanes;
   for (int64_t begin = 0; begin < k; begin += kBlock) {
     const int64_t end = std::min(begin + kBlock, k);
     simd::f32x8 sum[kVectors] = {};
     int64_t i = begin;
     for (; i + kLanes <= end; i += kLanes) {
       simd::f32x8 square[kVectors][kLanes];
-      for (int v = 0; v < kVectors; ++v) {
-        for (int j = 0; j < kLanes; ++j) square[v][j] = load_weights(w + (v * kLanes + j) * stride + i);
+      for (int64_t v = 0; v < kVectors; ++v) {
+        for (int64_t j = 0; j < kLanes; ++j) square[v][j] = load_weights(w + (v * kLanes + j) * stride + i);
         simd::transpose(square[v]);
       }
-      for (int step = 0; step < kLanes; ++step) {
+      for (int64_t step = 0; step < kLanes; ++step) {
         const simd::f32x8 factor = simd::splat(x[i + step]);
-        for (int v = 0; v < kVectors; ++v) sum[v] = simd::fma(factor, square[v][step], sum[v]);
+        for (int64_t v = 0; v < kVectors; ++v) sum[v] = simd::fma(factor, square[v][step], sum[v]);
       }
     }
     for (; i < end; ++i) {
-      for (int j = 0; j < kTile; ++j) {
+      for (int64_t j = 0; j < kTile; ++j) {
         simd::f32x8& lanes = sum[j / kLanes];
         lanes[j % kLanes] = std::fma(x[i], static_cast<float>(w[j * stride + i]), lanes[j % kLanes]);
       }
     }
-    for (int v = 0; v < kVectors; ++v) {
+    for (int64_t v = 0; v < kVectors; ++v) {
       float* to = totals + v * kLanes;
       simd::store(to, begin == 0 ? sum[v] : simd::load(to) + sum[v]);
     }
