@@ -37,12 +37,30 @@ void cubic_weights(float t, bool fused, float* w) {
   w[3] = far(2 - t, fused);
 }
 
+/// Where a compiler may have made one multiply-add of two operations: the library's builds differ in it.
+struct Fused {
+  bool coordinate = false, weights = false;
+};
+
+/// What the legal runs take, so that each kind of build is among them.
+Fused fused_in(Reduction r) {
+  switch (r) {
+    case Reduction::signs_apart:
+    case Reduction::shuffled_a: return {true, true};
+    case Reduction::reversed:
+    case Reduction::shuffled_b: return {true, false};
+    case Reduction::shuffled_c: return {false, true};
+    default: return {};
+  }
+}
+
 /// Taps of one coordinate. The two-step form through [-1, 1] keeps the library's bits.
-void taps(int32_t position, int32_t extent, int64_t side, bool fused, int32_t* index, float* weight) {
+void taps(int32_t position, int32_t extent, int64_t side, Fused fused, int32_t* index, float* weight) {
   const float grid = ((static_cast<float>(position) + 0.5f) / static_cast<float>(extent)) * 2.0f - 1.0f;
-  const float at = ((grid + 1.0f) * static_cast<float>(side) - 1.0f) / 2.0f;
+  const auto size = static_cast<float>(side);
+  const float at = (fused.coordinate ? std::fma(grid + 1.0f, size, -1.0f) : (grid + 1.0f) * size - 1.0f) / 2.0f;
   const float base = std::floor(at);
-  cubic_weights(at - base, fused, weight);
+  cubic_weights(at - base, fused.weights, weight);
   for (int i = 0; i < 4; ++i) {
     const int64_t tap = static_cast<int64_t>(base) - 1 + i;
     index[i] = static_cast<int32_t>(std::clamp<int64_t>(tap, 0, side - 1));
@@ -56,7 +74,7 @@ void pos_embed_taps(const PosEmbedTapsArgs& a, Exec exec) {
   const auto position = as<int32_t, 2>(a.positions), extent = as<int32_t, 2>(a.extents);
   const auto iy = as<int32_t, 2>(a.index_y), ix = as<int32_t, 2>(a.index_x);
   const auto wy = as<float, 2>(a.weight_y), wx = as<float, 2>(a.weight_x);
-  const bool fused = exec.reduction == Reduction::signs_apart;  // what a compiler may make of it
+  const Fused fused = fused_in(exec.reduction);
   for (int64_t p = 0; p < position.dim[1]; ++p) {
     for (int axis = 0; axis < 2; ++axis) {
       GLMV_CHECK(0 <= position(axis, p) && position(axis, p) < extent(axis, p), "patch ", p, " lies at ",
