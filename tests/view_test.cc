@@ -110,7 +110,8 @@ TEST(IncludeDirections, AreKept) {
       {"simt", {"simt"}},
   };
   const fs::path root = GLMV_SOURCE_DIR;
-  const std::regex ours("^\\s*#include \"([a-z]+/[^\"]+)\""), eigen("#include <Eigen/"), json("#include <nlohmann/json\\.hpp>");
+  const std::regex ours("^\\s*#include \"([a-z]+/[^\"]+)\""), eigen("#include <Eigen/"),
+      json("#include <nlohmann/json\\.hpp>");
   int64_t files = 0, includes = 0;
   for (const auto& [layer, may] : allowed) {
     const std::string folder = layer == "core" || layer == "ops" || layer == "model" ? "reference" : layer;
