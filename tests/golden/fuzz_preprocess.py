@@ -5,9 +5,10 @@
 
 Every case is a conversation of one to three questions with up to three pictures or one or two clips: PNG and JPEG of
 every mode, size, proportion, chroma subsampling and EXIF orientation, WebP, BMP and GIF, strings in several scripts
-with control tokens between them, parts in every shape that --messages takes, thinking on or off. Token ids, token types, grids, position ids, rope_delta and pixels must all be equal,
-and what one side refuses (a clip of one frame, say) the other must refuse too. The library opens a picture itself or gets
-what Pillow decodes. The snapshot is the tiny one with a larger tokenizer, learned anew from the strings used here.
+with control tokens between them, parts in every shape that --messages takes, thinking on or off. Token ids, token
+types, grids, position ids, rope_delta and pixels must all be equal, and what one side refuses (a clip of one frame,
+say) the other must refuse too. The library opens a picture itself or gets what Pillow decodes. The snapshot is the tiny
+one with a larger tokenizer, learned anew from the strings used here.
 Needs the packages of requirements.txt.
 """
 
