@@ -37,12 +37,35 @@ struct Node {
   }
 };
 
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/// The path of a file URL, in which a byte may be written %20. Unlike a URL, a plain path may hold a % as it is.
+std::string decode_percent(const std::string& text, const std::string& where) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+    if (high < 0 || low < 0 || high + low == 0) input_error(where, " is \"", text, "\": % without two hex digits");
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return out;
+}
+
 /// A medium's place in the local file system.
 std::string local_path(const Node& node, const fs::path& folder) {
   std::string text = node.text();
   constexpr std::string_view kFile = "file://";
   if (text.starts_with(kFile)) {
-    text.erase(0, kFile.size());
+    text = decode_percent(text.substr(kFile.size()), node.where);
   } else if (const size_t colon = text.find(':'); text.starts_with("data:") || text.find("://") != std::string::npos) {
     usage_error(node.where, " is a ", text.substr(0, colon), ": URL; only local files are read");
   }

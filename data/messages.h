@@ -17,7 +17,7 @@ struct Conversation {
 /// Reads a list of {"role", "content"}, or an object that holds one as "messages". A content is a string, or a list of
 /// parts: {"type": "text", "text"}, {"type": "image", "image" | "url" | "path"}, {"type": "image_url", "image_url":
 /// {"url"}}, {"type": "video", "video" | "url" | "path"}. An assistant's turn may have "reasoning_content". Media are
-/// local: a path relative to the JSON file, an absolute one, or file://.
+/// local: a path relative to the JSON file, an absolute one, or a file:// URL, percent-encoded as URLs are.
 /// Errors: exit code 3 for an unreadable or malformed file, naming the message and part; 2 for roles, parts and URLs
 /// that are sound but not understood here (tools, http).
 Conversation read_messages(const std::string& path);

@@ -69,6 +69,12 @@ TEST_F(Messages, MediaKeepTheirOrderAndAreFoundBesideTheFile) {
   EXPECT_EQ(c.messages[0].content[3].kind, ContentPart::Kind::image);
 }
 
+TEST_F(Messages, FileUrlsAreDecodedAndPathsAreNot) {
+  const Conversation c = read(R"([{"role": "user", "content": [
+      {"type": "image", "url": "file:///a%20b%C3%a9.png"}, {"type": "image", "path": "a%20b.png"}]}])");
+  EXPECT_EQ(c.images, (std::vector<std::string>{"/a b\u00e9.png", in_folder("a%20b.png")}));
+}
+
 TEST_F(Messages, WhatIsNotUnderstoodIsNamed) {
   const auto expect = [&](const std::string& json, ExitCode code, const std::string& part) {
     const std::string said = error(json, code);
@@ -95,6 +101,9 @@ TEST_F(Messages, WhatIsNotUnderstoodIsNamed) {
   expect(user(R"([{"type": "image", "url": "https://x.org/a.png"}])"), ExitCode::usage, "https: URL");
   expect(user(R"([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}])"), ExitCode::usage,
          "data: URL");
+  expect(user(R"([{"type": "image", "url": "file:///a%2"}])"), ExitCode::bad_input, "% without two hex digits");
+  expect(user(R"([{"type": "image", "url": "file:///a%zz"}])"), ExitCode::bad_input, "% without two hex digits");
+  expect(user(R"([{"type": "image", "url": "file:///a%00"}])"), ExitCode::bad_input, "% without two hex digits");
   EXPECT_THROW(read_messages(in_folder("absent.json")), Error);
 }
 

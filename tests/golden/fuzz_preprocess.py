@@ -4,9 +4,11 @@
     python fuzz_preprocess.py --glmv build/glmv --seed 1 --only 17 --keep DIR     one case again, files kept
 
 Every case is a conversation of one to three questions with up to three pictures or one or two clips: PNG and JPEG of
-every mode, size, proportion, chroma subsampling and EXIF orientation, strings in several scripts with control tokens
-between them, thinking on or off. Token ids, token types, grids, position ids, rope_delta and pixels must all be equal,
-and what one side refuses (a clip of one frame, say) the other must refuse too. Pillow decodes for the library.
+every mode, size, proportion, chroma subsampling and EXIF orientation, WebP, BMP and GIF, strings in several scripts
+with control tokens between them, parts in every shape that --messages takes, thinking on or off. Token ids, token
+types, grids, position ids, rope_delta and pixels must all be equal, and what one side refuses (a clip of one frame,
+say) the other must refuse too. The library opens a picture itself or gets what Pillow decodes. The snapshot is the tiny
+one with a larger tokenizer, learned anew from the strings used here.
 Needs the packages of requirements.txt.
 """
 
@@ -25,9 +27,11 @@ settings.pin_cpu()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from oracle import random_pictures, wide_snapshot  # noqa: E402
 from PIL import Image, ImageOps  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor  # noqa: E402
+from transformers.image_utils import load_image_as_tensor  # noqa: E402
 from transformers.video_utils import VideoMetadata  # noqa: E402
 
 SNAPSHOT = Path(__file__).resolve().parents[2] / "data" / "tiny" / "glm45v"
@@ -35,67 +39,50 @@ TIMEOUT_SECONDS = 120
 WORDS = (
     "What is this? count the RED circles how many don't I'VE you'll 3.14159 1234567 0 ½ x² café cafe\u0301 ſ 你好，世界！ 北京市海淀区 "
     "русский текст こんにちは 안녕하세요 مرحبا עברית ไทย हिन्दी 😀 👩‍👩‍👧 🎉🚀 \u00a0 \u2003 \u200b \ufeff ` ``` $x^2$ {\"a\": [1, 2]} <b> </b> "
-    "def f(x): return x // 2 https://example.org/a?b=c#d == != -> ... !!! ??? \\n \x7f \u0000-not a_b CamelCase HTTPRequest"
+    "def f(x): return x // 2 https://example.org/a?b=c#d == != -> ... !!! ??? \\n \x7f \x1c \x1f \x85 \u3000 \u180e \u2028 \u0000-not a_b CamelCase HTTPRequest"
 ).split(" ")
 SPACES = (" ", " ", " ", " ", "", "  ", "   ", "\n", "\n\n", "\r\n", "\t", " \n ", "\n\n\n")
 CONTROL = ("<think>", "</think>", "/nothink", "<|user|>", "<|assistant|>", "<|begin_of_box|>", "<|end_of_box|>", "<sop>",
            "<|endoftext|>", "<|begin_of_image|>", "<|end_of_video|>", "<|observation|>", "<|imag", "|>", "<tool_call>")
 
 
-def words(rng, most):
+def words(rng, most, control=0.06):
     """A string of up to `most` pieces; a picture's or clip's own token is never among them: it stands for a medium."""
     out = ""
     for _ in range(rng.randint(0, most)):
-        out += rng.choice(CONTROL) if rng.random() < 0.06 else rng.choice(WORDS)
+        out += rng.choice(CONTROL) if rng.random() < control else rng.choice(WORDS)
         out += rng.choice(SPACES)
     return out.replace("\x00", "")
 
 
-def side(rng):
-    """Side length in pixels: small ones often, up to 1,400."""
-    return max(1, int(2 ** rng.uniform(0, 10.45)))
+def training_texts():
+    """What the tokenizer learns from; the same in every run. A control token must not become a base token."""
+    rng = random.Random(0)
+    return [words(rng, 12, control=0) for _ in range(4000)]
 
 
-def pixels(rng, height, width):
-    """Noise, a ramp, or flat colour, u8 [height, width, 4]."""
-    noise = np.random.default_rng(rng.getrandbits(32))
-    kind = rng.randrange(3)
-    if kind == 0:
-        return noise.integers(0, 256, (height, width, 4), dtype=np.uint8)
-    if kind == 1:
-        ramp = np.add.outer(np.arange(height), np.arange(width))[..., None] * noise.uniform(0.1, 3, 4)
-        return ramp.astype(np.int64).astype(np.uint8)
-    return np.broadcast_to(noise.integers(0, 256, 4, dtype=np.uint8), (height, width, 4)).copy()
+def part(rng, kind, path):
+    """A picture's or clip's content part, in one of the shapes that chat templates and servers take."""
+    place = rng.choice((path.name, path.name, str(path.resolve()), path.resolve().as_uri()))
+    if kind == "image" and rng.random() < 0.3:
+        return {"type": "image_url", "image_url": rng.choice(({"url": place}, place))}
+    return {"type": kind, rng.choice((kind, "url", "path")): place}
 
 
-def write_picture(rng, stem):
-    """A picture of a random mode and format; returns its path. The proportion stays within what the library takes."""
-    height, width = side(rng), side(rng)
-    height, width = max(height, -(-width // 190)), max(width, -(-height // 190))
-    picture = Image.fromarray(pixels(rng, height, width), "RGBA")
-    exif = Image.Exif()
-    if rng.random() < 0.4:
-        exif[0x0112] = rng.randint(1, 8)
-    if rng.random() < 0.5:
-        path = stem.with_suffix(".jpg")
-        picture.convert(rng.choice(("RGB", "RGB", "L"))).save(
-            path, quality=rng.randint(5, 100), subsampling=rng.randrange(3), progressive=rng.random() < 0.3,
-            optimize=rng.random() < 0.3, exif=exif, restart_marker_blocks=rng.choice((0, 0, 1, 7)))
-    else:
-        path = stem.with_suffix(".png")
-        mode = rng.choice(("RGB", "RGBA", "L", "LA", "P", "1"))
-        picture.convert("RGB" if mode == "P" else "RGBA").convert(mode).save(path, exif=exif)
-    return path
+def perhaps_parts(rng, text):
+    """A text as it is, or cut in two parts."""
+    if rng.random() < 0.7:
+        return text
+    cut = rng.randint(0, len(text))
+    return [{"type": "text", "text": text[:cut]}, {"type": "text", "text": text[cut:]}]
 
 
-def write_clip(rng, folder):
-    """A folder of equally large frames."""
-    folder.mkdir()
-    height, width = max(1, side(rng) // 4), max(1, side(rng) // 4)
-    height, width = max(height, -(-width // 190)), max(width, -(-height // 190))
-    for index in range(rng.choice((1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10))):
-        Image.fromarray(pixels(rng, height, width)[..., :3]).save(folder / f"{index:03}.png")
-    return folder
+def for_template(content):
+    """Content as the library's template takes it: it drops image_url parts, and media are handed over separately."""
+    if isinstance(content, str):
+        return content
+    kinds = {"image": "image", "image_url": "image", "video": "video"}
+    return [p if p["type"] == "text" else {"type": kinds[p["type"]]} for p in content]
 
 
 def decoded(path):
@@ -110,55 +97,64 @@ class Case:
         self.thinking = rng.random() < 0.6
         self.fps = rng.choice((0.5, 1, 2, 2, 3, 7.5, 24, 30))
         self.media = ["image"] * rng.choice((0, 1, 1, 2, 3)) if rng.random() < 0.75 else ["video"] * rng.randint(1, 2)
-        self.paths = [write_clip(rng, folder / f"clip{i}") if kind == "video" else write_picture(rng, folder / f"picture{i}")
-                      for i, kind in enumerate(self.media)]
+        self.paths, self.decoders = [], []
+        for i, kind in enumerate(self.media):
+            stem = folder / rng.choice((f"{kind}{i}", f"{kind} {i}%41"))  # a URL must write the blank and the % otherwise
+            if kind == "video":
+                path, decoder = random_pictures.write_clip(rng, stem), "Pillow"
+            else:
+                path, decoder = random_pictures.write_picture(rng, stem)
+            self.paths.append(path)
+            self.decoders.append(decoder)
         self.messages = self.conversation(rng)
-        (folder / "messages.json").write_text(json.dumps(self.messages))
+        written = self.messages if rng.random() < 0.7 else {"messages": self.messages}
+        (folder / "messages.json").write_text(json.dumps(written, ensure_ascii=rng.random() < 0.5))
 
     def conversation(self, rng):
         turns = rng.choice((1, 1, 1, 2, 3))
         at = sorted(rng.randrange(turns) for _ in self.media)
-        out = [{"role": "system", "content": words(rng, 6)}] if rng.random() < 0.3 else []
+        out = [{"role": "system", "content": perhaps_parts(rng, words(rng, 6))}] if rng.random() < 0.3 else []
         for turn in range(turns):
-            parts = [{"type": kind, "path": path.name}
+            parts = [part(rng, kind, path)
                      for kind, path, where in zip(self.media, self.paths, at, strict=True) if where == turn]
             for _ in range(rng.randint(1, 2)):
                 parts.insert(rng.randint(0, len(parts)), {"type": "text", "text": words(rng, 12)})
             plain = len(parts) == 1 and rng.random() < 0.5
             out.append({"role": "user", "content": parts[0]["text"] if plain else parts})
-            if turn + 1 < turns:
+            if rng.random() < (0.9 if turn + 1 < turns else 0.15):  # two questions in a row, or a last answer, now and then
                 out.append(self.answer(rng))
         return out
 
     @staticmethod
     def answer(rng):
-        kind = rng.randrange(3)
+        kind, text = rng.randrange(4), words(rng, 6)
         if kind == 0:
-            return {"role": "assistant", "content": words(rng, 6)}
+            text = f"<think>{words(rng, 4)}</think>\n{text}"
         if kind == 1:
-            return {"role": "assistant", "content": f"<think>{words(rng, 4)}</think>\n{words(rng, 6)}"}
-        return {"role": "assistant", "content": words(rng, 6), "reasoning_content": words(rng, 4)}
+            text = f"{words(rng, 2)}<think>{words(rng, 2)}<think>{words(rng, 2)}</think>{words(rng, 2)}</think>{text}"
+        reasoning = {"reasoning_content": words(rng, 4)} if kind == 2 else {}
+        return {"role": "assistant", "content": perhaps_parts(rng, text)} | reasoning
 
     def describe(self):
-        sizes = [" ".join(str(n) for n in Image.open(p).size) + p.suffix if p.is_file() else f"clip of {len(list(p.iterdir()))}"
-                 for p in self.paths]
+        sizes = ["{}x{}{} ({})".format(*Image.open(p).size, p.suffix, who) if p.is_file() else f"clip of {len(list(p.iterdir()))}"
+                 for p, who in zip(self.paths, self.decoders)]
         return f"{len(self.messages)} messages, " + (", ".join(sizes) or "no pictures") + ("" if self.thinking else ", no thinking")
 
 
 class Library:
-    """The processor, and the model's position ids, of the tiny snapshot."""
+    """The processor, and the model's position ids, of a snapshot."""
 
-    def __init__(self):
-        self.processor = AutoProcessor.from_pretrained(SNAPSHOT)
+    def __init__(self, snapshot):
+        self.snapshot = snapshot
+        self.processor = AutoProcessor.from_pretrained(snapshot)
         with torch.device("meta"):
-            self.model = AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(SNAPSHOT))
+            self.model = AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(snapshot))
 
     def inputs(self, case):
-        messages = [{**m, "content": [{k: v for k, v in part.items() if k != "path"} for part in m["content"]]
-                     if isinstance(m["content"], list) else m["content"]} for m in case.messages]
+        messages = [{**m, "content": for_template(m["content"])} for m in case.messages]
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False,
                                                   enable_thinking=case.thinking)
-        images = [torch.from_numpy(decoded(p).copy()).permute(2, 0, 1) for k, p in zip(case.media, case.paths) if k == "image"]
+        images = [self.picture(p, who) for k, p, who in zip(case.media, case.paths, case.decoders) if k == "image"]
         clips = [self.clip(p) for k, p in zip(case.media, case.paths) if k == "video"]
         metadata = [VideoMetadata(total_num_frames=len(c), fps=case.fps, duration=len(c) / case.fps,
                                   frames_indices=list(range(len(c)))) for c in clips]
@@ -172,27 +168,34 @@ class Library:
                 "rope_delta": delta[0]} | grids | pixels
 
     @staticmethod
+    def picture(path, decoder):
+        if decoder == "library":
+            return load_image_as_tensor(str(path))
+        return torch.from_numpy(decoded(path).copy()).permute(2, 0, 1)
+
+    @staticmethod
     def clip(folder):
         return torch.from_numpy(np.stack([decoded(p) for p in sorted(folder.iterdir())])).permute(0, 3, 1, 2)
 
 
-def ours(glmv, case, folder):
+def ours(glmv, snapshot, case, folder):
     """(tensors, "") or (None, what glmv said)."""
     out = folder / "inputs.safetensors"
-    command = [glmv, "preprocess", "--model", str(SNAPSHOT), "--messages", str(folder / "messages.json"),
+    command = [glmv, "preprocess", "--model", str(snapshot), "--messages", str(folder / "messages.json"),
                "--fps", str(case.fps), "-o", str(out)] + ([] if case.thinking else ["--no-think"])
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     return (load_file(out), "") if done.returncode == 0 else (None, f"exit {done.returncode}: {done.stderr.strip()}")
 
 
 def compare(glmv, library, case, folder):
-    """What differs, in words, "" if nothing does; and whether both sides refused the prompt."""
-    mine, said = ours(glmv, case, folder)
+    """What differs, in words, "" if nothing does; and, if both sides refused the prompt, what they said."""
+    mine, said = ours(glmv, library.snapshot, case, folder)
     try:
         theirs = library.inputs(case)
     except (ValueError, TypeError, StopIteration) as error:  # what the library's checks and its position ids raise
-        return ("" if mine is None else f"glmv takes it, the library says: {error}"), mine is None
-    return said or difference(mine, theirs), False
+        reason = f"{type(error).__name__} {error}".strip()
+        return ("", f"{said} | {reason}") if mine is None else (f"glmv takes it, the library says: {reason}", "")
+    return said or difference(mine, theirs), ""
 
 
 def difference(mine, theirs):
@@ -217,7 +220,7 @@ def one(args, library, index):
         folder.mkdir(parents=True, exist_ok=True)
         case = Case(random.Random(f"{args.seed}/{index}"), folder)
         said, refused = compare(args.glmv, library, case, folder)
-        print(f"{'FAIL' if said else 'ok  '} {index}: {case.describe()}{'; refused by both' if refused else ''}", flush=True)
+        print(f"{'FAIL' if said else 'ok  '} {index}: {case.describe()}{f'; refused by both: {refused}' if refused else ''}", flush=True)
     if said:
         print(f"     {said}\n     reproduce: python {shlex.quote(sys.argv[0])} --glmv {shlex.quote(args.glmv)} --seed {args.seed} "
               f"--only {index} --keep DIR", flush=True)
@@ -233,7 +236,12 @@ def main():
     parser.add_argument("--keep", help="keep the files under this folder")
     args = parser.parse_args()
     settings.pin_torch()
-    library = Library()
+    with tempfile.TemporaryDirectory() as snapshot:
+        run(args, Library(wide_snapshot.write(SNAPSHOT, training_texts(), Path(snapshot))))
+
+
+def run(args, library):
+    """All cases and the summary; exits with 1 if one differs."""
     indices = range(args.n) if args.only is None else [args.only]
     failed = [index for index in indices if not one(args, library, index)]
     print(f"{len(indices) - len(failed)} of {len(indices)} prompts agree (seed {args.seed})"
