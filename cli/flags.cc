@@ -49,6 +49,10 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
 }
 
 Clip read_frames(const std::string& folder, double frames_per_second) {
+  constexpr double kSlowest = 1e-3, kFastest = 1e6;
+  if (!(frames_per_second >= kSlowest && frames_per_second <= kFastest)) {
+    usage_error("--fps is ", frames_per_second, ", between 0.001 and 1000000 is wanted");
+  }
   if (!fs::exists(folder)) input_error(folder, ": no such folder of frames");
   if (!fs::is_directory(folder))
     usage_error(folder, ": a clip is given as a folder of frames; video files are not read");

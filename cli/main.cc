@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -63,6 +64,9 @@ int main(int argc, char** argv) {
     return static_cast<int>(e.code());
   } catch (const std::bad_alloc&) {
     std::cerr << "glmv: out of memory\n";
+    return static_cast<int>(glmv::ExitCode::bad_input);
+  } catch (const std::filesystem::filesystem_error& e) {
+    std::cerr << "glmv: " << e.path1().string() << ": " << e.code().message() << '\n';
     return static_cast<int>(glmv::ExitCode::bad_input);
   } catch (const std::exception& e) {
     std::cerr << "glmv: internal error: " << e.what() << '\n';

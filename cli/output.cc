@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,20 +16,28 @@
 namespace glmv::cli {
 namespace {
 
+/// A device or pipe is written to; renaming a file over it would replace it.
+bool is_special(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+/// All of the text or an Error: a file of this name appears when it is complete.
 void write_file(const std::string& text, const std::string& path) {
-  const std::string part = concat(path, ".part-", ::getpid());
+  const bool special = is_special(path);
+  const std::string part = special ? path : concat(path, ".part-", ::getpid());
   std::FILE* file = std::fopen(part.c_str(), "wb");
   const auto give_up = [&](const char* what) {
     const int error = errno;
     if (file) std::fclose(file);
-    std::remove(part.c_str());
+    if (!special) std::remove(part.c_str());
     input_error(path, ": cannot ", what, ": ", std::strerror(error));
   };
   if (!file) give_up("write");
   if (std::fwrite(text.data(), 1, text.size(), file) != text.size() || std::fflush(file) != 0) give_up("write");
   if (::fsync(::fileno(file)) != 0 && errno != EINVAL) give_up("write");  // EINVAL: a pipe or device
   if (std::fclose(std::exchange(file, nullptr)) != 0) give_up("close");
-  if (std::rename(part.c_str(), path.c_str()) != 0) give_up("write");
+  if (!special && std::rename(part.c_str(), path.c_str()) != 0) give_up("write");
 }
 
 }  // namespace

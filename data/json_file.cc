@@ -39,7 +39,7 @@ json parse_json(const std::string& text, const std::string& path, int most_level
     return true;
   };
   // The parser takes a zero byte for the end of the text, so what follows it would be ignored.
-  if (text.find('\0') != std::string::npos) input_error(path, ": a zero byte in the text");
+  if (text.find('\0') != std::string::npos) input_error(path, ": not valid JSON: a zero byte in the text");
   try {
     return json::parse(text, guard);
   } catch (const json::exception& e) {

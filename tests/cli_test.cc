@@ -125,10 +125,23 @@ TEST_F(Cli, AConversationFromAFileIsTheSamePromptAsFlags) {
   EXPECT_EQ(Json::parse(flags.out)["image_grid_thw"], Json::parse(file.out)["image_grid_thw"]);
 }
 
+TEST_F(Cli, DevicesAreWrittenToAndNotReplaced) {
+  const std::string ask = "generate --prompt hi --max-new-tokens 2 -q ";
+  EXPECT_EQ(glmv(ask + "-o /dev/null").code, 0);
+  expect_error(ask + "-o /dev/full", 3, {"/dev/full", "No space"});
+  expect_error(ask + "--json -o /dev/full", 3, {"/dev/full"});
+  expect_error("preprocess --prompt hi -o /dev/full", 3, {"/dev/full"});
+  EXPECT_TRUE(fs::is_character_file("/dev/full"));
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
 TEST_F(Cli, ClipsOfOneFrameOrOfDifferentSizesAreBadInputs) {
   fs::create_directories(path("clip"));
   fs::copy_file(kPicture, path("clip/0.png"));
   expect_error("preprocess --prompt x --video clip", 3, {"clip 1", "frames 1"});
+  for (const char* fps : {"nan", "1e300", "1e-300"}) {
+    expect_error(concat("preprocess --prompt x --video clip --fps ", fps), 2, {"--fps"});
+  }
   fs::copy_file(kGolden + "images/very_flat.png", path("clip/1.png"));
   expect_error("preprocess --prompt x --video clip", 3, {"clip 1", "frame 2"});
 }
