@@ -276,7 +276,7 @@ TEST_F(CheckpointFolder, ARealSizedCheckpointOpensAtOnce) {
 
   EXPECT_EQ(checkpoint.names().size(), 18106u);
   EXPECT_EQ(checkpoint.files().size(), kShards);
-  const int64_t parameters = 107'710'933'120, wide = 45 * 128;  // the correction biases have four bytes each
+  const int64_t parameters = 107'710'933'120, wide = int64_t{45} * 128;  // the correction biases have four bytes each
   EXPECT_EQ(checkpoint.data_bytes(), 2 * parameters + 2 * wide);
   EXPECT_EQ((glmv::as<glmv::bf16, 5>(checkpoint.get("model.visual.patch_embed.proj.weight"))(1535, 2, 1, 13, 13).bits),
             0);

@@ -44,7 +44,7 @@ class Invariance : public testing::TestWithParam<std::tuple<const char*, DType>>
     return o;
   }();
 
-  Recording run(RecordOptions o) const { return record(model, cpu_backend(), script, o); }
+  Recording run(const RecordOptions& o) const { return record(model, cpu_backend(), script, o); }
 };
 
 TEST_P(Invariance, ChunkedPrefillIsWholePrefill) {
@@ -111,7 +111,7 @@ INSTANTIATE_TEST_SUITE_P(Models, Invariance,
 Script long_script(const Model& model, const std::string& golden) {
   Script s = script_from(model, golden + "/traces/one_image.safetensors");
   std::vector<int64_t> words;
-  for (int round = 0; round < 3; ++round) {
+  for (int64_t round = 0; round < 3; ++round) {
     for (int64_t id = 0; id < 80; ++id) words.push_back((id * 37 + round * 11) % 80);
   }
   s.prompt.ids.insert(s.prompt.ids.end(), words.begin(), words.end());

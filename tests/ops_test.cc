@@ -224,7 +224,7 @@ TEST(Oracle, MropeIsAComplexProduct) {
     const Oracle o(
         find_case(half ? "mrope/half_split_f32_T7_heads12_D128_J32" : "mrope/even_odd_f32_T7_heads12_D128_J32"));
     const auto x = o("x"), cosine = o("cos"), sine = o("sin"), out = o("out");
-    for (size_t row = 0; row < 7 * 12; ++row) {
+    for (size_t row = 0; row < size_t{7} * 12; ++row) {
       for (size_t j = 0; j < 32; ++j) {
         const size_t a = row * 128 + (half ? j : 2 * j), b = row * 128 + (half ? j + 32 : 2 * j + 1),
                      angle = row / 12 * 32 + j;
@@ -322,7 +322,7 @@ TEST(Oracle, PositionTableIsKeysCubicConvolution) {
   const Oracle o(find_case("pos_embed_taps/h4_w6_side5"));
   const auto iy = o("index_y"), wy = o("weight_y");
   for (size_t p = 0; p < 24; ++p) {
-    const double at = (static_cast<double>(p / 6) + 0.5) / 4 * 5 - 0.5;
+    const double at = (std::floor(static_cast<double>(p) / 6) + 0.5) / 4 * 5 - 0.5;
     double sum = 0;
     for (size_t i = 0; i < 4; ++i) {
       const double tap = std::floor(at) - 1 + static_cast<double>(i), d = std::abs(at - tap), a = -0.75;

@@ -117,7 +117,11 @@ TEST_F(SparseSnapshot, TheCommandLineSaysTheSame) {
   std::FILE* pipe = ::popen(command.c_str(), "r");
   ASSERT_NE(pipe, nullptr);
   std::string text;
-  for (char block[4096]; const size_t n = std::fread(block, 1, sizeof block, pipe);) text.append(block, n);
+  char block[4096];
+  for (size_t n = 1; n > 0;) {
+    n = std::fread(block, 1, sizeof block, pipe);
+    text.append(block, n);
+  }
   ASSERT_EQ(::pclose(pipe), 0);
   const Json info = Json::parse(text);
   EXPECT_EQ(info["parameters"], 107'710'933'120);

@@ -113,7 +113,7 @@ TEST(Prompt, TimesOfFramesAreWrittenAsTheProcessorDoes) {
   EXPECT_EQ(processor.timestamps, TimestampStyle::whole_seconds);
   Clip clip;
   clip.seconds = {0, 0.5, 1.75, 2.25, 12.25, 12.75};
-  clip.frames.assign(clip.seconds.size(), Image{56, 56, std::vector<uint8_t>(56 * 56 * 3, 99)});
+  clip.frames.assign(clip.seconds.size(), Image{56, 56, std::vector<uint8_t>(size_t{56} * 56 * 3, 99)});
   const Message user{"user", {{ContentPart::Kind::video, ""}, {ContentPart::Kind::text, "?"}}, {}};
   const auto text = [&] { return processor.tokenizer.decode(make_prompt(processor, {user}, {}, {}, {clip}).ids); };
   const std::string end = "<|end_of_image|>";
