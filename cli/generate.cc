@@ -43,13 +43,13 @@ struct Stream {
   void finish() { std::cout << decoder.finish() << std::endl; }
 };
 
-Json boxes_json(const std::string& answer, const Prompt& prompt, const std::vector<Image>& pictures) {
+Json boxes_json(const std::string& answer, const Prompt& prompt) {
   Json out = Json::array();
   for (const auto& box : parse_boxes(answer)) {
     Json one = {{"thousandths", box}};
     // Boxes are relative to a picture; with several pictures nothing says to which one.
-    if (pictures.size() == 1 && prompt.video_grids.empty())
-      one["pixels"] = box_to_pixels(box, pictures[0].width, pictures[0].height);
+    if (prompt.picture_sizes.size() == 1 && prompt.video_grids.empty())
+      one["pixels"] = box_to_pixels(box, prompt.picture_sizes[0].width, prompt.picture_sizes[0].height);
     out.push_back(std::move(one));
   }
   return out;
@@ -67,15 +67,11 @@ Json as_json(const Flags& f, const Prompt& prompt, const Generation& g, const Ti
   if (tokenizer) {
     const std::string text = tokenizer->decode(g.text_ids());
     const Answer answer = parse_answer(text, f.prompt.no_think);
-    std::vector<Image> pictures;  // recorded inputs do not say from which files they were made
-    if (f.prompt.inputs.empty()) {
-      for (const std::string& path : f.prompt.conversation().images) pictures.push_back(read_image(path));
-    }
     out["text"] = text;
     out["thinking"] = answer.thinking;
     out["answer"] = answer.answer;
     out["boxed"] = answer.boxed;
-    out["boxes"] = boxes_json(answer.boxed.empty() ? answer.answer : answer.boxed.back(), prompt, pictures);
+    out["boxes"] = boxes_json(answer.boxed.empty() ? answer.answer : answer.boxed.back(), prompt);
   }
   out["timings"] = {{"vision_ns", t.vision_ns}, {"prefill_ns", t.prefill_ns}, {"decode_ns", t.decode_ns}};
   return out;

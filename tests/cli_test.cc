@@ -148,6 +148,21 @@ TEST_F(Cli, ClipsOfOneFrameOrOfDifferentSizesAreBadInputs) {
 
 TEST_F(Cli, AnAbsentBackendIsFive) { expect_error("generate --prompt x --backend cuda", 5, {"cuda", "cpu"}); }
 
+TEST_F(Cli, BoxesAreInPixelsOfThePictureAsItWas) {
+  const std::string picture = kTwin + "/heldout/objects-003-0.png";
+  const Image image = read_image(picture);
+  ASSERT_NE(image.width, image.height);
+  const Result r = glmv("generate --json --no-think --prompt 'Locate the black circle.' --image " + picture);
+  ASSERT_EQ(r.code, 0) << r.err;
+  const Json boxes = Json::parse(r.out)["boxes"];
+  ASSERT_EQ(boxes.size(), 1u);
+  for (size_t i = 0; i < 4; ++i) {
+    const double side = static_cast<double>(i % 2 == 0 ? image.width : image.height);
+    const double thousandths = boxes[0]["thousandths"][i];
+    EXPECT_DOUBLE_EQ(boxes[0]["pixels"][i].get<double>(), thousandths / 1000 * side);
+  }
+}
+
 TEST_F(Cli, UnderscoresAreHyphens) {
   const Result r =
       glmv("generate --image " + kPicture + " --prompt 'List the objects.' --no_think --max_new_tokens 2 --json");

@@ -64,8 +64,14 @@ void expect_right(const Operands& o, const Tensor& out, const std::string& what)
 TEST(Matmul, IsTheProductInEveryOrderTypeAndShape) {
   for (const DType activation : {DType::f64, DType::f32, DType::bf16}) {
     for (const Format format : {Format::plain, Format::fp8_per_row}) {
-      for (const auto& [rows, n, k] :
-           {std::tuple{1, 1, 1}, {1, 9, 33}, {1, 40, 523}, {2, 8, 16}, {7, 13, 515}, {16, 5, 1024}, {67, 34, 130}}) {
+      for (const auto& [rows, n, k] : {std::tuple{1, 1, 1},
+                                       {1, 9, 33},
+                                       {1, 40, 523},
+                                       {2, 8, 16},
+                                       {7, 13, 515},
+                                       {16, 5, 1024},
+                                       {67, 34, 130},
+                                       {7, 96, 300}}) {
         Operands o(activation, format, rows, n, k);
         for (const Reduction r : legal_reductions(1)) {
           Tensor out(activation, o.out.view);
@@ -100,7 +106,7 @@ TEST(Matmul, ARowHasTheSameBitsAloneAndAmongMany) {
 }
 
 TEST(Matmul, WeightsStoredAsF32) {
-  for (const int64_t rows : {1, 9}) {
+  for (const int64_t rows : {1, 9, 70}) {
     const Operands o(DType::f32, Format::plain, rows, 40, 523, DType::f32);
     matmul(o.x.view, o.w, o.bias.view, o.out.view);
     expect_right(o, o.out, concat("f32 weights, rows ", rows));

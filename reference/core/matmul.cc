@@ -27,13 +27,10 @@ constexpr int64_t kPanelRows = 48;  // rows of x that stay in L2 while all tiles
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-template <class Acc>
-constexpr DType kDTypeOf = std::is_same_v<Acc, float> ? DType::f32 : DType::f64;
-
 /// True if a weight's rows can be read where they lie.
 template <class Acc>
 bool in_place(const Weight& w) {
-  return w.format == Format::plain && w.data.dtype == kDTypeOf<Acc>;
+  return w.format == Format::plain && w.data.dtype == DTypeOf<Acc>::value;
 }
 
 template <class Acc>
@@ -45,7 +42,7 @@ const Acc* element_of(const Weight& w, int64_t row, int64_t col) {
 template <class Acc>
 struct Rows {
   explicit Rows(const ConstTensorView& x) : count(x.dim[0]) {
-    if (x.dtype == kDTypeOf<Acc>) {
+    if (x.dtype == DTypeOf<Acc>::value) {
       data = static_cast<const Acc*>(x.data);
       stride = x.stride[0];
       return;
@@ -74,6 +71,16 @@ void finish(Acc* totals, int64_t n, const Acc* bias, DType t, void* to) {
 
 void* element(const TensorView& v, int64_t row, int64_t col) {
   return static_cast<char*>(row_of(v, row)) + col * static_cast<int64_t>(size_of(v.dtype));
+}
+
+/// Columns [first, first + cols) of every row of out from their totals; nothing is left to do for totals that were
+/// summed up in out itself and have no bias.
+template <class Acc>
+void finish_rows(Acc* totals, int64_t ld, int64_t first, int64_t cols, const Acc* bias, const TensorView& out) {
+  if (totals == element(out, 0, first) && bias == nullptr) return;
+  for (int64_t t = 0; t < out.dim[0]; ++t) {
+    finish(totals + t * ld, cols, bias == nullptr ? nullptr : bias + first, out.dtype, element(out, t, first));
+  }
 }
 
 /// Weight rows [first, first + cols), cols <= kTile, of one block of k: widened and transposed to [k, kTile].
@@ -117,10 +124,7 @@ void strip_to(const Rows<Acc>& x, const Weight& w, const Acc* bias, int64_t firs
   if (!direct && buffer.size() < size) buffer.resize(size);
   Acc* sums = direct ? static_cast<Acc*>(element(out, 0, first)) : buffer.data();
   strip(x, w, first, cols, sums, ld);
-  if (direct && bias == nullptr) return;
-  for (int64_t t = 0; t < x.count; ++t) {
-    finish(sums + t * ld, cols, bias == nullptr ? nullptr : bias + first, out.dtype, element(out, t, first));
-  }
+  finish_rows(sums, ld, first, cols, bias, out);
 }
 
 template <class Acc>
@@ -245,10 +249,7 @@ void blas(const ConstTensorView& x, const Weight& w, const float* bias, const Te
     if (!direct) buffer.resize(static_cast<size_t>(rows * cols));
     float* sums = direct ? static_cast<float*>(element(out, 0, first)) : buffer.data();
     sgemm(a, FloatRows(w, first, cols, wide), cols, k, sums, ldc);
-    if (direct && bias == nullptr) return;
-    for (int64_t t = 0; t < rows; ++t) {
-      finish(sums + t * ldc, cols, bias == nullptr ? nullptr : bias + first, out.dtype, element(out, t, first));
-    }
+    finish_rows(sums, ldc, first, cols, bias, out);
   });
 }
 #endif

@@ -75,7 +75,6 @@ Tensor stacked(const std::vector<Patches>& items) {
   return all;
 }
 
-/// The same as preprocess_image; an error says which picture of the prompt it is about.
 /// Runs f; an Error from it says which medium of the prompt it is about.
 template <class F>
 Patches about(const char* what, size_t number, F f) {
@@ -132,6 +131,7 @@ Prompt make_prompt(const Processor& p, const std::vector<Message>& messages, con
   std::vector<Patches> pictures, films;
   std::vector<std::string> image_tokens, video_tokens;
   for (const Image& image : images) {
+    prompt.picture_sizes.push_back({image.height, image.width});
     pictures.push_back(about("picture", pictures.size() + 1, [&] { return preprocess_image(image, p.image); }));
     const Grid& g = pictures.back().grid;
     image_tokens.push_back(repeated(kImage, g[0] * g[1] * g[2] / (p.image.merge_size * p.image.merge_size)));

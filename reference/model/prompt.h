@@ -20,7 +20,8 @@ struct Prompt {
   Positions positions;
   Tensor pixel_values;  ///< f32 [P, C*T*P*P] of the pictures, or empty
   std::vector<Grid> image_grids;
-  Tensor pixel_values_videos;  ///< the same of the clips
+  std::vector<Size> picture_sizes;  ///< of the pictures before resizing; recorded inputs do not tell them
+  Tensor pixel_values_videos;       ///< the same of the clips
   std::vector<Grid> video_grids;
 };
 

@@ -8,12 +8,9 @@ and clips, prefilled in one or more pieces. The library's trace goes to a file; 
 --against FILE` must exit with 0. Needs the packages of requirements.txt.
 """
 
-import argparse
 import json
 import random
-import shlex
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -21,7 +18,7 @@ from oracle import settings
 
 settings.pin_cpu()
 
-from oracle import configs, floors, prompts, random_cases, runs, tensorfile, weights  # noqa: E402
+from oracle import configs, floors, fuzzing, prompts, random_cases, runs, tensorfile, weights  # noqa: E402
 
 TIMEOUT_SECONDS = 300
 
@@ -81,26 +78,16 @@ def one(args, index):
         code, output = crosscheck(args.glmv, folder, args.dtype)
     print(f"{'ok  ' if code == 0 else 'FAIL'} {index}: {line}", flush=True)
     if code != 0:
-        print(f"     exit {code}\n{output.rstrip()}\n     reproduce: python {shlex.quote(sys.argv[0])} --glmv "
-              f"{shlex.quote(args.glmv)} --dtype {args.dtype} --seed {args.seed} --only {index} --keep DIR", flush=True)
+        fuzzing.say_failure(args, index, f"exit {code}\n{output.rstrip()}", ("--dtype", args.dtype))
     return code == 0
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--glmv", required=True, help="the glmv program")
-    parser.add_argument("--n", type=int, default=50, help="number of cases")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", type=int, help="run this case alone")
+    parser = fuzzing.parser(__doc__, 50)
     parser.add_argument("--dtype", choices=("f32", "bf16"), default="f32")
-    parser.add_argument("--keep", help="keep the files under this folder")
     args = parser.parse_args()
     settings.pin_torch()
-    indices = range(args.n) if args.only is None else [args.only]
-    failed = [index for index in indices if not one(args, index)]
-    print(f"{len(indices) - len(failed)} of {len(indices)} cases agree (seed {args.seed}, {args.dtype})"
-          + (f"; not: {' '.join(map(str, failed))}" if failed else ""))
-    sys.exit(1 if failed else 0)
+    fuzzing.run(args, lambda index: one(args, index), "cases", f", {args.dtype}")
 
 
 if __name__ == "__main__":

@@ -12,12 +12,9 @@ one with a larger tokenizer, learned anew from the strings used here.
 Needs the packages of requirements.txt.
 """
 
-import argparse
 import json
 import random
-import shlex
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -27,7 +24,7 @@ settings.pin_cpu()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from oracle import random_pictures, wide_snapshot  # noqa: E402
+from oracle import fuzzing, random_pictures, wide_snapshot  # noqa: E402
 from PIL import Image, ImageOps  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor  # noqa: E402
@@ -222,31 +219,16 @@ def one(args, library, index):
         said, refused = compare(args.glmv, library, case, folder)
         print(f"{'FAIL' if said else 'ok  '} {index}: {case.describe()}{f'; refused by both: {refused}' if refused else ''}", flush=True)
     if said:
-        print(f"     {said}\n     reproduce: python {shlex.quote(sys.argv[0])} --glmv {shlex.quote(args.glmv)} --seed {args.seed} "
-              f"--only {index} --keep DIR", flush=True)
+        fuzzing.say_failure(args, index, said)
     return not said
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--glmv", required=True, help="the glmv program")
-    parser.add_argument("--n", type=int, default=200, help="number of cases")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", type=int, help="run this case alone")
-    parser.add_argument("--keep", help="keep the files under this folder")
-    args = parser.parse_args()
+    args = fuzzing.parser(__doc__, 200).parse_args()
     settings.pin_torch()
     with tempfile.TemporaryDirectory() as snapshot:
-        run(args, Library(wide_snapshot.write(SNAPSHOT, training_texts(), Path(snapshot))))
-
-
-def run(args, library):
-    """All cases and the summary; exits with 1 if one differs."""
-    indices = range(args.n) if args.only is None else [args.only]
-    failed = [index for index in indices if not one(args, library, index)]
-    print(f"{len(indices) - len(failed)} of {len(indices)} prompts agree (seed {args.seed})"
-          + (f"; not: {' '.join(map(str, failed))}" if failed else ""))
-    sys.exit(1 if failed else 0)
+        library = Library(wide_snapshot.write(SNAPSHOT, training_texts(), Path(snapshot)))
+        fuzzing.run(args, lambda index: one(args, library, index), "prompts")
 
 
 if __name__ == "__main__":
