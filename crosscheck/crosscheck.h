@@ -1,8 +1,8 @@
 // The cross-check: another program's points against the f64 gold run of the same inputs, stage by stage.
 //
-// What counts as noise is measured on the spot: the reference is run in the trace's type with two orders of summation,
-// and in bf16 a trace may bring floors of its own. Their routing is replayed, so that a legal flip does not hide what
-// comes after it.
+// What counts as noise is measured on the spot: the reference is run in the trace's type with several orders of
+// summation (core/reduction.h), and in bf16 a trace may bring floors of its own. Their routing is replayed, so that a
+// legal flip does not hide what comes after it.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// Traces: a safetensors file of one sequence, every point by its name (DESIGN section 6).
+// Traces: a safetensors file of one sequence, every point by its name (tests/golden/README.md, "Conventions").
 #pragma once
 
 #include <map>

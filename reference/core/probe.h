@@ -12,7 +12,8 @@ namespace glmv {
 class Arena;
 struct Comm;  // ranks of a parallel run; declared for the layers' signature, one rank = null
 
-/// Receives every traced point. Names are those of DESIGN section 6 ("model.visual.blocks.0.attn.q", ...).
+/// Receives every traced point. Names and shapes are those of tests/golden/README.md ("model.visual.blocks.0.attn.q",
+/// ...).
 struct Probe {
   /// Is this point wanted? Fused paths that would skip a wanted inner point are not taken.
   std::function<bool(std::string_view name)> wants;
