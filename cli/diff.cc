@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
-#include <regex>
 
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
+#include "crosscheck/names.h"
+#include "crosscheck/stages.h"
 #include "data/safetensors.h"
 #include "reference/core/compare.h"
 
@@ -19,7 +21,8 @@ struct Flags {
   std::string a, b, output, only;
   std::vector<std::string> maps;
   double rtol = -1, atol = 0;
-  bool json = false, exit_zero = false;
+  bool json = false, exit_zero = false, only_different = false;
+  bool exact() const { return rtol < 0 && atol <= 0; }
 };
 
 constexpr const char* kExamples = R"(Examples:
@@ -34,7 +37,9 @@ struct Row {
   std::string name;
   ConstTensorView a, b;
   Comparison distance;
-  int64_t beyond = 0;   ///< elements outside --rtol, --atol (different elements, if neither is given)
+  int64_t beyond = 0;  ///< elements outside --rtol, --atol (different elements, if neither is given)
+  int64_t worst = -1;  ///< flat index of the one furthest outside (of integers the first that differs)
+  double a_worst = 0, b_worst = 0;
   std::string problem;  ///< extents differ
   bool same() const { return beyond == 0 && problem.empty(); }
 };
@@ -45,22 +50,37 @@ DType coarser(DType a, DType b) {
   return ulp_at(a, 1.0) > ulp_at(b, 1.0) ? a : b;
 }
 
-int64_t beyond_tolerance(const ConstTensorView& a, const ConstTensorView& b, const Flags& f) {
-  if (f.rtol < 0 && f.atol <= 0) return compare_exact(a, b).different;
-  Tensor x(DType::f64, a), y(DType::f64, b);
-  convert(a, x.view);
-  convert(b, y.view);
-  int64_t n = 0;
-  for (int64_t i = 0; i < a.size(); ++i) {
-    const double p = x.data<double>()[i], q = y.data<double>()[i];
-    const bool equal = p == q || (std::isnan(p) && std::isnan(q));
-    n += !equal && !(std::abs(p - q) <= f.atol + std::max(f.rtol, 0.0) * std::abs(p));
+/// How far q is from p, in units of what is allowed; without a tolerance the plain distance. An infinity is near
+/// nothing but itself, a NaN only near a NaN.
+double excess(double p, double q, const Flags& f) {
+  if (p == q || (std::isnan(p) && std::isnan(q))) return 0;
+  const double error = std::abs(p - q);
+  if (!std::isfinite(error)) return std::numeric_limits<double>::infinity();
+  const double allowed = f.exact() ? 0 : f.atol + std::max(f.rtol, 0.0) * std::abs(p);
+  return allowed == 0 ? std::max(error, std::numeric_limits<double>::min()) : error / allowed;
+}
+
+/// Integers are compared exactly: a tolerance is for rounding, and ids are not rounded.
+void judge_integers(Row& row) {
+  const ExactComparison c = compare_exact(row.a, row.b);
+  row.beyond = c.different, row.worst = c.first, row.a_worst = c.expected, row.b_worst = c.got;
+}
+
+void judge_floats(Row& row, const Flags& f) {
+  Tensor x(DType::f64, row.a), y(DType::f64, row.b);
+  convert(row.a, x.view);
+  convert(row.b, y.view);
+  double most = 0;
+  for (int64_t i = 0; i < row.a.size(); ++i) {
+    const double p = x.data<double>()[i], q = y.data<double>()[i], e = excess(p, q, f);
+    row.beyond += e > (f.exact() ? 0 : 1);
+    if (e > most) most = e, row.worst = i, row.a_worst = p, row.b_worst = q;
   }
-  return n;
 }
 
 Row compare_tensors(const std::string& name, const ConstTensorView& a, const ConstTensorView& b, const Flags& f) {
-  Row row{name, a, b, {}, 0, ""};
+  Row row;
+  row.name = name, row.a = a, row.b = b;
   bool equal_extents = a.rank == b.rank;
   for (int i = 0; equal_extents && i < a.rank; ++i) equal_extents = a.dim[i] == b.dim[i];
   if (!equal_extents) {
@@ -68,22 +88,12 @@ Row compare_tensors(const std::string& name, const ConstTensorView& a, const Con
     return row;
   }
   row.distance = distance(a, b, coarser(a.dtype, b.dtype));
-  row.beyond = beyond_tolerance(a, b, f);
-  return row;
-}
-
-/// "PATTERN=REPLACEMENT" applied to a name.
-std::string mapped(std::string name, const std::vector<std::string>& maps) {
-  for (const std::string& map : maps) {
-    const size_t at = map.find('=');
-    if (at == std::string::npos) usage_error("--map ", map, ": expected PATTERN=REPLACEMENT");
-    try {
-      name = std::regex_replace(name, std::regex(map.substr(0, at)), map.substr(at + 1));
-    } catch (const std::regex_error& e) {
-      usage_error("--map ", map, ": not a regular expression: ", e.what());
-    }
+  if (is_float(a.dtype) && is_float(b.dtype)) {
+    judge_floats(row, f);
+  } else {
+    judge_integers(row);
   }
-  return name;
+  return row;
 }
 
 struct Result {
@@ -91,22 +101,25 @@ struct Result {
   std::vector<std::string> only_a, only_b;
 };
 
+/// A file's tensors in the order of the forward pass; names we do not know come last.
+using Tensors = std::map<std::string, ConstTensorView, ForwardOrder>;
+
+Tensors tensors_of(const SafetensorsFile& file, const NameRules& rules, bool map_names) {
+  Tensors out;
+  for (const auto& [name, view] : file.tensors()) {
+    const std::string ours = map_names ? rules.mapped(name) : name;
+    if (rules.wanted(ours) && !out.emplace(ours, view).second)
+      usage_error("--map gives two tensors of ", file.path(), " one name: ", ours);
+  }
+  return out;
+}
+
 Result compare_files(const Flags& f) {
-  const SafetensorsFile a = SafetensorsFile::open(f.a), b = SafetensorsFile::open(f.b);
-  std::map<std::string, ConstTensorView> in_b;
-  for (const auto& [name, view] : b.tensors()) {
-    if (!in_b.emplace(mapped(name, f.maps), view).second)
-      usage_error("--map gives two tensors of ", f.b, " one name: ", mapped(name, f.maps));
-  }
-  std::regex wanted;
-  try {
-    wanted = std::regex(f.only.empty() ? ".*" : f.only);
-  } catch (const std::regex_error& e) {
-    usage_error("--only ", f.only, ": not a regular expression: ", e.what());
-  }
+  const NameRules rules(f.maps, f.only);
+  const SafetensorsFile file_a = SafetensorsFile::open(f.a), file_b = SafetensorsFile::open(f.b);
+  const Tensors in_a = tensors_of(file_a, rules, false), in_b = tensors_of(file_b, rules, true);
   Result r;
-  for (const auto& [name, view] : a.tensors()) {
-    if (!f.only.empty() && !std::regex_search(name, wanted)) continue;
+  for (const auto& [name, view] : in_a) {
     const auto other = in_b.find(name);
     if (other == in_b.end()) {
       r.only_a.push_back(name);
@@ -115,15 +128,16 @@ Result compare_files(const Flags& f) {
     }
   }
   for (const auto& [name, view] : in_b) {
-    if (!a.has(name) && (f.only.empty() || std::regex_search(name, wanted))) r.only_b.push_back(name);
+    if (in_a.count(name) == 0) r.only_b.push_back(name);
   }
   return r;
 }
 
-std::string as_text(const Result& r) {
+std::string as_text(const Result& r, bool only_different) {
   std::string out = fmt::format("{:<54} {:<20} {:>10} {:>10} {:>10} {:>10}  {}\n", "tensor", "shape", "peak ulp",
                                 "p99 ulp", "rel L2", "cosine", "verdict");
   for (const Row& row : r.rows) {
+    if (only_different && row.same()) continue;
     if (!row.problem.empty()) {
       out += fmt::format("{:<54} {}  DIFFERS\n", row.name, row.problem);
       continue;
@@ -131,7 +145,7 @@ std::string as_text(const Result& r) {
     const Comparison& d = row.distance;
     const std::string where = row.same() ? ""
                                          : fmt::format(", {} elements, worst {}: {} against {}", row.beyond,
-                                                       index_text(row.a, d.worst), d.gold, d.got);
+                                                       index_text(row.a, row.worst), row.a_worst, row.b_worst);
     out += fmt::format("{:<54} {:<20} {:>10.3g} {:>10.3g} {:>10.2e} {:>10.7f}  {}{}\n", row.name, concat(row.a),
                        d.peak_ulp, d.p99_ulp, d.relative_l2, d.cosine,
                        row.same() ? (d.peak_ulp == 0 ? "same" : "within") : "DIFFERS", where);
@@ -155,7 +169,7 @@ Json as_json(const Result& r, const Flags& f) {
                 {"p99_ulp", d.p99_ulp},
                 {"relative_l2", d.relative_l2},
                 {"cosine", d.cosine},
-                {"worst_index", d.worst},
+                {"worst_index", row.worst},
                 {"elements_beyond", row.beyond}});
     }
     out["tensors"].push_back(std::move(j));
@@ -172,10 +186,21 @@ int run(const Flags& f) {
   if (f.json) {
     write_json(as_json(r, f), f.output);
   } else {
-    write_result(as_text(r), f.output);
+    write_result(as_text(r, f.only_different), f.output);
   }
   const bool same = std::all_of(r.rows.begin(), r.rows.end(), [](const Row& row) { return row.same(); });
   return same || f.exit_zero ? 0 : static_cast<int>(ExitCode::differs);
+}
+
+/// A finite number of 0 or more.
+CLI::Validator tolerance() {
+  return CLI::Validator(
+      [](std::string& text) {
+        double value = 0;
+        const bool number = CLI::detail::lexical_cast(text, value);
+        return number && std::isfinite(value) && value >= 0 ? "" : text + " is not a number of 0 or more";
+      },
+      "NUMBER >= 0");
 }
 
 }  // namespace
@@ -187,8 +212,10 @@ void add_diff(CLI::App& app, int& exit_code) {
   verb->add_option("b", flags->b, "another one")->required();
   verb->add_option("--map", flags->maps, "PATTERN=REPLACEMENT: rewrites names of the second file; may be repeated");
   verb->add_option("--only", flags->only, "only tensors whose name matches this regular expression");
-  verb->add_option("--rtol", flags->rtol, "allowed |a - b| as a part of |a|")->check(CLI::NonNegativeNumber);
-  verb->add_option("--atol", flags->atol, "allowed |a - b|, added to it")->check(CLI::NonNegativeNumber);
+  verb->add_option("--rtol", flags->rtol, "allowed |a - b| as a part of |a|; integers must be equal anyhow")
+      ->check(tolerance());
+  verb->add_option("--atol", flags->atol, "allowed |a - b|, added to it")->check(tolerance());
+  verb->add_flag("--only-different", flags->only_different, "print only tensors that differ");
   verb->add_flag("--json", flags->json, "print JSON (glmv.diff/1)");
   verb->add_flag("--exit-zero", flags->exit_zero, "exit code 0 even if something differs");
   verb->add_option("-o,--output", flags->output, "write the result to a file");

@@ -194,7 +194,7 @@ std::string crosscheck_text(const Model& model, bool& ok, Progress& progress) {
   for (const std::string& path : traces) {
     const Theirs theirs = theirs_from(SafetensorsFile::open(path));
     CrosscheckOptions options;
-    options.dtype = dtype_of_trace(theirs.metadata);
+    options.dtype = dtype_of_trace(theirs);
     options.progress = [&](const std::string& what) { progress.say(what); };
     const CrosscheckReport report = crosscheck(model, theirs, options);
     ok = ok && report.within();

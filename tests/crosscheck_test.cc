@@ -25,7 +25,7 @@ const Model& model_of(const std::string& name) {
 CrosscheckReport check_trace(const std::string& model, const std::string& trace, const std::string& mistake = "") {
   const Theirs theirs = theirs_from(SafetensorsFile::open(kGolden + model + "/traces/" + trace + ".safetensors"));
   CrosscheckOptions options;
-  options.dtype = dtype_of_trace(theirs.metadata);
+  options.dtype = dtype_of_trace(theirs);
   options.explain = false;
   options.mistake = mistake.empty() ? nullptr : &find_mistake(mistake);
   return crosscheck(model_of(model), theirs, options);
@@ -59,7 +59,7 @@ TEST(Crosscheck, TheTrainedTwinIsWithinNoise) {
   for (const char* trace : {"one_image", "one_image.bf16"}) {
     const Theirs theirs = theirs_from(SafetensorsFile::open(twin + "/traces/" + trace + ".safetensors"));
     CrosscheckOptions options;
-    options.dtype = dtype_of_trace(theirs.metadata);
+    options.dtype = dtype_of_trace(theirs);
     const CrosscheckReport r = crosscheck(model, theirs, options);
     EXPECT_TRUE(r.within()) << text_report(r, false);
     EXPECT_TRUE(r.warnings.empty()) << r.warnings[0];

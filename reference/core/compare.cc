@@ -52,33 +52,6 @@ double percentile99(std::vector<double>& values) {
   return values[static_cast<size_t>(at)];
 }
 
-/// `noise_of_row` holds factor * noise already; `ulps` is how many ulps of rounding are granted on top.
-Comparison measure(const Tensor& gold, const Tensor& got, DType unit, const std::vector<double>& noise_of_row,
-                   double ulps) {
-  Comparison c;
-  c.elements = gold.view.size();
-  if (c.elements == 0) return c;
-  const int64_t width = c.elements / rows_of(gold.view);
-  std::vector<double> distances(static_cast<size_t>(c.elements));
-  Sums sums;
-  for (int64_t i = 0; i < c.elements; ++i) {
-    const double want = gold.data<double>()[i], have = got.data<double>()[i];
-    const double error = error_of(want, have), ulp = ulp_at(unit, want);
-    const double allowed = ulps * ulp + noise_of_row[static_cast<size_t>(i / width)];
-    const double excess = error == 0 ? 0 : error / allowed;
-    c.peak_ulp = std::max(c.peak_ulp, distances[static_cast<size_t>(i)] = error / ulp);
-    c.bad += !(error <= allowed);
-    if (c.worst < 0 || excess > c.excess) {
-      c.excess = excess, c.worst = i, c.gold = want, c.got = have, c.allowed = allowed, c.allowed_ulp = allowed / ulp;
-    }
-    sums.add(want, have);
-  }
-  c.p99_ulp = percentile99(distances);
-  c.relative_l2 = sums.relative_l2();
-  c.cosine = sums.cosine();
-  return c;
-}
-
 /// Root mean square of each row.
 std::vector<double> row_sizes(const Tensor& t) {
   const int64_t rows = rows_of(t.view), width = rows == 0 ? 0 : t.view.size() / rows;
@@ -89,6 +62,40 @@ std::vector<double> row_sizes(const Tensor& t) {
     sizes.push_back(width == 0 ? 0 : std::sqrt(squares / static_cast<double>(width)));
   }
   return sizes;
+}
+
+/// `noise_of_row` holds factor * noise already; `ulps` is how many ulps of rounding are granted on top.
+Comparison measure(const Tensor& gold, const Tensor& got, DType unit, const std::vector<double>& noise_of_row,
+                   double ulps) {
+  Comparison c;
+  c.elements = gold.view.size();
+  if (c.elements == 0) return c;
+  const std::vector<double> sizes = row_sizes(gold);
+  const int64_t width = c.elements / static_cast<int64_t>(sizes.size());
+  std::vector<double> distances(static_cast<size_t>(c.elements));
+  Sums sums;
+  double worst_rank = 0;
+  for (int64_t i = 0; i < c.elements; ++i) {
+    const double want = gold.data<double>()[i], have = got.data<double>()[i];
+    const double error = error_of(want, have), ulp = ulp_at(unit, want);
+    const auto row = static_cast<size_t>(i / width);
+    const double allowed = ulps * ulp + noise_of_row[row];
+    const double excess = error == 0 ? 0 : error / allowed;
+    c.peak_ulp = std::max(c.peak_ulp, distances[static_cast<size_t>(i)] = error / ulp);
+    const double size = std::isfinite(sizes[row]) ? std::max(std::abs(want), sizes[row]) : want;
+    c.peak_row_ulp = std::max(c.peak_row_ulp, error / ulp_at(unit, size));
+    c.bad += !(error <= allowed);
+    const double rank = ulps == 0 ? error / ulp : excess;  // nothing is allowed: the furthest
+    if (c.worst < 0 || rank > worst_rank) {
+      worst_rank = rank;
+      c.excess = excess, c.worst = i, c.gold = want, c.got = have, c.allowed = allowed, c.allowed_ulp = allowed / ulp;
+    }
+    sums.add(want, have);
+  }
+  c.p99_ulp = percentile99(distances);
+  c.relative_l2 = sums.relative_l2();
+  c.cosine = sums.cosine();
+  return c;
 }
 
 /// The relative error that no more than a twentieth of the rows exceed.
@@ -124,6 +131,21 @@ std::vector<double> measured_noise(const Tensor& want, const Noise& noise) {
   return out;
 }
 
+template <class T>
+ExactComparison compare_as(const ConstTensorView& expected, const ConstTensorView& got) {
+  Tensor want(DTypeOf<T>::value, expected), have(DTypeOf<T>::value, got);
+  convert(expected, want.view);
+  convert(got, have.view);
+  ExactComparison c;
+  c.elements = expected.size();
+  for (int64_t i = 0; i < c.elements; ++i) {
+    const T a = want.data<T>()[i], b = have.data<T>()[i];
+    if (a == b || (a != a && b != b)) continue;  // NaN is what differs from itself
+    if (c.different++ == 0) c.first = i, c.expected = static_cast<double>(a), c.got = static_cast<double>(b);
+  }
+  return c;
+}
+
 }  // namespace
 
 double usual_noise(const ConstTensorView& gold, const Noise& noise) {
@@ -156,15 +178,8 @@ Comparison distance(const ConstTensorView& a, const ConstTensorView& b, DType un
 
 ExactComparison compare_exact(const ConstTensorView& expected, const ConstTensorView& got) {
   GLMV_CHECK(equal_extents(expected, got), "expected ", expected, ", got ", got);
-  const Tensor want = as_f64(expected), have = as_f64(got);
-  ExactComparison c;
-  c.elements = expected.size();
-  for (int64_t i = 0; i < c.elements; ++i) {
-    const double a = want.data<double>()[i], b = have.data<double>()[i];
-    if (a == b || (std::isnan(a) && std::isnan(b))) continue;
-    if (c.different++ == 0) c.first = i, c.expected = a, c.got = b;
-  }
-  return c;
+  return is_float(expected.dtype) || is_float(got.dtype) ? compare_as<double>(expected, got)
+                                                         : compare_as<int64_t>(expected, got);
 }
 
 std::string index_text(const ConstTensorView& v, int64_t flat) {

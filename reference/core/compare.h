@@ -24,6 +24,7 @@ struct Comparison {
   int64_t elements = 0;
   int64_t bad = 0;  ///< outside what is allowed; a NaN or infinity that gold lacks always is
   double peak_ulp = 0;
+  double peak_row_ulp = 0;  ///< the same in ulps at the row's root mean square where |gold| is less: finite near zero
   double p99_ulp = 0;
   double allowed_ulp = 0;  ///< at the worst element
   double relative_l2 = 0;  ///< |got - gold| / |gold|
@@ -56,10 +57,11 @@ Comparison compare(const ConstTensorView& gold, const ConstTensorView& got, cons
 /// Only the distances: b against a in ulps of `unit`, allowed is zero, so any difference is bad.
 Comparison distance(const ConstTensorView& a, const ConstTensorView& b, DType unit);
 
-/// Number of elements that differ (integers and floats by value, NaN equals NaN), and the first of them.
+/// Number of elements that differ (integers and floats by value, NaN equals NaN), and the first of them. Two tensors of
+/// integers are compared as such: a double does not hold all of them.
 struct ExactComparison {
   int64_t elements = 0, different = 0, first = -1;
-  double expected = 0, got = 0;  ///< there
+  double expected = 0, got = 0;  ///< there, as near as a double comes
 };
 ExactComparison compare_exact(const ConstTensorView& expected, const ConstTensorView& got);
 

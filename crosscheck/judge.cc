@@ -1,0 +1,276 @@
+// Start at Judge::point().
+#include "crosscheck/judge.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "crosscheck/stages.h"
+
+namespace glmv {
+namespace {
+
+constexpr std::string_view kTopkIds = ".mlp.gate.topk_ids", kGateLogits = ".mlp.gate.logits";
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+bool equal_extents(const ConstTensorView& a, const ConstTensorView& b) {
+  return a.rank == b.rank && std::equal(a.dim, a.dim + a.rank, b.dim);
+}
+
+void departs(PointResult& r, std::string detail) {
+  r.within = false;
+  r.detail = std::move(detail);
+}
+
+ConstTensorView last_row(const ConstTensorView& v) { return slice(v, 0, v.dim[0] - 1, v.dim[0]); }
+
+/// Many engines compute the last token's logits only.
+bool is_last_row_of(std::string_view point, const ConstTensorView& theirs, const ConstTensorView& gold) {
+  const bool at_the_end = point == "logits" || point == "model.language_model.norm";
+  return at_the_end && theirs.rank == 2 && theirs.dim[0] == 1 && gold.dim[0] > 1 && theirs.dim[1] == gold.dim[1];
+}
+
+/// [T, heads * d] or [1, T, heads * d] where ours is [T, heads, d].
+bool has_merged_heads(const ConstTensorView& theirs, const ConstTensorView& gold) {
+  if (gold.rank != 3 || theirs.rank < 2 || theirs.size() != gold.size()) return false;
+  const bool batched = theirs.rank == 3 && theirs.dim[0] == 1;
+  return (theirs.rank == 2 || batched) && theirs.dim[theirs.rank - 2] == gold.dim[0] &&
+         theirs.dim[theirs.rank - 1] == gold.dim[1] * gold.dim[2];
+}
+
+/// What may have led to another shape.
+std::string shape_hint(const ConstTensorView& theirs, const ConstTensorView& gold) {
+  const bool both_planes = theirs.rank == 2 && gold.rank == 2;
+  if (both_planes && theirs.dim[0] == gold.dim[1] && theirs.dim[1] == gold.dim[0])
+    return "; transposed? A point is [tokens, width]";
+  if (theirs.rank == 3 && gold.rank == 3 && theirs.dim[0] == gold.dim[1] && theirs.dim[1] == gold.dim[0])
+    return "; heads before tokens? This point is [tokens, heads, head dim]";
+  if (theirs.rank == gold.rank && std::equal(theirs.dim + 1, theirs.dim + theirs.rank, gold.dim + 1))
+    return concat("; ", theirs.dim[0], " rows instead of ", gold.dim[0], ": a trace is one sequence without padding");
+  return "";
+}
+
+Tensor copy_of(const ConstTensorView& v, DType dtype) {
+  Tensor t(dtype, v);
+  convert(v, t.view);
+  return t;
+}
+
+/// sigmoid(logit) per expert of one token.
+std::vector<double> scores(const Tensor& logits, int64_t t) {
+  std::vector<double> s;
+  for (int64_t e = 0; e < logits.view.dim[1]; ++e) {
+    s.push_back(1 / (1 + std::exp(-logits.data<double>()[t * logits.view.dim[1] + e])));
+  }
+  return s;
+}
+
+DType coarser(DType a, DType b) { return ulp_at(a, 1.0) > ulp_at(b, 1.0) ? a : b; }
+
+/// Only the last row of everything; what is usual for a row is still told by all of them.
+Noise last_row_of(const ConstTensorView& gold, const Noise& n) {
+  Noise last = n;
+  last.usual = std::max(n.usual, usual_noise(gold, n));
+  for (Tensor& run : last.legal) run = copy_of(last_row(run.view), run.view.dtype);
+  if (last.row_floor) last.row_floor = last_row(last.row_floor);
+  return last;
+}
+
+/// A floor is a distance between two correct runs. One as large as the point itself would let anything pass.
+void check_floor(const std::string& label, const std::string& name, const ConstTensorView& floor,
+                 const ConstTensorView& gold) {
+  const int64_t rows = gold.rank == 0 ? 1 : gold.dim[0];
+  if (floor.dim[0] != rows) input_error(label, ": floor/", name, " is ", floor, ", the point has ", rows, " rows");
+  const Tensor distance = copy_of(floor, DType::f64), values = copy_of(gold, DType::f64);
+  double largest = 0;
+  for (int64_t i = 0; i < gold.size(); ++i) largest = std::max(largest, std::abs(values.data<double>()[i]));
+  for (int64_t r = 0; r < rows; ++r) {
+    if (distance.data<double>()[r] <= largest) continue;
+    input_error(label, ": floor/", name, '[', r, "] is ", distance.data<double>()[r],
+                ", more than any value of the point (", largest, "), so it is no measurement of noise");
+  }
+}
+
+/// The largest floor in units of what our own runs show for its row.
+double share_of_floor(const ConstTensorView& gold, Noise n) {
+  if (!n.row_floor) return 0;
+  const Tensor floor = copy_of(n.row_floor, DType::f64);
+  n.row_floor = {};
+  const std::vector<double> own = row_noise(gold, n);
+  double share = 0;
+  for (size_t r = 0; r < own.size(); ++r) {
+    if (own[r] > 0) share = std::max(share, floor.data<double>()[r] / own[r]);
+  }
+  return share;
+}
+
+}  // namespace
+
+bool is_input(std::string_view point) {
+  return point == "input_ids" || stage_of(point) == 1 || ends_with(point, "grid_thw");
+}
+
+PointResult Judge::point(const std::string& name) const {
+  PointResult r;
+  r.name = name;
+  r.stage = stage_of(name);
+  const std::string local = split_step(name).point;
+  if (is_input(local)) {
+    r.kind = PointKind::given;
+    return r;
+  }
+  const ConstTensorView gold = runs_.gold.get(name).view, theirs = theirs_.points.at(name);
+  if (r.stage <= 3) {
+    exact(gold, r);
+  } else if (ends_with(name, kTopkIds) && equal_extents(gold, theirs)) {
+    routing(r);
+  } else if (is_float(theirs.dtype) &&
+             (equal_extents(gold, theirs) || is_last_row_of(local, theirs, gold) || has_merged_heads(theirs, gold))) {
+    noise(r);
+  } else {
+    r.kind = PointKind::misshapen;
+    departs(r, concat("theirs is ", theirs, ", ours ", gold, shape_hint(theirs, gold)));
+  }
+  return r;
+}
+
+PointResult Judge::preprocessed(const std::string& name, const Tensor& ours) const {
+  PointResult r;
+  r.name = name;
+  r.stage = stage_of(name);
+  exact(ours.view, r);
+  return r;
+}
+
+PointResult Judge::sampled(int64_t step, int64_t token) const {
+  PointResult r;
+  r.name = join_step(step - 1, "sampled_id");
+  r.stage = stage_of(r.name);
+  r.kind = PointKind::sampled;
+  const std::string logits = join_step(step - 1, "logits");
+  const ConstTensorView gold = last_row(runs_.gold.get(logits).view);
+  const double* value = static_cast<const double*>(gold.data);
+  const auto best = static_cast<int64_t>(std::max_element(value, value + gold.dim[1]) - value);
+  const double uncertain = 2 * allowed_of_row(logits, value[best]);
+  if (token != best && value[best] - value[token] > uncertain) {
+    departs(r, concat("theirs went on with token ", token, " (our logit ", value[token], "), ours with ", best, " (",
+                      value[best], "); logits are uncertain by ", uncertain));
+  }
+  return r;
+}
+
+void Judge::exact(const ConstTensorView& ours, PointResult& r) const {
+  r.kind = PointKind::exact;
+  const ConstTensorView& theirs = theirs_.points.at(r.name);
+  if (!equal_extents(ours, theirs)) {
+    r.kind = PointKind::misshapen;
+    return departs(r, concat("theirs is ", theirs, ", ours ", ours, shape_hint(theirs, ours)));
+  }
+  const ExactComparison c = compare_exact(ours, theirs);
+  if (c.different > 0) {
+    departs(r, concat(c.different, " of ", c.elements, " differ, first ", index_text(ours, c.first), ": theirs ", c.got,
+                      ", ours ", c.expected));
+  }
+}
+
+Noise Judge::ruler(const std::string& name) const {
+  Noise n;
+  const ConstTensorView gold = runs_.gold.get(name).view;
+  n.rounded_to = runs_.ours.get(name).view.dtype;
+  const auto theirs = theirs_.points.find(name);
+  if (theirs != theirs_.points.end() && is_float(theirs->second.dtype))  // what they stored may be coarser than ours
+    n.rounded_to = coarser(n.rounded_to, theirs->second.dtype);
+  n.legal = {runs_.ours.get(name)};
+  for (const Recording& run : runs_.other_orders) n.legal.push_back(run.get(name));
+  const auto floor = theirs_.floors.find(name);
+  if (floor != theirs_.floors.end()) {
+    check_floor(theirs_.label, name, floor->second, gold);
+    n.row_floor = floor->second;
+  }
+  // A decode step has one row; what is usual for it is known from the prompt's rows.
+  const PointName at = split_step(name);
+  if (at.step > 0 && runs_.gold.has(at.point)) n.usual = usual_noise(runs_.gold.get(at.point).view, ruler(at.point));
+  return n;
+}
+
+double Judge::allowed_of_row(const std::string& name, double at) const {
+  const Noise n = ruler(name);
+  return ulp_at(n.rounded_to, at) + n.factor * row_noise(runs_.gold.get(name).view, n).back();
+}
+
+void Judge::noise(PointResult& r) const {
+  const Tensor& whole_gold = runs_.gold.get(r.name);
+  ConstTensorView theirs = theirs_.points.at(r.name);
+  Tensor gold = whole_gold;
+  Noise n = ruler(r.name);
+  r.floor_share = share_of_floor(gold.view, n);
+  if (!equal_extents(gold.view, theirs) && has_merged_heads(theirs, gold.view)) {
+    r.layout = "heads of a row lie side by side";
+    theirs = reshape(theirs, {gold.view.dim[0], gold.view.dim[1], gold.view.dim[2]});
+  } else if (!equal_extents(gold.view, theirs)) {
+    r.layout = "only the last token's row";
+    n = last_row_of(whole_gold.view, n);
+    gold = copy_of(last_row(whole_gold.view), DType::f64);
+  }
+  r.theirs = compare(gold.view, theirs, n);
+  r.noise_ulp = distance(gold.view, n.legal[0].view, n.rounded_to).peak_row_ulp;
+  if (!r.theirs.within()) {
+    departs(r,
+            concat(r.theirs.bad, " of ", r.theirs.elements, " beyond noise, worst ",
+                   index_text(gold.view, r.theirs.worst), ": theirs ", r.theirs.got, mistake_ ? ", ours " : ", gold ",
+                   r.theirs.gold, ", allowed ", r.theirs.allowed, " (", r.theirs.excess, " times exceeded)"));
+  }
+  const Tensor our_run = n.legal[0];
+  n.legal[0] = copy_of(theirs, theirs.dtype);
+  r.ours_within = compare(gold.view, our_run.view, n).within();
+}
+
+std::vector<Tensor> Judge::measured_logits(const std::string& name) const {
+  std::vector<ConstTensorView> views = {runs_.ours.get(name).view};
+  for (const Recording& run : runs_.other_orders) views.push_back(run.get(name).view);
+  const auto theirs = theirs_.points.find(name);
+  if (theirs != theirs_.points.end() && point(name).within) views.push_back(theirs->second);
+  std::vector<Tensor> out;
+  for (const ConstTensorView& v : views) out.push_back(copy_of(v, DType::f64));
+  return out;
+}
+
+void Judge::routing(PointResult& r) const {
+  r.kind = PointKind::routing;
+  const PointName at = split_step(r.name);
+  const std::string stem = at.point.substr(0, at.point.size() - kTopkIds.size());
+  const std::string logits_name = join_step(at.step, concat(stem, kGateLogits));
+  const TextConfig& config = model_.config.text;
+  const Tensor choice = well_formed_choice(theirs_.points.at(r.name), runs_.gold.get(r.name).view.dim[0], config);
+  if (!choice) return departs(r, "a row does not name K different experts of this layer");
+  const Tensor gold = runs_.gold.get(logits_name);
+  Tensor bias = f64_bias(split_layer(at.point).layer);
+  RoutingRule rule{config.n_group, config.topk_group};
+  if (mistake_ && mistake_->choose) mistake_->choose(bias, rule);
+  const std::vector<Tensor> measured = measured_logits(logits_name);
+  for (int64_t t = 0; t < choice.view.dim[0] && r.within; ++t) {
+    std::vector<double> best = scores(gold, t);
+    double error = 0;
+    for (const Tensor& run : measured) {
+      const std::vector<double> s = scores(run, t);
+      for (size_t e = 0; e < s.size(); ++e) error = std::max(error, std::abs(s[e] - best[e]));
+    }
+    for (size_t e = 0; e < best.size(); ++e) best[e] += bias.data<double>()[e];
+    const int32_t* row = choice.data<int32_t>() + t * choice.view.dim[1];
+    const std::vector<int64_t> chosen(row, row + choice.view.dim[1]);
+    const RoutingVerdict v = judge_routing(best, chosen, rule, 2 * error);
+    r.flips += v.flipped && v.legal;
+    if (!v.legal) {
+      departs(r, concat("token ", t, ": an expert left out scores ", v.gap,
+                        " more than one chosen; scores are uncertain by ", error));
+    }
+  }
+}
+
+Tensor Judge::f64_bias(int64_t layer) const {
+  return copy_of(model_.weights.layers[static_cast<size_t>(layer)].moe.correction_bias.data, DType::f64);
+}
+
+}  // namespace glmv

@@ -1,0 +1,78 @@
+// One point at a time: theirs against gold, with the noise that our own legal runs show.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "crosscheck/mistakes.h"
+#include "crosscheck/record.h"
+#include "crosscheck/theirs.h"
+#include "reference/core/compare.h"
+
+namespace glmv {
+
+enum class PointKind {
+  given,     ///< taken from the trace as input, nothing to compare
+  exact,     ///< ids, positions, pixels we computed ourselves: any difference is a departure
+  noise,     ///< floats: within 1 ulp and twice the measured noise
+  routing,   ///< chosen experts: legal within the measured error of the scores
+  sampled,   ///< a greedy token: its logit may be below the largest by no more than both are uncertain
+  misshapen  ///< of another shape than ours: a departure, but none of numbers
+};
+
+struct PointResult {
+  std::string name;
+  int stage = 0;
+  PointKind kind = PointKind::noise;
+  bool within = true;
+  std::string detail;       ///< a sentence for a departure
+  std::string layout;       ///< how theirs was read if not as it lies ("the last token's row")
+  Comparison theirs;        ///< against gold (noise)
+  double noise_ulp = 0;     ///< peak of our own run in the same type, in the ulps of theirs.row_ulp
+  double floor_share = 0;   ///< largest ratio of a floor that the trace brings to the noise of our own runs
+  bool ours_within = true;  ///< our own run judged the same way, with theirs as the ruler
+  int64_t flips = 0;        ///< routing: tokens that legally chose otherwise than gold
+  bool compared() const { return kind != PointKind::given; }
+};
+
+/// Our runs of one script: gold in f64, and the legal runs that measure the noise.
+struct Runs {
+  Recording gold, ours;
+  std::vector<Recording> other_orders;
+  std::vector<std::string> all_points;  ///< every name the gold run came by, recorded or not
+};
+
+/// Inputs of the run: the trace's own are taken, so there is nothing to compare unless we preprocessed them too.
+bool is_input(std::string_view point);
+
+class Judge {
+ public:
+  /// mistake: what is built into our runs, or null. All must outlive the judge.
+  Judge(const Model& model, const Theirs& theirs, const Runs& runs, const Mistake* mistake)
+      : model_(model), theirs_(theirs), runs_(runs), mistake_(mistake) {}
+
+  /// A point that both sides have. Error (exit code 3): a floor that does not fit it.
+  PointResult point(const std::string& name) const;
+
+  /// Our own preprocessing of the same media against the trace's inputs.
+  PointResult preprocessed(const std::string& name, const Tensor& ours) const;
+
+  /// The token that was fed to pass `step` against the logits of the pass before.
+  PointResult sampled(int64_t step, int64_t token) const;
+
+ private:
+  void exact(const ConstTensorView& ours, PointResult& r) const;
+  void noise(PointResult& r) const;
+  void routing(PointResult& r) const;
+  Noise ruler(const std::string& name) const;
+  double allowed_of_row(const std::string& name, double at) const;
+  std::vector<Tensor> measured_logits(const std::string& name) const;
+  Tensor f64_bias(int64_t layer) const;
+
+  const Model& model_;
+  const Theirs& theirs_;
+  const Runs& runs_;
+  const Mistake* mistake_;
+};
+
+}  // namespace glmv

@@ -1,0 +1,195 @@
+#include "crosscheck/theirs.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "crosscheck/stages.h"
+
+namespace glmv {
+namespace {
+
+constexpr std::string_view kFloor = "floor/";
+
+/// Changes of one kind, told in one sentence however many tensors they met.
+struct Change {
+  std::string what, first;
+  int64_t tensors = 0;
+
+  void count(const std::string& name) {
+    if (tensors++ == 0) first = name;
+  }
+  void note(std::vector<std::string>& notes) const {
+    if (tensors == 1) notes.push_back(concat(what, ": ", first));
+    if (tensors > 1) notes.push_back(concat(what, ": ", tensors, " tensors, the first is ", first));
+  }
+};
+
+ConstTensorView without_axis(const ConstTensorView& v, int axis) {
+  ConstTensorView out = v;
+  --out.rank;
+  for (int i = axis; i < out.rank; ++i) out.dim[i] = v.dim[i + 1], out.stride[i] = v.stride[i + 1];
+  return out;
+}
+
+/// A batch axis of one is dropped: the first, in position_ids [3, 1, T] the second. True if there was one.
+bool drop_batch_axis(const std::string& point, ConstTensorView& v) {
+  const int axis = point == "position_ids" ? 1 : 0;
+  if (v.rank != rank_of_point(point) + 1 || v.dim[axis] != 1) return false;
+  v = without_axis(v, axis);
+  return true;
+}
+
+/// Ids, types, grids and positions are i64 with us.
+bool is_integer_input(const std::string& point) {
+  const int stage = stage_of(point);
+  return stage == 2 || stage == 3;
+}
+
+void check_floor(const std::string& label, const std::string& name, const ConstTensorView& v) {
+  if (!is_float(v.dtype) || v.rank != 1) input_error(label, ": ", name, " is ", v, ", expected f32 or f64 [rows]");
+  Tensor values(DType::f64, v);
+  convert(v, values.view);
+  for (int64_t i = 0; i < v.size(); ++i) {
+    const double x = values.data<double>()[i];
+    if (!(x >= 0) || std::isinf(x)) input_error(label, ": ", name, '[', i, "] is ", x, ", expected a distance >= 0");
+  }
+}
+
+void add_floor(Theirs& t, const std::string& name, const ConstTensorView& v) {
+  check_floor(t.label, name, v);
+  t.floors[name.substr(kFloor.size())] = v;
+}
+
+void check_steps(const Theirs& theirs, int64_t steps) {
+  for (const auto& [name, view] : theirs.points) {
+    if (split_step(name).step <= steps || stage_of(name) < 0) continue;
+    input_error(theirs.label, ": has ", name, " but no ", join_step(steps + 1, "input_ids"),
+                ", the token that was fed to that step");
+  }
+}
+
+int64_t fed_token(const Theirs& theirs, const std::string& name, const ModelConfig& config) {
+  const ConstTensorView id = theirs.points.at(name);
+  if (id.dtype != DType::i64 || id.size() != 1) input_error(theirs.label, ": ", name, " is ", id, ", expected i64 [1]");
+  const int64_t token = *static_cast<const int64_t*>(id.data);
+  if (token < 0 || token >= config.text.vocab_size)
+    input_error(theirs.label, ": ", name, " is ", token, ", the vocabulary has ", config.text.vocab_size);
+  return token;
+}
+
+std::map<int64_t, Tensor> forced_choices(const ModelConfig& config, const Theirs& theirs, int64_t pass,
+                                         int64_t tokens) {
+  std::map<int64_t, Tensor> forced;
+  for (int64_t layer = 0; layer < config.text.num_layers; ++layer) {
+    const std::string point = concat("model.language_model.layers.", layer, ".mlp.gate.topk_ids");
+    const auto found = theirs.points.find(join_step(pass, point));
+    if (!config.text.is_moe_layer(layer) || found == theirs.points.end()) continue;
+    Tensor choice = well_formed_choice(found->second, tokens, config.text);
+    if (choice) forced[layer] = std::move(choice);
+  }
+  return forced;
+}
+
+DType known_dtype(const std::string& label, const std::string& said) {
+  static const std::map<std::string, DType> known = {
+      {"f32", DType::f32},   {"float32", DType::f32},   {"torch.float32", DType::f32},
+      {"bf16", DType::bf16}, {"bfloat16", DType::bf16}, {"torch.bfloat16", DType::bf16},
+      {"f64", DType::f64},   {"float64", DType::f64},   {"torch.float64", DType::f64},
+  };
+  const auto found = known.find(said);
+  if (found == known.end())
+    input_error(label, ": metadata dtype is \"", said, "\"; computing in f32, bf16 and f64 is known (no f16)");
+  return found->second;
+}
+
+}  // namespace
+
+int rank_of_point(std::string_view point) {
+  static const std::set<std::string_view> vectors = {"input_ids", "mm_token_type_ids", "rope_delta"};
+  static const std::set<std::string_view> heads = {
+      "attn.q",      "attn.k",      "attn.v",          "attn.context",    "self_attn.q",
+      "self_attn.k", "self_attn.v", "self_attn.q_rot", "self_attn.k_rot", "self_attn.context"};
+  const PointName at = split_step(point);
+  if (vectors.count(at.point) > 0) return 1;
+  return heads.count(split_layer(at.point).inner) > 0 ? 3 : 2;
+}
+
+Theirs theirs_from(const SafetensorsFile& trace, const NameRules& names) {
+  Theirs t;
+  t.label = trace.path();
+  t.metadata = trace.metadata();
+  t.files.push_back(trace);
+  Change batch{"a batch axis of 1 was dropped", "", 0}, widened{"integers were widened to i64", "", 0};
+  for (const auto& [their_name, tensor] : trace.tensors()) {
+    const std::string name = names.mapped(their_name);
+    if (name.rfind(kFloor, 0) == 0) {
+      add_floor(t, name, tensor);
+      continue;
+    }
+    ConstTensorView v = tensor;
+    const std::string point = split_step(name).point;
+    if (stage_of(point) >= 0 && drop_batch_axis(point, v)) batch.count(name);
+    if (is_integer_input(point) && !is_float(v.dtype) && v.dtype != DType::i64) {
+      t.converted.emplace_back(DType::i64, v);
+      convert(v, t.converted.back().view);
+      v = t.converted.back().view;
+      widened.count(name);
+    }
+    if (!t.points.emplace(name, v).second) input_error(t.label, ": --map gives two tensors the name ", name);
+  }
+  batch.note(t.notes);
+  widened.note(t.notes);
+  return t;
+}
+
+Theirs theirs_from(Recording recording, const std::string& label) {
+  Theirs t;
+  t.label = label;
+  t.recording = std::move(recording);
+  for (const auto& [name, value] : t.recording.points()) t.points[name] = value.view;
+  return t;
+}
+
+DType dtype_of_trace(const Theirs& theirs) {
+  const auto said = theirs.metadata.find("dtype");
+  if (said != theirs.metadata.end()) return known_dtype(theirs.label, said->second);
+  bool bf16 = false;
+  for (const auto& [name, view] : theirs.points) {
+    if (!is_float(view.dtype) || stage_of(name) <= 3) continue;
+    if (view.dtype == DType::f16)
+      input_error(theirs.label, ": ", name, " is ", view, "; computing in f32, bf16 and f64 is known (no f16)");
+    bf16 = bf16 || view.dtype == DType::bf16;
+  }
+  return bf16 ? DType::bf16 : DType::f32;
+}
+
+Tensor well_formed_choice(const ConstTensorView& ids, int64_t tokens, const TextConfig& config) {
+  const int64_t k = config.num_experts_per_tok;
+  if (is_float(ids.dtype) || ids.rank != 2 || ids.dim[0] != tokens || ids.dim[1] != k) return {};
+  Tensor named(DType::i64, ids), choice(DType::i32, ids);
+  convert(ids, named.view);
+  for (int64_t t = 0; t < tokens; ++t) {
+    const int64_t* row = named.data<int64_t>() + t * k;
+    const std::set<int64_t> distinct(row, row + k);
+    const bool in_range = *distinct.begin() >= 0 && *distinct.rbegin() < config.num_experts;
+    if (!in_range || static_cast<int64_t>(distinct.size()) != k) return {};
+  }
+  convert(named.view, choice.view);
+  return choice;
+}
+
+Script script_of(const Model& model, const Theirs& theirs) {
+  const ModelConfig& config = model.config;
+  Script script;
+  script.prompt = prompt_from_trace(theirs.points, theirs.label, config);
+  script.forced.push_back(forced_choices(config, theirs, 0, static_cast<int64_t>(script.prompt.ids.size())));
+  for (int64_t step = 1; theirs.points.count(join_step(step, "input_ids")) > 0; ++step) {
+    script.tokens.push_back(fed_token(theirs, join_step(step, "input_ids"), config));
+    script.forced.push_back(forced_choices(config, theirs, step, 1));
+  }
+  check_steps(theirs, static_cast<int64_t>(script.tokens.size()));
+  return script;
+}
+
+}  // namespace glmv
