@@ -27,6 +27,16 @@ part "random models against Hugging Face, f32" $hugging_face "$python" tests/gol
 part "random models against Hugging Face, bf16" $hugging_face "$python" tests/golden/fuzz_hf.py --glmv "$glmv" --n 2 --seed 102 --dtype bf16
 part "random prompts against Hugging Face" $hugging_face "$python" tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 25 --seed 103
 
+# The trace that crosscheck/README.md promises of any engine.
+trace_with_hooks() {
+  local model=data/tiny/glm45v
+  "$glmv" preprocess --model $model --image $model/heldout/objects-003-0.png --prompt "List the objects." \
+    -o build/inputs.safetensors
+  "$python" crosscheck/examples/trace_with_hooks.py $model build/inputs.safetensors build/hooked.safetensors 2> /dev/null
+  "$glmv" crosscheck --model $model --against build/hooked.safetensors
+}
+part "crosscheck/examples/trace_with_hooks.py" $hugging_face trace_with_hooks
+
 "$glmv" crosscheck --model tests/golden/moe_a --against tests/golden/moe_a/traces/one_image.safetensors --json \
   -q -o "$GLMV_CROSSCHECK"
 for notebook in notebooks/*.ipynb; do
