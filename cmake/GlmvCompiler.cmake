@@ -12,6 +12,10 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Passing 32-byte vectors by value inside one program is fine; GCC's note is about libraries built without AVX.
   target_compile_options(glmv_flags INTERFACE -Wno-psabi)
+  if(GLMV_NATIVE)
+    # GCC 12 warns of its own AVX-512 headers: https://gcc.gnu.org/bugzilla/show_bug.cgi?id=105593
+    target_compile_options(glmv_flags INTERFACE -Wno-maybe-uninitialized)
+  endif()
 endif()
 target_compile_definitions(glmv_flags INTERFACE EIGEN_DONT_PARALLELIZE EIGEN_MPL2_ONLY)
 

@@ -20,9 +20,10 @@ namespace {
 
 constexpr int64_t kBlock = 256;           // k's per block: a tile of weights in float is half of a 32 KiB L1
 constexpr int64_t kStride = kBlock + 16;  // from row to row: a power of two would put all rows into the same cache sets
-constexpr int64_t kTile = 16;             // weight rows that are transposed together, whole register blocks of columns
-constexpr int64_t kStripTiles = 3;        // tiles one thread widens and takes at a time
-constexpr int64_t kStripCols = kStripTiles * kTile;
+constexpr int64_t kTile = 16;             // weight rows that one row of x meets together
+constexpr int64_t kWideTile = kBlockCols<float>;            // and that many rows meet: whole register blocks of columns
+constexpr int64_t kStripTiles = kWideTile > kTile ? 2 : 3;  // wide tiles one thread widens and takes at a time
+constexpr int64_t kStripCols = kStripTiles * kWideTile;
 constexpr int64_t kPanelRows = 48;  // rows of x that stay in L2 while all tiles of a strip pass by
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -83,14 +84,14 @@ void finish_rows(Acc* totals, int64_t ld, int64_t first, int64_t cols, const Acc
   }
 }
 
-/// Weight rows [first, first + cols), cols <= kTile, of one block of k: widened and transposed to [k, kTile].
+/// Weight rows [first, first + cols), cols <= tile, of one block of k: widened and transposed to [k, tile].
 /// Columns behind the last one hold what was there before; nobody reads their sums.
 template <class Acc>
-void widen_tile(const Weight& w, int64_t first, int64_t cols, int64_t begin, int64_t k, Acc* to) {
-  if (in_place<Acc>(w)) return transpose(element_of<Acc>(w, first, begin), w.data.stride[0], cols, k, to, kTile);
-  thread_local std::vector<Acc> rows(kTile * kStride);
+void widen_tile(const Weight& w, int64_t first, int64_t cols, int64_t begin, int64_t k, int64_t tile, Acc* to) {
+  if (in_place<Acc>(w)) return transpose(element_of<Acc>(w, first, begin), w.data.stride[0], cols, k, to, tile);
+  thread_local std::vector<Acc> rows(kWideTile * kStride);
   for (int64_t j = 0; j < cols; ++j) widen_weight(w, first + j, begin, k, rows.data() + j * kStride);
-  transpose(rows.data(), kStride, kTile, k, to, kTile);
+  transpose(rows.data(), kStride, tile, k, to, tile);
 }
 
 /// sums[t, j] = x[t] . weight row first + j for j < cols; sums has room for whole tiles of columns.
@@ -99,13 +100,13 @@ void strip(const Rows<Acc>& x, const Weight& w, int64_t first, int64_t cols, Acc
   thread_local std::vector<Acc> weights(kStripCols * kBlock);
   for (int64_t begin = 0; begin == 0 || begin < w.cols(); begin += kBlock) {
     const int64_t k = std::min(kBlock, w.cols() - begin);
-    for (int64_t col = 0; col < cols; col += kTile) {
-      widen_tile(w, first + col, std::min(kTile, cols - col), begin, k, weights.data() + col * kBlock);
+    for (int64_t col = 0; col < cols; col += kWideTile) {
+      widen_tile(w, first + col, std::min(kWideTile, cols - col), begin, k, kWideTile, weights.data() + col * kBlock);
     }
     for (int64_t t = 0; t < x.count; t += kPanelRows) {
-      for (int64_t col = 0; col < cols; col += kTile) {
+      for (int64_t col = 0; col < cols; col += kWideTile) {
         block_product(x.data + t * x.stride + begin, x.stride, std::min(kPanelRows, x.count - t),
-                      weights.data() + col * kBlock, kTile, kTile, k, sums + t * ld_sums + col, ld_sums,
+                      weights.data() + col * kBlock, kWideTile, kWideTile, k, sums + t * ld_sums + col, ld_sums,
                       begin == 0 ? Into::set : Into::add);
       }
     }
@@ -118,7 +119,7 @@ template <class Acc>
 void strip_to(const Rows<Acc>& x, const Weight& w, const Acc* bias, int64_t first, int64_t cols,
               const TensorView& out) {
   thread_local std::vector<Acc> buffer;
-  const bool direct = cols % kTile == 0 && size_of(out.dtype) == sizeof(Acc);
+  const bool direct = cols % kWideTile == 0 && size_of(out.dtype) == sizeof(Acc);
   const int64_t ld = direct ? out.stride[0] : kStripCols;
   const auto size = static_cast<size_t>(x.count * kStripCols);
   if (!direct && buffer.size() < size) buffer.resize(size);
@@ -186,7 +187,7 @@ void tile_row(const Acc* x, const Weight& w, int64_t first, int64_t n, Acc* tota
   thread_local std::vector<Acc> weights(kTile * kBlock);
   for (int64_t begin = 0; begin < k; begin += kBlock) {
     const int64_t count = std::min(kBlock, k - begin);
-    widen_tile(w, first, n, begin, count, weights.data());
+    widen_tile(w, first, n, begin, count, kTile, weights.data());
     block_product(x + begin, k, 1, weights.data(), kTile, kTile, count, totals, kTile,
                   begin == 0 ? Into::set : Into::add);
   }

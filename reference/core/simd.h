@@ -43,8 +43,8 @@ inline Vec<Acc> load(const Acc* p) {
   std::memcpy(&v, p, sizeof v);
   return v;
 }
-template <class Acc>
-inline void store(Acc* p, Vec<Acc> v) {
+template <class Acc, class V>
+inline void store(Acc* p, V v) {
   std::memcpy(p, &v, sizeof v);
 }
 template <class Acc>
@@ -58,11 +58,53 @@ inline f64x4 splat<double>(double x) {
   return f64x4{x, x, x, x};
 }
 
+/// The widest vectors of this machine, for products: 16 float lanes where it has AVX-512, else the eight above. The
+/// lanes of a product never meet, so its bits do not depend on the width.
+#if defined(__AVX512F__)
+typedef float f32x16 __attribute__((vector_size(64)));
+typedef double f64x8 __attribute__((vector_size(64)));
+template <class Acc>
+struct WideLanes;
+template <>
+struct WideLanes<float> {
+  using type = f32x16;
+  static constexpr int count = 16;
+};
+template <>
+struct WideLanes<double> {
+  using type = f64x8;
+  static constexpr int count = 8;
+};
+inline void splat(float x, f32x16& v) { v = static_cast<f32x16>(_mm512_set1_ps(x)); }
+inline void splat(double x, f64x8& v) { v = static_cast<f64x8>(_mm512_set1_pd(x)); }
+inline f32x16 fma(f32x16 a, f32x16 b, f32x16 c) {
+  return static_cast<f32x16>(_mm512_fmadd_ps(static_cast<__m512>(a), static_cast<__m512>(b), static_cast<__m512>(c)));
+}
+inline f64x8 fma(f64x8 a, f64x8 b, f64x8 c) {
+  return static_cast<f64x8>(_mm512_fmadd_pd(static_cast<__m512d>(a), static_cast<__m512d>(b), static_cast<__m512d>(c)));
+}
+#else
+template <class Acc>
+using WideLanes = Lanes<Acc>;
+#endif
+inline void splat(float x, f32x8& v) { v = splat(x); }
+inline void splat(double x, f64x4& v) { v = splat(x); }
+
+/// A vector of any width from memory.
+template <class V, class Acc>
+inline V load_as(const Acc* p) {
+  V v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
 /// Hides where a value came from: the compiler would rather load an operand again for every use than keep it, and
 /// three loads per multiply-add are more than the processor can do.
 template <class V>
 inline void keep_in_register(V& v) {
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__AVX2__)
   asm("" : "+x"(v));
 #else
   (void)v;
