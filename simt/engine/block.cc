@@ -1,0 +1,212 @@
+#include "simt/engine/block.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "simt/engine/race_checker.h"
+#include "simt/engine/report.h"
+
+namespace glmv::simt {
+
+const ThreadView* g_current_thread = nullptr;
+Block* g_block = nullptr;
+
+namespace {
+
+// What all threads release when they end and the host acquires after the launch: no order between blocks.
+char g_end_sync;
+
+Index3 thread_index_of(unsigned index, Index3 dim) {
+  return {index % dim.x, index / dim.x % dim.y, index / dim.x / dim.y};
+}
+
+}  // namespace
+
+void FiberPool::reserve(size_t count) {
+  while (fibers_.size() < count) fibers_.push_back(std::make_unique<Fiber>());
+}
+
+void FiberPool::replace_abandoned() {
+  for (auto& fiber : fibers_) {
+    if (!fiber->idle()) fiber = std::make_unique<Fiber>();
+  }
+}
+
+size_t Block::sync_objects(size_t threads) { return kFirstWarpSync + (threads + 31) / 32 * kMaxWarpWidth; }
+
+Block::Block(const LaunchConfig& config, const KernelCall& call, FiberPool& fibers, SharedMemory& shared)
+    : config_(config), call_(call), fibers_(fibers), shared_(shared) {
+  const unsigned count = config.block.x * config.block.y * config.block.z;
+  const auto width = static_cast<unsigned>(settings().warp_width);
+  threads_.resize(count);
+  warps_.resize((count + width - 1) / width);
+  for (unsigned i = 0; i < count; ++i) {
+    Thread& t = threads_[i];
+    t.index = i;
+    t.thread_index = thread_index_of(i, config.block);
+    t.block_dim = config.block;
+    t.grid_dim = config.grid;
+    t.lane = i % width;
+    t.warp = i / width;
+    t.warp_width = width;
+    warps_[t.warp].lanes |= uint64_t{1} << t.lane;
+  }
+  for (Thread& t : threads_) t.warp_lanes = warps_[t.warp].lanes;
+  for (size_t w = 0; w < warps_.size(); ++w) warps_[w].first_thread = static_cast<unsigned>(w) * width;
+  fibers_.reserve(race::kChecking ? 2 * count + 1 : count);
+}
+
+// Under the race checker a fiber is what it calls a thread. If thread t of every block were the same fiber, conflicts
+// between blocks at equal t would look ordered; so the fibers rotate, and two successive blocks have none in common.
+Fiber& Block::fiber_for(size_t thread, size_t ordinal) {
+  if (!race::kChecking) return fibers_[thread];
+  const size_t count = threads_.size(), pool = 2 * count + 1;
+  return fibers_[(ordinal * (count + 1) + thread) % pool];
+}
+
+void Block::reset(Index3 block_index, size_t ordinal) {
+  shared_.begin_block();
+  exited_ = 0;
+  barrier_arrived_ = 0;
+  ready_.clear();
+  for (Thread& t : threads_) {
+    t.block_index = block_index;
+    t.barriers = 0;
+    t.fiber = &fiber_for(t.index, ordinal);
+    t.fiber->start(&Block::thread_main, &t);
+    wake(t);
+  }
+  for (Warp& w : warps_) {
+    w.exited = 0;
+    for (size_t i = 0; i < w.meetings.size(); ++i) {
+      const size_t warp = static_cast<size_t>(&w - warps_.data());
+      w.meetings[i]->sync = shared_.sync(kFirstWarpSync + warp * kMaxWarpWidth + i);
+    }
+  }
+  race::release(shared_.sync(kStartSync));
+}
+
+bool Block::run(Index3 block_index, size_t ordinal, Random& random) {
+  reset(block_index, ordinal);
+  while (!ready_.empty() && !failed_) {
+    round_.swap(ready_);
+    ready_.clear();
+    permute_round(random);
+    for (size_t i = 0; i < round_.size() && !failed_; ++i) turn(*round_[i]);
+  }
+  if (!failed_ && exited_ < threads_.size()) {
+    failed_ = true;
+    report_ = describe_deadlock(config_, threads_);
+  }
+  return !failed_;
+}
+
+void Block::end_launch() { race::acquire(&g_end_sync); }
+
+void Block::permute_round(Random& random) {
+  switch (settings().order) {
+    case Order::forward: return;
+    case Order::reverse: std::reverse(round_.begin(), round_.end()); return;
+    case Order::random:
+      for (size_t i = round_.size(); i > 1; --i) std::swap(round_[i - 1], round_[random.below(i)]);
+      return;
+  }
+}
+
+void Block::turn(Thread& t) {
+  running_ = &t;
+  g_current_thread = &t;
+  t.fiber->resume();
+  running_ = nullptr;
+  g_current_thread = nullptr;
+}
+
+void Block::thread_main(void* thread) {
+  Thread& t = *static_cast<Thread*>(thread);
+  Block& block = *g_block;
+  race::acquire(block.shared_.sync(kStartSync));
+  try {
+    block.call_.run(block.call_.closure);
+  } catch (const std::exception& e) {
+    block.failed_ = true;
+    block.report_ = describe_failure(block.config_, t, block.config_.place, concat("exception: ", e.what()));
+  }
+  if (!block.failed_) block.exit(t);
+  race::release(&g_end_sync);
+}
+
+// A thread that ends while others still count on it is a mistake that is best reported here.
+void Block::exit(Thread& t) {
+  t.state = Thread::State::exited;
+  ++exited_;
+  Warp& warp = warp_of(t);
+  warp.exited |= uint64_t{1} << t.lane;
+  if (t.copies.pending() > 0) {
+    failed_ = true;
+    report_ = describe_failure(
+        config_, t, t.copies.first_place(),
+        concat("the thread ends with ", t.copies.pending(), " asynchronous copies that nobody waited for"));
+    return;
+  }
+  for (const auto& m : warp.meetings) {
+    if (m->inside == 0 || m->complete || ((m->at.mask >> t.lane) & 1) == 0) continue;
+    failed_ = true;
+    report_ = describe_exited_lane(config_, t, m->at);
+    return;
+  }
+}
+
+void Block::wait(const Waiting& at) {
+  Thread& t = self();
+  t.waiting = at;
+  t.state = Thread::State::waiting;
+  t.fiber->suspend();
+}
+
+void Block::wake(Thread& t) {
+  t.state = Thread::State::ready;
+  ready_.push_back(&t);
+}
+
+void Block::yield() {
+  wake(self());
+  self().fiber->suspend();
+}
+
+void Block::stop(std::string report) {
+  failed_ = true;
+  report_ = std::move(report);
+  for (;;) running_->fiber->suspend();  // the scheduler ends here and never comes back
+}
+
+int Block::barrier(const Waiting& at, Combine combine, int value) {
+  Thread& t = self();
+  if (barrier_arrived_ == 0) {
+    barrier_first_ = &t;
+    barrier_value_ = combine == Combine::all ? 1 : 0;
+    t.waiting = at;
+  } else if (!same_place(barrier_first_->waiting, at)) {
+    stop(describe_divergence(config_, *barrier_first_, barrier_first_->waiting, t, at));
+  }
+  switch (combine) {
+    case Combine::none: break;
+    case Combine::add: barrier_value_ += value != 0 ? 1 : 0; break;
+    case Combine::all: barrier_value_ = barrier_value_ != 0 && value != 0 ? 1 : 0; break;
+    case Combine::any: barrier_value_ = barrier_value_ != 0 || value != 0 ? 1 : 0; break;
+  }
+  void* sync = shared_.sync(kBarrierSync + t.barriers++ % 2);
+  race::release(sync);
+  if (++barrier_arrived_ == threads_.size()) {
+    barrier_arrived_ = 0;
+    barrier_result_ = barrier_value_;
+    for (Thread& other : threads_) {
+      if (&other != &t) wake(other);
+    }
+  } else {
+    wait(at);
+  }
+  race::acquire(sync);
+  return barrier_result_;
+}
+
+}  // namespace glmv::simt

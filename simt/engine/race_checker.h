@@ -1,0 +1,33 @@
+// What the engine tells ThreadSanitizer. Empty in every other build.
+//
+// GPU threads are TSan fibers, and a switch between them orders nothing. What does order memory is said here: barriers
+// and collectives release a sync object before they wait and acquire it after. A sync object is any address; it may
+// serve the next generation only when all threads of the last one have acquired it, or a thread that is late also
+// acquires what fast threads released afterwards, and the missing barrier it should reveal stays unseen.
+#pragma once
+
+#if GLMV_SIMT_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace glmv::simt::race {
+
+#if GLMV_SIMT_TSAN
+constexpr bool kChecking = true;
+inline void* create_fiber() { return __tsan_create_fiber(0); }
+inline void* this_fiber() { return __tsan_get_current_fiber(); }
+inline void switch_to(void* fiber) { __tsan_switch_to_fiber(fiber, __tsan_switch_to_fiber_no_sync); }
+inline void destroy_fiber(void* fiber) { __tsan_destroy_fiber(fiber); }
+inline void release(void* sync) { __tsan_release(sync); }
+inline void acquire(void* sync) { __tsan_acquire(sync); }
+#else
+constexpr bool kChecking = false;
+inline void* create_fiber() { return nullptr; }
+inline void* this_fiber() { return nullptr; }
+inline void switch_to(void* /*fiber*/) {}
+inline void destroy_fiber(void* /*fiber*/) {}
+inline void release(void* /*sync*/) {}
+inline void acquire(void* /*sync*/) {}
+#endif
+
+}  // namespace glmv::simt::race

@@ -1,0 +1,100 @@
+#include "simt/engine/shared_memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "simt/engine/race_checker.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#endif
+#endif
+
+namespace glmv::simt {
+namespace {
+
+constexpr size_t kRedZone = 128;  // at least; keeps alignment
+constexpr size_t kMaxVariables = 64;
+
+size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+SharedMemory::~SharedMemory() { free(); }
+
+void SharedMemory::begin_launch(SharedLimits limits, size_t dynamic_bytes, size_t sync_objects) {
+  entries_.clear();
+  declared_bytes_ = 0;
+  declared_limit_ = std::min(limits.fixed, limits.total - dynamic_bytes);
+  dynamic_bytes_ = dynamic_bytes;
+  shared_at_ = round_up(sync_objects * kSyncBytes, kAlignment);
+  dynamic_at_ = shared_at_ + kRedZone;
+  used_ = round_up(dynamic_at_ + dynamic_bytes, kAlignment) + kRedZone;
+  const size_t room = used_ + declared_limit_ + kMaxVariables * (kRedZone + kAlignment);
+  if (room > bytes_ || race::kChecking) {
+    free();
+    allocate(room);
+  }
+}
+
+void SharedMemory::begin_block() {
+  if (race::kChecking) {
+    const size_t bytes = bytes_;
+    free();
+    allocate(bytes);
+  }
+  open(0, bytes_);
+  memset(data_ + shared_at_, 0xFF, bytes_ - shared_at_);
+  guard(shared_at_, bytes_);
+  open(dynamic_at_, dynamic_bytes_);
+  for (const Entry& e : entries_) open(e.at, e.variable->bytes);
+}
+
+void* SharedMemory::find_or_add(const SharedVariable& variable) {
+  for (const Entry& e : entries_) {
+    if (e.variable == &variable) return data_ + e.at;
+  }
+  declared_bytes_ += round_up(variable.bytes, 16);
+  if (declared_bytes_ > declared_limit_ || entries_.size() == kMaxVariables) return nullptr;
+  entries_.push_back({&variable, used_});
+  open(used_, variable.bytes);
+  used_ = round_up(used_ + variable.bytes, kAlignment) + kRedZone;
+  return data_ + entries_.back().at;
+}
+
+bool SharedMemory::contains(const void* p, size_t bytes) const {
+  const char* begin = static_cast<const char*>(p);
+  return begin >= data_ + shared_at_ && begin + bytes <= data_ + bytes_;
+}
+
+// Straight from the kernel of the machine: unmapping is what makes ThreadSanitizer forget an address range.
+void SharedMemory::allocate(size_t bytes) {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) throw std::bad_alloc();
+  data_ = static_cast<char*>(p);
+  bytes_ = bytes;
+}
+
+void SharedMemory::free() {
+  if (data_ == nullptr) return;
+  open(0, bytes_);
+  munmap(data_, bytes_);
+  data_ = nullptr;
+  bytes_ = 0;
+}
+
+#ifdef ASAN_POISON_MEMORY_REGION
+void SharedMemory::guard(size_t begin, size_t end) const { ASAN_POISON_MEMORY_REGION(data_ + begin, end - begin); }
+void SharedMemory::open(size_t at, size_t bytes) const { ASAN_UNPOISON_MEMORY_REGION(data_ + at, bytes); }
+#else
+void SharedMemory::guard(size_t /*begin*/, size_t /*end*/) const {}
+void SharedMemory::open(size_t /*at*/, size_t /*bytes*/) const {}
+#endif
+
+}  // namespace glmv::simt

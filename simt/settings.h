@@ -1,0 +1,43 @@
+// What a test chooses about the emulated GPU.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace glmv::simt {
+
+/// In which order ready threads, and the blocks of a grid, get their turn. A correct kernel gives the same result in
+/// all.
+enum class Order : uint8_t { forward, reverse, random };
+
+/// Bytes of shared memory one block may have.
+struct SharedLimits {
+  size_t fixed;  ///< declared in the kernel (GPU_SHARED), and everything together without an opt-in
+  size_t total;  ///< fixed and dynamic together; above `fixed` CUDA wants cudaFuncSetAttribute
+};
+
+struct Settings {
+  int warp_width = 32;  ///< lanes of a warp (wave): 32 or 64; CUDA kernels are 32 wide by definition
+  Order order = Order::forward;
+  uint64_t seed = 0;                            ///< of Order::random; the same seed gives the same order
+  SharedLimits cuda = {48 * 1024, 227 * 1024};  ///< H100
+  SharedLimits hip = {64 * 1024, 64 * 1024};    ///< LDS of CDNA and RDNA
+};
+
+/// The settings the next launch uses. Change them between launches only.
+Settings& settings();
+
+/// Restores the settings at the end of a scope.
+class ScopedSettings {
+ public:
+  ScopedSettings() : saved_(settings()) {}
+  explicit ScopedSettings(const Settings& other) : ScopedSettings() { settings() = other; }
+  ~ScopedSettings() { settings() = saved_; }
+  ScopedSettings(const ScopedSettings&) = delete;
+  ScopedSettings& operator=(const ScopedSettings&) = delete;
+
+ private:
+  Settings saved_;
+};
+
+}  // namespace glmv::simt
