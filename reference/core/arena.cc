@@ -132,6 +132,15 @@ void convert(const ConstTensorView& from, const TensorView& to) {
   }
 }
 
+ScratchScope::ScratchScope(Exec& exec, size_t bytes) : arena_(exec.arena) {
+  GLMV_CHECK(arena_ != nullptr, "an op asks for ", bytes, " bytes of scratch memory and there is no arena");
+  const Arena::Mark mark = arena_->mark();
+  chunk_ = mark.chunk, used_ = mark.used;
+  exec.scratch = {arena_->make(DType::u8, {static_cast<int64_t>(bytes)}).data, bytes};
+}
+
+ScratchScope::~ScratchScope() { arena_->rewind({chunk_, used_}); }
+
 Tensor to_host(const Backend& backend, const ConstTensorView& v, DType dtype) {
   Tensor out(dtype, v);
   if (v.space == Space::host) {

@@ -1,6 +1,7 @@
 // A backend: an op table with the memory it works on. A value, not a class hierarchy.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "reference/core/ops.h"
@@ -19,6 +20,8 @@ struct Backend {
   void (*to_device)(void* to, const void* from, size_t bytes) = nullptr;
   void (*to_host)(void* to, const void* from, size_t bytes) = nullptr;
   void (*sync)(Stream) = nullptr;
+  /// Why it cannot run here ("no CUDA device: ..."), or "" if it can. Null = it always can.
+  std::string (*absence)() = nullptr;
 };
 
 /// The Eigen reference on the host, with every plain op.

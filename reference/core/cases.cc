@@ -30,7 +30,8 @@ Result execute(const Case& c, const Backend& backend, uint64_t seed, const How& 
   for (const CaseRun::Item& item : run.items()) {  // before the call: in-place tensors are inputs too
     r.inputs[item.name] = run.fetch(item);
   }
-  call(Exec{{}, {}, how.reduction});
+  Arena scratch(backend);
+  call(Exec{{}, {}, how.reduction, &scratch});
   if (backend.sync) backend.sync({});
   for (const CaseRun::Item& item : run.items()) {
     if (item.is_output) r.outputs[item.name] = run.fetch(item);

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "reference/core/error.h"
 #include "reference/core/exec.h"
 
 namespace glmv {
@@ -38,7 +39,13 @@ struct Op {
   size_t (*scratch_bytes)(const Args&) = nullptr;  ///< null = needs none
 
   explicit operator bool() const { return run != nullptr; }
-  void operator()(const Args& args, Exec exec) const { run(args, exec); }
+  /// Runs it with the scratch memory it asks for. Error: a backend that lacks it.
+  void operator()(const Args& args, Exec exec) const {
+    GLMV_CHECK(run != nullptr, "this backend lacks an op that the model needs");
+    if (scratch_bytes == nullptr) return run(args, exec);
+    const ScratchScope scope(exec, scratch_bytes(args));
+    run(args, exec);
+  }
 };
 
 struct OpTable {

@@ -54,6 +54,7 @@ Session::Session(const Model& model, const Backend& backend, const SessionOption
     : model_(model),
       backend_(backend),
       options_(options),
+      weights_(model.weights, backend),
       arena_(backend),
       visual_memory_(backend),
       cache_(backend, model.config.text, options.activation,
@@ -68,7 +69,7 @@ void Session::encode_visuals(const Prompt& prompt) {
   Context ctx = context();
   const Tensor pixels = all_pixels(prompt);
   const TensorView out =
-      vision_tower(ctx, model_.config, model_.weights.vision, pixels.view, grids, options_.activation);
+      vision_tower(ctx, model_.config, weights_.weights().vision, pixels.view, grids, options_.activation);
   features_ = visual_memory_.make(out.dtype, {out.dim[0], out.dim[1]});
   ctx.ops().splice({upload(ctx, prompt_order(prompt)), out, features_}, ctx.exec);
   backend_.sync(ctx.exec.stream);
@@ -90,14 +91,16 @@ int64_t Session::pass(const std::vector<int32_t>& ids, const std::vector<std::ar
     std::iota(batch.logit_rows.begin(), batch.logit_rows.end(), 0);
   }
   Step step = upload(ctx, batch);
-  const TensorView x = embed(ctx, model_.weights, batch, step, features_, options_.activation);
-  const TensorView logits = decode(ctx, model_.config, model_.weights, cache_, batch, step, x);
+  const TensorView x = embed(ctx, weights_.weights(), batch, step, features_, options_.activation);
+  const TensorView logits = decode(ctx, model_.config, weights_.weights(), cache_, batch, step, x);
   const TensorView last = slice(logits, 0, logits.dim[0] - 1, logits.dim[0]);
   const TensorView next = ctx.arena.make(DType::i32, {1});
   ctx.ops().sample({last, next}, ctx.exec);
   backend_.sync(ctx.exec.stream);
   last_logits_ = to_host(backend_, reshape(last, {last.dim[1]}), DType::f64);
-  return static_cast<int64_t>(*to_host(backend_, next).data<int32_t>());
+  const int32_t token = *to_host(backend_, next).data<int32_t>();
+  GLMV_CHECK(token >= 0, "a logit of the last row is not a number");  // a kernel cannot throw
+  return token;
 }
 
 int64_t Session::prefill(const Prompt& prompt, const std::map<int64_t, Tensor>* forced_ids) {

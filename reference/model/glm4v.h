@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "reference/model/device_weights.h"
 #include "reference/model/prompt.h"
 #include "reference/model/text.h"
 #include "reference/model/vision.h"
@@ -59,11 +60,12 @@ class Session {
   int64_t pass(const std::vector<int32_t>& ids, const std::vector<std::array<int32_t, 3>>& positions,
                const std::vector<int32_t>& visual_rows, int64_t first_feature, bool all_logits,
                const std::map<int64_t, Tensor>* forced_ids);
-  Context context() { return {backend_, arena_, Exec{{}, {}, options_.reduction}, options_.probe}; }
+  Context context() { return {backend_, arena_, Exec{{}, {}, options_.reduction, &arena_}, options_.probe}; }
 
   const Model& model_;
   const Backend& backend_;
   SessionOptions options_;
+  DeviceWeights weights_;
   Arena arena_;          // activations, rewound after each pass
   Arena visual_memory_;  // features of the prompt
   KvCache cache_;
