@@ -4,19 +4,21 @@
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/recorded.h"
 #include "cli/verbs.h"
 #include "crosscheck/report.h"
+#include "reference/backends.h"
 
 namespace glmv::cli {
 namespace {
 
 struct Flags {
-  std::string model, against, mistake, output, only;
+  std::string model, against, against_backend, mistake, output, only;
   std::vector<std::string> maps;
   RunFlags run;
   PromptFlags prompt;
   bool json = false, verbose = false, quiet = false, exit_zero = false, list = false, no_explain = false;
-  int64_t page_size = 0;
+  int64_t page_size = 0, steps = 0;
 };
 
 constexpr const char* kExamples = R"(Examples:
@@ -41,26 +43,58 @@ ExitCode verdict(const CrosscheckReport& report) {
   return report.compared() == 0 ? ExitCode::skipped : ExitCode::ok;
 }
 
+/// The trace, or what a backend makes of the same inputs: those of a trace, or a prompt's.
+Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, Progress& progress) {
+  if (f.against_backend.empty()) return theirs_from(SafetensorsFile::open(f.against), names);
+  const Backend& backend = find_backend(f.against_backend);
+  const DType activation = f.run.dtype.empty() ? DType::f32 : f.run.activation();
+  progress.say("recording on backend " + f.against_backend);
+  const bool from_trace = !f.against.empty();
+  Script script;
+  if (from_trace) {
+    script = script_of(model, theirs_from(SafetensorsFile::open(f.against), names));
+    script.forced.clear();  // the backend chooses for itself
+  } else {
+    script = greedy_script(model, backend, f.prompt.load(model.dir, model.config), activation, f.steps);
+  }
+  RecordOptions how;
+  how.activation = activation;
+  how.page_size = f.page_size;
+  Theirs theirs = theirs_from(record(model, backend, script, how),
+                              concat("backend ", backend.name, from_trace ? " on the inputs of " + f.against : ""));
+  theirs.metadata["dtype"] = name_of(activation);
+  return theirs;
+}
+
+void check_flags(const Flags& f) {
+  if (f.against.empty() && f.against_backend.empty()) {
+    usage_error(
+        "--against TRACE.safetensors is missing (glmv trace and make_golden.py write such files), or --against-backend "
+        "NAME");
+  }
+  if (f.run.backend != "cpu")
+    usage_error("--backend ", f.run.backend, ": the reference judges; --against-backend names a backend to be judged");
+}
+
 int run(const Flags& f) {
   if (f.list) {
     write_result(catalogue(), f.output);
     return 0;
   }
-  if (f.against.empty())
-    usage_error("--against TRACE.safetensors is missing (glmv trace and make_golden.py write such files)");
+  check_flags(f);
   f.run.use();
   Progress progress(f.quiet);
   const Model model = Model::open(f.model);
   CrosscheckOptions options;
   options.names = NameRules(f.maps, f.only);
-  const Theirs theirs = theirs_from(SafetensorsFile::open(f.against), options.names);
+  const Theirs theirs = judged_side(f, model, options.names, progress);
   options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs) : f.run.activation();
   options.mistake = f.mistake.empty() ? nullptr : &find_mistake(f.mistake);
   options.explain = !f.no_explain;
   options.page_size = f.page_size;
   options.progress = [&](const std::string& what) { progress.say(what); };
   Prompt preprocessed;
-  if (f.prompt.given()) {
+  if (f.prompt.given() && f.against_backend.empty()) {
     preprocessed = f.prompt.make(Processor::open(model.dir));
     options.preprocessed = &preprocessed;
   }
@@ -78,6 +112,10 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
       app.add_subcommand("crosscheck", "Compare a trace with the reference, stage by stage; names the first departure");
   add_model(*verb, flags->model);
   verb->add_option("--against", flags->against, "the trace to judge");
+  verb->add_option("--against-backend", flags->against_backend,
+                   "judge a backend of ours instead, on a prompt or on the inputs of the trace");
+  verb->add_option("--steps", flags->steps, "with --against-backend and a prompt: greedy decode steps after it")
+      ->check(CLI::Range(0, 1 << 20));
   verb->add_option("--map", flags->maps, "PATTERN=REPLACEMENT: rewrites names of the trace; may be repeated");
   verb->add_option("--only", flags->only, "judge only points whose name matches this regular expression");
   verb->add_option("--mistake", flags->mistake, "build a known mistake into our side");

@@ -6,6 +6,7 @@
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/recorded.h"
 #include "cli/verbs.h"
 #include "crosscheck/crosscheck.h"
 #include "crosscheck/record.h"
@@ -32,19 +33,6 @@ constexpr const char* kExamples = R"(Examples:
   glmv trace --image a.png --prompt "What is this?" --dtype bf16 --layers "layers\.[01]\.|logits" -o mine.safetensors
       two decoder layers and the logits only, in bf16)";
 
-/// Greedy tokens to feed, found by a run of their own.
-std::vector<int64_t> greedy_tokens(const Model& model, const Backend& backend, const Prompt& prompt, const Flags& f) {
-  if (f.steps == 0) return {};
-  SessionOptions options;
-  options.activation = f.run.activation();
-  options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + f.steps;
-  Session session(model, backend, options);
-  GenerateOptions how;
-  how.max_new_tokens = f.steps;
-  how.ignore_eos = true;
-  return generate(session, prompt, model.config, how).ids;
-}
-
 std::regex pattern_of(const std::string& text) {
   try {
     return std::regex(text);
@@ -57,9 +45,8 @@ int run(const Flags& f) {
   const Backend& named = f.run.use();
   const Backend backend = f.mistake.empty() ? named : with_mistake(find_mistake(f.mistake));
   const Model model = Model::open(f.model);
-  Script script;
-  script.prompt = f.prompt.load(model.dir, model.config);
-  script.tokens = greedy_tokens(model, backend, script.prompt, f);
+  const Script script =
+      greedy_script(model, backend, f.prompt.load(model.dir, model.config), f.run.activation(), f.steps);
 
   Progress progress(f.quiet);
   RecordOptions options;

@@ -147,10 +147,14 @@ Tensor to_host(const Backend& backend, const ConstTensorView& v, DType dtype) {
     convert(v, out.view);
     return out;
   }
-  GLMV_CHECK(v.contiguous(), "copying from a device needs a contiguous view, got ", v);
-  Tensor staging(v.dtype, v);
-  backend.to_host(staging.view.data, v.data, static_cast<size_t>(v.bytes()));
-  convert(staging.view, out.view);
+  int64_t span = v.size() == 0 ? 0 : 1;  // from the first element to the last, and what lies between
+  for (int i = 0; i < v.rank && span > 0; ++i) span += (v.dim[i] - 1) * v.stride[i];
+  Tensor staging(v.dtype, {span});
+  backend.to_host(staging.view.data, v.data, static_cast<size_t>(staging.view.bytes()));
+  ConstTensorView staged = v;
+  staged.data = staging.view.data;
+  staged.space = Space::host;
+  convert(staged, out.view);
   return out;
 }
 

@@ -1,0 +1,22 @@
+#include "cli/recorded.h"
+
+#include "reference/model/generate.h"
+
+namespace glmv::cli {
+
+Script greedy_script(const Model& model, const Backend& backend, Prompt prompt, DType activation, int64_t steps) {
+  Script script;
+  script.prompt = std::move(prompt);
+  if (steps == 0) return script;
+  SessionOptions options;
+  options.activation = activation;
+  options.max_tokens = static_cast<int64_t>(script.prompt.ids.size()) + steps;
+  Session session(model, backend, options);
+  GenerateOptions how;
+  how.max_new_tokens = steps;
+  how.ignore_eos = true;
+  script.tokens = generate(session, script.prompt, model.config, how).ids;
+  return script;
+}
+
+}  // namespace glmv::cli
