@@ -128,6 +128,7 @@ void Block::thread_main(void* thread) {
   try {
     block.call_.run(block.call_.closure);
   } catch (const std::exception& e) {
+    const race::Ignore ignore;
     block.failed_ = true;
     block.report_ = describe_failure(block.config_, t, block.config_.place, concat("exception: ", e.what()));
   }
@@ -137,6 +138,7 @@ void Block::thread_main(void* thread) {
 
 // A thread that ends while others still count on it is a mistake that is best reported here.
 void Block::exit(Thread& t) {
+  const race::Ignore ignore;
   t.state = Thread::State::exited;
   ++exited_;
   Warp& warp = warp_of(t);
@@ -169,6 +171,7 @@ void Block::wake(Thread& t) {
 }
 
 void Block::yield() {
+  const race::Ignore ignore;
   wake(self());
   self().fiber->suspend();
 }
@@ -180,6 +183,7 @@ void Block::stop(std::string report) {
 }
 
 int Block::barrier(const Waiting& at, Combine combine, int value) {
+  const race::Ignore ignore;
   Thread& t = self();
   if (barrier_arrived_ == 0) {
     barrier_first_ = &t;
