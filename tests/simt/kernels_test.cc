@@ -7,8 +7,8 @@
 #include <random>
 
 #include "reference/core/dtype.h"
-#include "simt/settings.h"
 #include "reference/core/error.h"
+#include "simt/settings.h"
 #include "tests/simt/device_array.h"
 #include "tests/simt/kernels/kernels.h"
 
@@ -38,8 +38,8 @@ std::vector<bf16> rounded(const std::vector<float>& values) { return {values.beg
 std::vector<float> widened(const std::vector<bf16>& values) { return {values.begin(), values.end()}; }
 
 /// Every element of got [m,n] against sum_k a[i,k] b[k,j]; strides of b choose its layout.
-void expect_product(const std::vector<float>& got, const std::vector<float>& a, const std::vector<float>& b, int m, int n,
-                    int k, int b_row, int b_column) {
+void expect_product(const std::vector<float>& got, const std::vector<float>& a, const std::vector<float>& b, int m,
+                    int n, int k, int b_row, int b_column) {
   for (int i = 0; i < m; ++i) {
     for (int j = 0; j < n; ++j) {
       double sum = 0, size = 0;
@@ -100,8 +100,8 @@ TEST_P(Kernels, Softmax) {
     for (int i = 0; i < columns; ++i) sum += std::exp(row[i] - largest);
     for (int i = 0; i < columns; ++i) {
       const double gold = std::exp(row[i] - largest) / sum;
-      // Numerator and denominator: the difference (up to 40) is rounded before exp, exp is within one ulp (two units); then
-      // `columns` sums and one division.
+      // Numerator and denominator: the difference (up to 40) is rounded before exp, exp is within one ulp (two units);
+      // then `columns` sums and one division.
       const double relative = rounding_bound(2 * (40 + 2) + columns + 1);
       ASSERT_NEAR(out[r * columns + i], gold, gold * relative) << r << ',' << i;
     }

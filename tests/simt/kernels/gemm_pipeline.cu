@@ -1,4 +1,5 @@
-// out = a b^T with mma.sync from shared memory: tiles of 64x64x32, double-buffered cp.async, ldmatrix, four warps of 32x32.
+// out = a b^T with mma.sync from shared memory: tiles of 64x64x32, double-buffered cp.async, ldmatrix, four warps of
+// 32x32.
 #include <cuda_runtime.h>
 
 #include "simt/gpu.h"
@@ -84,8 +85,7 @@ __global__ void __launch_bounds__(kThreads)
 
 const char* gemm_pipeline(const bf16* a, const bf16* b, float* out, int m, int n, int k) {
   const dim3 grid((n + kBlock - 1) / kBlock, (m + kBlock - 1) / kBlock);
-  const cudaError_t e =
-      gpu_launch(gemm_pipeline_kernel, grid, kThreads, kSharedBytes, nullptr, a, b, out, m, n, k);
+  const cudaError_t e = gpu_launch(gemm_pipeline_kernel, grid, kThreads, kSharedBytes, nullptr, a, b, out, m, n, k);
   return e == cudaSuccess ? nullptr : cudaGetErrorString(e);
 }
 

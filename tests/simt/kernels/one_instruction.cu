@@ -71,7 +71,9 @@ const char* one_mma_e4m3(const uint32_t* a, const uint32_t* b, const float* c, f
   return text(gpu_launch(one_mma_kernel, 1, 32, 0, nullptr, a, b, c, d, true));
 }
 const char* one_ldmatrix(const uint16_t* tiles, uint32_t* out, int count, bool transposed) {
-  const auto kernel = count == 1 ? one_ldmatrix_kernel<1> : count == 2 ? one_ldmatrix_kernel<2> : one_ldmatrix_kernel<4>;
+  const auto kernel = count == 1   ? one_ldmatrix_kernel<1>
+                      : count == 2 ? one_ldmatrix_kernel<2>
+                                   : one_ldmatrix_kernel<4>;
   return text(gpu_launch(kernel, 1, 32, 0, nullptr, tiles, out, transposed));
 }
 

@@ -7,7 +7,8 @@
 #define WARP_XOR(value, lane_mask) __shfl_xor(value, lane_mask)
 #else
 #include <cuda_runtime.h>
-#define GPU_ERROR_TEXT(e) ((e) == cudaSuccess ? nullptr : (static_cast<void>(cudaGetLastError()), cudaGetErrorString(e)))
+#define GPU_ERROR_TEXT(e) \
+  ((e) == cudaSuccess ? nullptr : (static_cast<void>(cudaGetLastError()), cudaGetErrorString(e)))
 #define WARP_XOR(value, lane_mask) __shfl_xor_sync(0xffffffffu, value, lane_mask)
 #endif
 
