@@ -123,7 +123,6 @@ LaunchStatus launch(const LaunchConfig& config, const KernelCall& call) {
   Block::end_launch();
   g_block = nullptr;
   if (good) return LaunchStatus::ok;
-  m.fibers.replace_abandoned();
   set_report(block.report());
   return LaunchStatus::failed;
 }

@@ -193,6 +193,7 @@ TEST(Mistakes, TooMuchDeclaredSharedMemory) {
                        "shared memory: with large (36000 bytes) this kernel declares 52384 bytes, the limit is 49152");
 }
 
+#if !GLMV_SIMT_TSAN  // there it is a race, and tests/simt/sanitizer_test.cc sees it reported
 TEST(Mistakes, MissingBarrierGivesAWrongResultInEveryOrder) {
   std::vector<float> in(kMistakeFloats);
   for (int i = 0; i < 2048; ++i) in[i] = static_cast<float>(i * 37 % 11);  // small integers: sums are exact
@@ -212,6 +213,7 @@ TEST(Mistakes, MissingBarrierGivesAWrongResultInEveryOrder) {
     EXPECT_GT(differing, 0) << static_cast<int>(order);
   }
 }
+#endif
 
 TEST(Mistakes, CorrectKernelsGiveNoReport) {
   for (const char* name : {"both_barriers", "warp_reduction", "atomics", "whole_warp_barrier", "copy_with_barrier",

@@ -102,7 +102,7 @@ __global__ void shift_kernel(float* data, int count) {
 
 template <class Kernel>
 const char* launch(Kernel kernel, size_t shared, float* data, int count) {
-  const cudaError_t e = gpu_launch(kernel, 2, 64, shared, nullptr, data, count);
+  const cudaError_t e = gpu_launch(kernel, 1, 64, shared, nullptr, data, count);
   return e == cudaSuccess ? nullptr : cudaGetErrorString(cudaGetLastError());
 }
 
