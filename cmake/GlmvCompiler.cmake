@@ -25,6 +25,10 @@ if(GLMV_TSAN)
     message(FATAL_ERROR "GLMV_SANITIZE and GLMV_TSAN exclude each other")
   endif()
   target_compile_options(glmv_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Otherwise some functions have no line number in reports: g++ 12's reader of debug information misses them.
+    target_compile_options(glmv_flags INTERFACE -fno-toplevel-reorder)
+  endif()
   target_link_options(glmv_flags INTERFACE -fsanitize=thread)
 endif()
 
