@@ -65,7 +65,7 @@ __global__ void atomics_kernel(AtomicResults* r) {
   atomicAdd(&r->sum, 0.5f);
   atomicInc(&r->wrapped, 9);
   atomicAdd(&r->total, atomicExch(&r->exchanged, i) >= 0 ? 1u : 0u);
-  for (int seen = r->swapped, expected = -1; seen != expected;) {  // + 1 by compare-and-swap
+  for (int seen = atomicAdd(&r->swapped, 0), expected = -1; seen != expected;) {  // + 1 by compare-and-swap
     expected = seen;
     seen = atomicCAS(&r->swapped, expected, expected + 1);
   }

@@ -31,13 +31,18 @@ const char* launch(Kernel kernel, int threads, float* data) {
   return e == hipSuccess ? nullptr : hipGetErrorString(hipGetLastError());
 }
 
+// Functions, not lambdas: clang would compile a lambda for the device too; likewise a constant list of their addresses.
+const char* mfma_whole_wave(float* data, int) { return launch(mfma_kernel, 64, data); }
+const char* mfma_partial_wave(float* data, int) { return launch(mfma_kernel, 48, data); }
+const char* half_wave_shuffle(float* data, int) { return launch(half_wave_shuffle_kernel, 64, data); }
+
 }  // namespace
 
-const Mistake wave_mistakes[] = {
-    {"mfma_whole_wave", [](float* data, int) { return launch(mfma_kernel, 64, data); }},
-    {"mfma_partial_wave", [](float* data, int) { return launch(mfma_kernel, 48, data); }},
-    {"half_wave_shuffle", [](float* data, int) { return launch(half_wave_shuffle_kernel, 64, data); }},
-};
+#if !defined(__HIP_DEVICE_COMPILE__)
+const Mistake wave_mistakes[] = {{"mfma_whole_wave", mfma_whole_wave},
+                                 {"mfma_partial_wave", mfma_partial_wave},
+                                 {"half_wave_shuffle", half_wave_shuffle}};
 const size_t wave_mistakes_count = sizeof(wave_mistakes) / sizeof(wave_mistakes[0]);
+#endif
 
 }  // namespace glmv::GLMV_BACKEND
