@@ -2,6 +2,7 @@
 
 #include "cuda/launch.h"
 #include "cuda/naive/ops.h"
+#include "cuda/ops.h"
 
 namespace glmv::GLMV_BACKEND {
 namespace {
@@ -55,6 +56,11 @@ Backend backend_with(std::string_view name, const OpTable& ops) {
 
 const Backend& naive_backend() {
   static const Backend backend = backend_with(kEmulated ? "cuda-naive-emulated" : "cuda-naive", naive::ops());
+  return backend;
+}
+
+const Backend& backend() {
+  static const Backend backend = backend_with(kEmulated ? "cuda-emulated" : "cuda", ops());
   return backend;
 }
 

@@ -4,11 +4,14 @@
 #include "reference/core/backend.h"
 
 namespace glmv::cuda {
-/// "cuda-naive": the plain rung on the first device. Error (exit code 5) on first use if there is none.
+/// "cuda-naive": the plain rung on the first device; "cuda": the tuned one. Error (exit code 5) on first use if there is
+/// no device.
 const Backend& naive_backend();
+const Backend& backend();
 }  // namespace glmv::cuda
 
 namespace glmv::cuda_emulated {
-/// "cuda-naive-emulated": the same source on the emulator.
+/// "cuda-naive-emulated", "cuda-emulated": the same sources on the emulator.
 const Backend& naive_backend();
+const Backend& backend();
 }  // namespace glmv::cuda_emulated

@@ -10,8 +10,10 @@ const std::vector<const Backend*>& linked_backends() {
   static const std::vector<const Backend*> backends{
       &cpu_backend(),
       &cuda_emulated::naive_backend(),
+      &cuda_emulated::backend(),
 #ifdef GLMV_HAS_CUDA
       &cuda::naive_backend(),
+      &cuda::backend(),
 #endif
   };
   return backends;

@@ -15,9 +15,9 @@
 #include <utility>
 
 #define GLMV_EMULATED 0
-#define GPU_SHARED(type, name, ...) __shared__ alignas(16) type name __VA_ARGS__
-#define GPU_DYNAMIC_SHARED(type, name)                                  \
-  extern __shared__ __align__(128) unsigned char glmv_dynamic_shared[]; \
+#define GPU_SHARED(type, name, ...) __shared__ __attribute__((aligned(16))) type name __VA_ARGS__
+#define GPU_DYNAMIC_SHARED(type, name)                                                 \
+  extern __shared__ __attribute__((aligned(128))) unsigned char glmv_dynamic_shared[]; \
   type* const name = reinterpret_cast<type*>(glmv_dynamic_shared)
 #define GPU_UNROLL _Pragma("unroll")
 

@@ -26,12 +26,6 @@ void FiberPool::reserve(size_t count) {
   while (fibers_.size() < count) fibers_.push_back(std::make_unique<Fiber>());
 }
 
-void FiberPool::replace_abandoned() {
-  for (auto& fiber : fibers_) {
-    if (!fiber->idle()) fiber = std::make_unique<Fiber>();
-  }
-}
-
 size_t Block::sync_objects(size_t threads) { return kFirstWarpSync + (threads + 31) / 32 * kMaxWarpWidth; }
 
 Block::Block(const LaunchConfig& config, const KernelCall& call, FiberPool& fibers, SharedMemory& shared)
@@ -98,7 +92,16 @@ bool Block::run(Index3 block_index, size_t ordinal, Random& random) {
     failed_ = true;
     report_ = describe_deadlock(config_, threads_);
   }
+  if (failed_) unwind();
   return !failed_;
+}
+
+// Every thread that stands somewhere in the kernel gets one more turn, in which it leaves by an exception. So nothing
+// is left on any stack, and the fibers can serve the next launch.
+void Block::unwind() {
+  for (Thread& t : threads_) {
+    while (!t.fiber->idle()) turn(t);
+  }
 }
 
 void Block::end_launch() { race::acquire(&g_end_sync); }
@@ -126,10 +129,11 @@ void Block::thread_main(void* thread) {
   Block& block = *g_block;
   race::acquire(block.shared_.sync(kStartSync));
   try {
-    block.call_.run(block.call_.closure);
+    if (!block.failed_) block.call_.run(block.call_.closure);
+  } catch (const Stopped&) {
   } catch (const std::exception& e) {
-    block.failed_ = true;
-    block.report_ = describe_failure(block.config_, t, block.config_.place, concat("exception: ", e.what()));
+    const race::Ignore ignore;
+    block.report_failure(describe_failure(block.config_, t, block.config_.place, concat("exception: ", e.what())));
   }
   if (!block.failed_) block.exit(t);
   race::release(&g_end_sync);
@@ -137,30 +141,34 @@ void Block::thread_main(void* thread) {
 
 // A thread that ends while others still count on it is a mistake that is best reported here.
 void Block::exit(Thread& t) {
+  const race::Ignore ignore;
   t.state = Thread::State::exited;
   ++exited_;
   Warp& warp = warp_of(t);
   warp.exited |= uint64_t{1} << t.lane;
   if (t.copies.pending() > 0) {
-    failed_ = true;
-    report_ = describe_failure(
+    report_failure(describe_failure(
         config_, t, t.copies.first_place(),
-        concat("the thread ends with ", t.copies.pending(), " asynchronous copies that nobody waited for"));
+        concat("the thread ends with ", t.copies.pending(), " asynchronous copies that nobody waited for")));
     return;
   }
   for (const auto& m : warp.meetings) {
     if (m->inside == 0 || m->complete || ((m->at.mask >> t.lane) & 1) == 0) continue;
-    failed_ = true;
-    report_ = describe_exited_lane(config_, t, m->at);
+    report_failure(describe_exited_lane(config_, t, m->at));
     return;
   }
+}
+
+void Block::suspend() {
+  self().fiber->suspend();
+  if (failed_) throw Stopped();
 }
 
 void Block::wait(const Waiting& at) {
   Thread& t = self();
   t.waiting = at;
   t.state = Thread::State::waiting;
-  t.fiber->suspend();
+  suspend();
 }
 
 void Block::wake(Thread& t) {
@@ -169,17 +177,24 @@ void Block::wake(Thread& t) {
 }
 
 void Block::yield() {
+  const race::Ignore ignore;
   wake(self());
-  self().fiber->suspend();
+  suspend();
+}
+
+void Block::report_failure(std::string report) {
+  if (failed_) return;  // the first mistake is the one to tell
+  failed_ = true;
+  report_ = std::move(report);
 }
 
 void Block::stop(std::string report) {
-  failed_ = true;
-  report_ = std::move(report);
-  for (;;) running_->fiber->suspend();  // the scheduler ends here and never comes back
+  report_failure(std::move(report));
+  throw Stopped();
 }
 
 int Block::barrier(const Waiting& at, Combine combine, int value) {
+  const race::Ignore ignore;
   Thread& t = self();
   if (barrier_arrived_ == 0) {
     barrier_first_ = &t;

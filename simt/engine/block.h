@@ -46,6 +46,9 @@ struct Thread : ThreadView {
 
 struct Operation;  // collective.h
 
+/// What leaves a kernel when the launch has failed. Not a std::exception: it is nobody's mistake.
+struct Stopped {};
+
 /// Lanes of one warp that have arrived at a collective, or have not left it yet.
 struct Meeting {
   const Operation* operation = nullptr;
@@ -68,8 +71,6 @@ class FiberPool {
  public:
   void reserve(size_t count);
   Fiber& operator[](size_t i) { return *fibers_[i]; }
-  /// Replaces the fibers that a failed launch left in the middle of a kernel.
-  void replace_abandoned();
 
  private:
   std::vector<std::unique_ptr<Fiber>> fibers_;
@@ -90,6 +91,7 @@ class Block {
   int barrier(const Waiting& at, Combine combine, int value);
   void collective(const Operation& operation, const Waiting& at, void* slot);
   void yield();
+  /// Fails the launch and leaves the kernel of the running thread.
   [[noreturn]] void stop(std::string report);
   SharedMemory& shared() { return shared_; }
   Thread& thread_of(const Warp& warp, unsigned lane) { return threads_[warp.first_thread + lane]; }
@@ -103,6 +105,9 @@ class Block {
   static void thread_main(void* thread);
   void reset(Index3 block_index, size_t ordinal);
   void turn(Thread& t);
+  void unwind();
+  void suspend();
+  void report_failure(std::string report);
   void wait(const Waiting& at);
   void wake(Thread& t);
   void exit(Thread& t);

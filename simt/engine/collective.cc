@@ -11,6 +11,7 @@ unsigned lowest_lane(uint64_t mask) { return static_cast<unsigned>(__builtin_ctz
 }  // namespace
 
 void Lanes::fail(unsigned lane, const std::string& what) const {
+  const race::Ignore ignore;
   Block& block = *g_block;
   block.stop(describe_failure(block.config(), block.thread_of(*warp, lane), place, what));
 }
@@ -61,6 +62,7 @@ Meeting& Block::open_or_join(Warp& warp, const Operation& operation, const Waiti
 }
 
 void Block::collective(const Operation& operation, const Waiting& at, void* slot) {
+  const race::Ignore ignore;
   Thread& t = self();
   Warp& warp = warp_of(t);
   if (operation.width != 0 && operation.width != t.warp_width) {

@@ -74,8 +74,7 @@ Fiber::Fiber() : bytes_(kStackBytes) {
 }
 
 Fiber::~Fiber() {
-  // A half-run body holds state inside ThreadSanitizer that destroying would trip over: leak it.
-  if (idle()) race::destroy_fiber(race_fiber_);
+  race::destroy_fiber(race_fiber_);
   forget_frames(static_cast<char*>(memory_) + page_bytes(), bytes_);
   munmap(memory_, page_bytes() + bytes_);
 }

@@ -20,7 +20,7 @@ class Fiber {
   void resume();
   /// Called on the fiber: back to the scheduler.
   void suspend();
-  /// True if there is no half-run body on the stack. A fiber that is not idle can only be destroyed.
+  /// True if there is no half-run body on the stack; only then may it be destroyed.
   bool idle() const { return body_ == nullptr; }
 
  private:

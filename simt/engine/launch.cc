@@ -123,12 +123,12 @@ LaunchStatus launch(const LaunchConfig& config, const KernelCall& call) {
   Block::end_launch();
   g_block = nullptr;
   if (good) return LaunchStatus::ok;
-  m.fibers.replace_abandoned();
   set_report(block.report());
   return LaunchStatus::failed;
 }
 
 void fail(Place place, const std::string& what) {
+  const race::Ignore ignore;
   g_block->stop(describe_failure(g_block->config(), g_block->self(), place, what));
 }
 
@@ -147,6 +147,7 @@ void memory_fence() {
 }
 
 void* shared_variable(const SharedVariable& variable) {
+  const race::Ignore ignore;
   SharedMemory& shared = g_block->shared();
   void* p = shared.find_or_add(variable);
   if (p == nullptr) {

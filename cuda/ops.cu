@@ -1,0 +1,12 @@
+#include "cuda/ops.h"
+
+#include "cuda/naive/ops.h"
+
+namespace glmv::GLMV_BACKEND {
+
+OpTable ops() {
+  OpTable t = naive::ops();
+  return t;
+}
+
+}  // namespace glmv::GLMV_BACKEND

@@ -1,0 +1,11 @@
+// The tuned rung: kernels designed for sm_80 and later (mma.sync, cp.async), one file per family. An op that has none
+// here yet runs on the plain rung.
+#pragma once
+
+#include "reference/core/ops.h"
+
+namespace glmv::GLMV_BACKEND {
+
+OpTable ops();
+
+}  // namespace glmv::GLMV_BACKEND

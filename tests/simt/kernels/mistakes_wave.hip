@@ -1,0 +1,48 @@
+// Mistakes with AMD's matrix instructions and mask-less shuffles. "// @word" marks the line a report must name.
+#include <hip/hip_runtime.h>
+
+#include "simt/gpu.h"
+#include "simt/mfma.h"
+#include "tests/simt/kernels/mistakes.h"
+
+GLMV_DECLARE_MISTAKES(GLMV_BACKEND, wave_mistakes)
+
+namespace glmv::GLMV_BACKEND {
+namespace {
+
+__global__ void mfma_kernel(float* data) {
+#if GLMV_HAS_MFMA
+  const uint16_t a[4] = {}, b[4] = {};
+  float c[4] = {};
+  mfma::mfma_16x16x16_bf16(c, a, b, c);  // @mfma
+  data[threadIdx.x] = c[0];
+#endif
+}
+
+__global__ void half_wave_shuffle_kernel(float* data) {
+  float x = data[threadIdx.x];
+  if (threadIdx.x < 32) x += __shfl_xor(x, 1);  // @half_wave_shuffle
+  data[threadIdx.x] = x;
+}
+
+template <class Kernel>
+const char* launch(Kernel kernel, int threads, float* data) {
+  const hipError_t e = gpu_launch(kernel, 1, threads, 0, nullptr, data);
+  return e == hipSuccess ? nullptr : hipGetErrorString(hipGetLastError());
+}
+
+// Functions, not lambdas: clang would compile a lambda for the device too; likewise a constant list of their addresses.
+const char* mfma_whole_wave(float* data, int) { return launch(mfma_kernel, 64, data); }
+const char* mfma_partial_wave(float* data, int) { return launch(mfma_kernel, 48, data); }
+const char* half_wave_shuffle(float* data, int) { return launch(half_wave_shuffle_kernel, 64, data); }
+
+}  // namespace
+
+#if !defined(__HIP_DEVICE_COMPILE__)
+const Mistake wave_mistakes[] = {{"mfma_whole_wave", mfma_whole_wave},
+                                 {"mfma_partial_wave", mfma_partial_wave},
+                                 {"half_wave_shuffle", half_wave_shuffle}};
+const size_t wave_mistakes_count = sizeof(wave_mistakes) / sizeof(wave_mistakes[0]);
+#endif
+
+}  // namespace glmv::GLMV_BACKEND
