@@ -28,15 +28,11 @@ if(GLMV_TSAN)
   if(GLMV_SANITIZE)
     message(FATAL_ERROR "GLMV_SANITIZE and GLMV_TSAN exclude each other")
   endif()
-<<<<<<< HEAD
   target_compile_options(glmv_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=thread;-fno-omit-frame-pointer>")
-=======
-  target_compile_options(glmv_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Otherwise some functions have no line number in reports: g++ 12's reader of debug information misses them.
-    target_compile_options(glmv_flags INTERFACE -fno-toplevel-reorder)
+    target_compile_options(glmv_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-fno-toplevel-reorder>")
   endif()
->>>>>>> simt
   target_link_options(glmv_flags INTERFACE -fsanitize=thread)
 endif()
 
