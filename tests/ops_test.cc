@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <complex>
+#include <map>
 #include <set>
 
 #include "crosscheck/mistakes.h"
@@ -429,9 +430,21 @@ TEST(Backends, NamesAndTables) {
     EXPECT_EQ(e.code(), ExitCode::no_device);
     EXPECT_NE(std::string(e.what()).find("cpu"), std::string::npos);
   }
-  std::set<void (*)(const AddArgs&, Exec)> tables;
-  for (const Backend* b : linked_backends())
-    EXPECT_TRUE(tables.insert(b->ops.add.run).second) << "two backends share one table";
+}
+
+/// Two builds of one source must not share a function, or a test of the one would be a test of the other. Rungs of one
+/// build may.
+TEST(Backends, BuildsShareNoFunction) {
+  std::map<void (*)(), std::pair<Space, bool>> build_of;
+  for (const Backend* b : linked_backends()) {
+    const std::pair build(b->space, b->emulated);
+    b->ops.for_each([&](const char* op, const auto& entry) {
+      if (!entry) return;
+      const auto [at, is_new] = build_of.emplace(reinterpret_cast<void (*)()>(entry.run), build);
+      EXPECT_TRUE(is_new || at->second == build) << op << " of " << b->name;
+    });
+  }
+  EXPECT_GE(build_of.size(), 2u * 18u);
 }
 
 }  // namespace
