@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <iostream>
 #include <set>
 
 #include "cli/flags.h"
@@ -15,6 +15,9 @@
 #include "cli/verbs.h"
 #include "crosscheck/crosscheck.h"
 #include "crosscheck/report.h"
+#include "data/file.h"
+#include "data/json_file.h"
+#include "data/json_node.h"
 #include "reference/model/generate.h"
 #include "reference/model/summary.h"
 
@@ -43,53 +46,72 @@ struct Asked {
   int64_t prompt_tokens = 0, new_tokens = 0, patches = 0;
 };
 
-Json read_json(const std::string& path) {
-  std::ifstream in(path);
-  if (!in) input_error(path, ": no such file");
-  try {
-    return Json::parse(in);
-  } catch (const Json::exception& e) {
-    input_error(path, ": ", e.what());
-  }
-}
+constexpr uint64_t kMostHeldoutBytes = 64u << 20;
 
-Prompt prompt_of(const Processor& processor, const Json& p, const std::string& folder, Asked& asked) {
+/// The pictures and the clip of one question: read, and put into its message.
+struct Media {
   std::vector<Image> pictures;
   std::vector<Clip> clips;
-  Message user{"user", {}, {}};
-  for (const Json& medium : p.at("media")) {
-    asked.is_clip = medium.at("type") == "video";
-    user.content.push_back({asked.is_clip ? ContentPart::Kind::video : ContentPart::Kind::image, ""});
-    const auto path = [&](const Json& name) {
-      asked.pictures.push_back(folder + '/' + name.get<std::string>());
-      return asked.pictures.back();
-    };
-    if (!asked.is_clip) {
-      pictures.push_back(read_image(path(medium.at("path"))));
-      continue;
-    }
-    Clip clip;
-    for (const Json& frame : medium.at("frames")) clip.frames.push_back(read_image(path(frame)));
-    for (const Json& index : medium.at("frames_indices"))
-      clip.seconds.push_back(index.get<double>() / medium.at("fps").get<double>());
-    clips.push_back(std::move(clip));
+};
+
+Clip read_clip(const JsonNode& medium, const std::string& folder, Asked& asked) {
+  Clip clip;
+  for (const JsonNode& frame : medium.at("frames").list()) {
+    asked.pictures.push_back(folder + '/' + frame.text());
+    clip.frames.push_back(read_image(asked.pictures.back()));
   }
+  const double fps = medium.at("fps").number();
+  if (!(fps > 0)) medium.at("fps").refuse("a positive number");
+  for (const JsonNode& index : medium.at("frames_indices").list()) clip.seconds.push_back(index.number() / fps);
+  if (clip.frames.empty()) medium.at("frames").refuse("a list of pictures");
+  if (clip.seconds.size() != clip.frames.size()) medium.at("frames_indices").refuse("one index per frame");
+  return clip;
+}
+
+Media read_media(const JsonNode& p, const std::string& folder, Message& user, Asked& asked) {
+  Media media;
+  const std::vector<JsonNode> list = p.at("media").list();
+  if (list.empty()) p.at("media").refuse("a list of at least one picture or clip");
+  for (const JsonNode& medium : list) {
+    const std::string type = medium.at("type").text();
+    if (type != "image" && type != "video") medium.at("type").refuse("image or video");
+    asked.is_clip = type == "video";
+    user.content.push_back({asked.is_clip ? ContentPart::Kind::video : ContentPart::Kind::image, ""});
+    if (asked.is_clip) {
+      media.clips.push_back(read_clip(medium, folder, asked));
+    } else {
+      asked.pictures.push_back(folder + '/' + medium.at("path").text());
+      media.pictures.push_back(read_image(asked.pictures.back()));
+    }
+  }
+  return media;
+}
+
+Prompt prompt_of(const Processor& processor, const JsonNode& p, const std::string& folder, Asked& asked) {
+  Message user{"user", {}, {}};
+  const Media media = read_media(p, folder, user, asked);
   user.content.push_back({ContentPart::Kind::text, asked.question});
   ChatOptions options;
   options.enable_thinking = asked.thinking;
-  return make_prompt(processor, {user}, options, pictures, clips);
+  try {
+    return make_prompt(processor, {user}, options, media.pictures, media.clips);
+  } catch (const Error& e) {
+    throw Error(e.code(), concat(p.where, ": ", e.what()));
+  }
 }
 
-Asked ask(const Model& model, const Backend& backend, const Processor& processor, const Json& p,
+Asked ask(const Model& model, const Backend& backend, const Processor& processor, const JsonNode& p,
           const std::string& folder, Timings& total) {
   Asked a;
-  a.kind = p.at("kind");
-  a.question = p.at("question");
-  a.gold = p.at("gold");
-  a.theirs = p.at("answer");
-  a.thinking = p.at("thinking");
+  a.kind = p.at("kind").text();
+  a.question = p.at("question").text();
+  a.gold = p.at("gold").text();
+  a.theirs = p.at("answer").text();
+  a.thinking = p.at("thinking").flag();
+  const bool right = p.at("right").flag();
+  std::vector<int64_t> expected;
+  for (const JsonNode& id : p.at("ids").list()) expected.push_back(id.integer());
   const Prompt prompt = prompt_of(processor, p, folder, a);
-  const auto expected = p.at("ids").get<std::vector<int64_t>>();
   SessionOptions options;
   options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + 128;
   Session session(model, backend, options);
@@ -97,7 +119,7 @@ Asked ask(const Model& model, const Backend& backend, const Processor& processor
   const Answer answer = parse_answer(processor.tokenizer.decode(g.text_ids()), !a.thinking);
   a.ours = answer.boxed.empty() ? answer.answer : answer.boxed.back();
   a.same_tokens = g.ids == expected;
-  a.right = a.ours == a.theirs ? p.at("right").get<bool>() : a.ours == a.gold;
+  a.right = a.ours == a.theirs ? right : a.ours == a.gold;
   a.prompt_tokens = static_cast<int64_t>(prompt.ids.size());
   a.new_tokens = static_cast<int64_t>(g.ids.size());
   for (const auto& grids : {prompt.image_grids, prompt.video_grids}) {
@@ -158,7 +180,6 @@ std::string escaped(const std::string& text) {
 }
 
 void write_page(const std::vector<Asked>& all, const std::string& dir) {
-  fs::create_directories(dir);
   std::string html =
       "<!doctype html><meta charset=utf-8><title>glmv: the tiny twin's held-out pictures</title>\n"
       "<style>body{font:15px "
@@ -206,22 +227,32 @@ std::string crosscheck_text(const Model& model, bool& ok, Progress& progress) {
 std::string timings_text(const std::vector<Asked>& all, const Timings& t) {
   int64_t patches = 0, prompt = 0, made = 0;
   for (const Asked& a : all) patches += a.patches, prompt += a.prompt_tokens, made += a.new_tokens - 1;
-  const auto rate = [](int64_t n, int64_t ns) { return static_cast<double>(n) / (static_cast<double>(ns) * 1e-9); };
+  const auto rate = [](int64_t n, int64_t ns) {
+    return ns == 0 ? 0 : static_cast<double>(n) / (static_cast<double>(ns) * 1e-9);
+  };
   return fmt::format("  vision {:.0f} patches/s, prefill {:.0f} tokens/s, decode {:.0f} tokens/s\n",
                      rate(patches, t.vision_ns), rate(prompt, t.prefill_ns), rate(made, t.decode_ns));
 }
 
 int run(const Flags& f) {
+  check_output("", Output::text);
+  if (!f.output.empty()) check_output(f.output, Output::folder);
   const Backend& backend = f.run.use();
   Progress progress;
   const Model model = Model::open(f.model);
+  const std::string folder = model.dir + "/heldout", questions = folder + "/heldout.json";
+  const nlohmann::json heldout = parse_json_object(read_file(questions, kMostHeldoutBytes), questions);
+  const std::vector<JsonNode> prompts = JsonNode{heldout, questions + ':'}.at("prompts").list();
+  if (prompts.empty()) {
+    std::cerr << "glmv: " << questions << ": prompts is empty, so there is nothing to ask\n";
+    return static_cast<int>(ExitCode::skipped);
+  }
   const Processor processor = Processor::open(model.dir);
-  const Json heldout = read_json(model.dir + "/heldout/heldout.json");
   Timings timings;
   std::vector<Asked> all;
-  for (const Json& p : heldout.at("prompts")) {
-    progress.say(fmt::format("question {} of {}", all.size() + 1, heldout.at("prompts").size()));
-    all.push_back(ask(model, backend, processor, p, model.dir + "/heldout", timings));
+  for (const JsonNode& p : prompts) {
+    progress.say(fmt::format("question {} of {}", all.size() + 1, prompts.size()));
+    all.push_back(ask(model, backend, processor, p, folder, timings));
   }
   bool ok = true;
   const std::string checks = crosscheck_text(model, ok, progress);

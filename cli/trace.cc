@@ -1,10 +1,9 @@
 // trace: runs a prompt and writes every point on the way into one safetensors file.
 #include <fmt/format.h>
 
-#include <regex>
-
 #include "cli/flags.h"
 #include "cli/output.h"
+#include "cli/pattern.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
 #include "crosscheck/crosscheck.h"
@@ -33,43 +32,38 @@ constexpr const char* kExamples = R"(Examples:
       two decoder layers and the logits only, in bf16)";
 
 /// Greedy tokens to feed, found by a run of their own.
-std::vector<int64_t> greedy_tokens(const Model& model, const Backend& backend, const Prompt& prompt, const Flags& f) {
-  if (f.steps == 0) return {};
+std::vector<int64_t> greedy_tokens(const Model& model, const Backend& backend, const Prompt& prompt, int64_t steps,
+                                   const Flags& f) {
+  if (steps == 0) return {};
   SessionOptions options;
   options.activation = f.run.activation();
-  options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + f.steps;
+  options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + steps;
   Session session(model, backend, options);
   GenerateOptions how;
-  how.max_new_tokens = f.steps;
+  how.max_new_tokens = steps;
   how.ignore_eos = true;
   return generate(session, prompt, model.config, how).ids;
 }
 
-std::regex pattern_of(const std::string& text) {
-  try {
-    return std::regex(text);
-  } catch (const std::regex_error& e) {
-    usage_error("--layers ", text, ": not a regular expression: ", e.what());
-  }
-}
-
 int run(const Flags& f) {
+  check_output(f.output, Output::tensors);
+  const Pattern wanted = Pattern::compile(f.layers, "--layers");
   const Backend& named = f.run.use();
   const Backend backend = f.mistake.empty() ? named : with_mistake(find_mistake(f.mistake));
   const Model model = Model::open(f.model);
   Script script;
   script.prompt = f.prompt.load(model.dir, model.config);
-  script.tokens = greedy_tokens(model, backend, script.prompt, f);
+  const int64_t steps = f.steps == 0 ? 0 : tokens_with_room(f.steps, "--steps", script.prompt, model.config);
+  script.tokens = greedy_tokens(model, backend, script.prompt, steps, f);
 
   Progress progress(f.quiet);
   RecordOptions options;
   options.activation = f.run.activation();
   options.chunk = f.chunk;
   options.page_size = f.page_size;
-  const std::regex wanted = pattern_of(f.layers.empty() ? ".*" : f.layers);
   options.wants = [&](std::string_view name) {
     // Inputs are always kept: without them nobody can run the trace again.
-    return stage_of(name) <= 3 || f.layers.empty() || std::regex_search(name.begin(), name.end(), wanted);
+    return stage_of(name) <= 3 || f.layers.empty() || wanted.found_in(name);
   };
   options.on_pass = [&](int64_t pass) {
     progress.say(fmt::format("pass {} of {}", pass + 1, script.tokens.size() + 1));

@@ -15,6 +15,7 @@
 #include <set>
 #include <utility>
 
+#include "data/file.h"
 #include "data/json_file.h"
 
 namespace glmv {
@@ -48,7 +49,7 @@ void check_file_name(const std::string& index, const std::string& tensor, const 
 }
 
 WeightMap read_index(const std::string& path) {
-  const json index = parse_json(read_text(path, kMaxIndexBytes), path, kMaxIndexDepth);
+  const json index = parse_json(read_file(path, kMaxIndexBytes), path, kMaxIndexDepth);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
     input_error(path, ": weight_map is missing or not an object");
   }
@@ -182,7 +183,7 @@ std::string trimmed(std::string text) {
 std::string commit_of(const fs::path& folder, const std::string& revision) {
   const fs::path reference = folder / "refs" / revision;
   if (!is_file(reference)) return revision;
-  std::string commit = trimmed(read_text(reference, 4096));
+  std::string commit = trimmed(read_file(reference, 4096));
   if (!is_plain(commit)) input_error(reference.string(), ": \"", commit, "\" is not a commit");
   return commit;
 }
@@ -223,10 +224,14 @@ Checkpoint Checkpoint::open(const std::string& dir) {
   return checkpoint;
 }
 
-ConstTensorView Checkpoint::get(const std::string& name) const {
+ConstTensorView Checkpoint::get(const std::string& name) const { return shard_of(name).get(name); }
+
+const std::string& Checkpoint::file_of(const std::string& name) const { return shard_of(name).path(); }
+
+const SafetensorsFile& Checkpoint::shard_of(const std::string& name) const {
   const auto found = where_.find(name);
   if (found == where_.end()) input_error(dir_, ": no tensor ", name, " (it has ", where_.size(), " tensors)");
-  return shards_[found->second].get(name);
+  return shards_[found->second];
 }
 
 std::vector<std::string> Checkpoint::names() const {
