@@ -6,7 +6,7 @@
 
 #include "cli/flags.h"
 #include "cli/output.h"
-#include "cli/pattern.h"
+#include "data/pattern.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
 #include "data/safetensors.h"

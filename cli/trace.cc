@@ -3,7 +3,7 @@
 
 #include "cli/flags.h"
 #include "cli/output.h"
-#include "cli/pattern.h"
+#include "data/pattern.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
 #include "crosscheck/crosscheck.h"
