@@ -196,7 +196,11 @@ int run(const Flags& f) {
   if (!f.check.empty()) return check(f);
   const std::vector<const Case*> cases = matching(f.pattern);
   if (f.list) {
-    f.json ? write_json(listing_json(cases), f.output) : write_result(listing(cases), f.output);
+    if (f.json) {
+      write_json(listing_json(cases), f.output);
+    } else {
+      write_result(listing(cases), f.output);
+    }
     return 0;
   }
   Progress progress(f.quiet);

@@ -159,8 +159,8 @@ Prompt PromptFlags::load(const std::string& dir, const ModelConfig& config) cons
   if (!inputs.empty() && given()) {
     usage_error("--inputs already holds a prompt: leave out --prompt, --messages, --system, --image and --video");
   }
-  const Prompt prompt = inputs.empty() ? make(Processor::open(dir))
-                                       : prompt_from_trace(SafetensorsFile::open(inputs).tensors(), inputs, config);
+  Prompt prompt = inputs.empty() ? make(Processor::open(dir))
+                                 : prompt_from_trace(SafetensorsFile::open(inputs).tensors(), inputs, config);
   const auto have = static_cast<int64_t>(prompt.ids.size()), most = config.text.max_position_embeddings;
   if (have > most) {
     input_error(inputs.empty() ? messages.empty() ? "--prompt" : messages : inputs, ": the prompt has ", have,

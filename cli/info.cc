@@ -37,8 +37,9 @@ struct Files {
 Files look_at_weights(const std::string& dir, const ModelConfig& config) {
   Files found;
   if (!fs::is_directory(dir)) return found;
-  const bool any = fs::exists(dir + "/model.safetensors") || fs::exists(dir + "/model.safetensors.index.json");
-  if (!any) return found;
+  // A link to nothing counts as there: opening it says what is wrong.
+  const auto is_there = [&](const char* file) { return fs::exists(fs::symlink_status(dir + file)); };
+  if (!is_there("/model.safetensors") && !is_there("/model.safetensors.index.json")) return found;
   const Checkpoint checkpoint = Checkpoint::open(dir);
   load_weights(config, checkpoint);  // a missing or misshapen tensor is an error here and now
   found.present = true;

@@ -27,15 +27,19 @@ std::string with_hyphens(std::string argument) {
   return argument;
 }
 
-/// A verb that does not exist is named; CLI11 would only say that one is required.
+/// A verb or flag that does not exist is named; CLI11 would only say that a verb is required.
 void check_verb(const CLI::App& app, const std::vector<std::string>& arguments) {
-  if (arguments.empty() || arguments[0].rfind('-', 0) == 0) return;
+  if (arguments.empty()) return;
+  const std::string& first = arguments[0];
+  const bool is_flag = first.rfind('-', 0) == 0;
+  if (is_flag && app.get_option_no_throw(first) != nullptr) return;
   std::string names;
   for (const CLI::App* verb : app.get_subcommands({})) {
-    if (verb->check_name(arguments[0])) return;
+    if (verb->check_name(first)) return;
     names += glmv::concat(names.empty() ? "" : ", ", verb->get_name());
   }
-  glmv::usage_error(arguments[0], ": no such verb; there are ", names);
+  glmv::usage_error('"', first, "\": no such verb", is_flag ? ", and no flag that stands before one" : "",
+                    "; there are ", names);
 }
 
 /// A file opened in place of a closed stdin, stdout or stderr would be taken for it. Writing to these fails, as it

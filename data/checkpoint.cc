@@ -36,6 +36,11 @@ bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
+/// True for whatever has this name, be it a pipe or a link to nothing: opening it then says what is wrong with it.
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(path, ignored));
+}
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
@@ -196,14 +201,14 @@ Checkpoint Checkpoint::open(const std::string& dir) {
   checkpoint.dir_ = dir;
   WeightMap map;
   std::vector<std::string> names;
-  if (is_file(index)) {
+  if (is_there(index)) {
     map = read_index(index);
     names = files_of(map);
     // The library would read the single file, a reader of the index would not: refuse to choose.
-    if (is_file(single) && std::find(names.begin(), names.end(), kSingleFile) == names.end()) {
+    if (is_there(single) && std::find(names.begin(), names.end(), kSingleFile) == names.end()) {
       input_error(dir, ": has both ", kSingleFile, " and ", kIndexFile, ", which does not name it; remove one");
     }
-  } else if (is_file(single)) {
+  } else if (is_there(single)) {
     names = {kSingleFile};
   } else {
     input_error(dir, hint_without_weights(dir));
@@ -211,7 +216,7 @@ Checkpoint Checkpoint::open(const std::string& dir) {
 
   for (const std::string& name : names) {
     const std::string path = (fs::path(dir) / name).string();
-    if (!is_file(path)) input_error(path, ": missing, but ", index, " names it");
+    if (!is_there(path)) input_error(path, ": missing, but ", index, " names it");
     const size_t shard = checkpoint.shards_.size();
     checkpoint.files_.push_back(path);
     checkpoint.shards_.push_back(SafetensorsFile::open(path));

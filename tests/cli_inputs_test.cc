@@ -170,6 +170,16 @@ TEST_F(Inputs, OnlyRegularFilesAreRead) {
   }
 }
 
+TEST_F(Inputs, WeightsThatAreNoFileAreNotJustMissing) {
+  const fs::path model = twin("model.safetensors");
+  fs::create_symlink("gone", model / "model.safetensors");
+  for (const std::string verb : {"info", "generate --prompt x"})
+    expect_error(verb + " --model twin", 3, {"twin/model.safetensors: ", "No such file"});
+  fs::remove(model / "model.safetensors");
+  fs::create_directories(model / "model.safetensors");
+  expect_error("generate --prompt x --model twin", 3, {"twin/model.safetensors: ", "a folder"});
+}
+
 TEST_F(Inputs, FilesThatAreReadWholeHaveALimit) {
   write("huge", "\x89PNG\r\n\x1a\n");
   fs::resize_file(path("huge"), uintmax_t{600} << 20);  // a hole: takes no room on the disk
@@ -216,8 +226,8 @@ TEST_F(Inputs, AnInterruptedAnswerIsNotTakenForAWholeOne) {
   write("answer", "an old one");
   const Ended e = interrupted(
       {"generate", "--prompt", "hi", "--ignore-eos", "-n", "4000", "--dtype", "f64", "--threads", "1", "-o", "answer"},
-      SIGINT, 700);
-  EXPECT_EQ(e.code, 130) << e.signal;
+      SIGINT, 400);
+  EXPECT_TRUE(e.code == 130 || e.signal == SIGINT) << e.code;  // the latter on a machine that has no token yet
   EXPECT_EQ(read(path("answer")), "an old one");
   EXPECT_EQ(entries(), 1u);
 }
@@ -379,6 +389,8 @@ TEST_F(Inputs, MessagesNameTheirFile) {
 TEST_F(Inputs, FlagsSayWhatTheyTake) {
   expect_error("foo", 2, {"foo", "no such verb", "generate"});
   expect_error("Info", 2, {"Info"});
+  expect_error("--fool", 2, {"--fool", "no such verb"});
+  expect_error("''", 2, {"\"\": no such verb"});
   for (const char* fps : {"0", "-1", "nan", "inf", "1e7", "two", ""}) {
     const Result r = glmv(concat("preprocess --prompt x --fps '", fps, '\''));
     EXPECT_EQ(r.code, 2) << fps;
