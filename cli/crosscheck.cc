@@ -42,6 +42,7 @@ ExitCode verdict(const CrosscheckReport& report) {
 }
 
 int run(const Flags& f) {
+  check_output(f.output, Output::text);
   if (f.list) {
     write_result(catalogue(), f.output);
     return 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/tour_page.h"
 #include "cli/verbs.h"
 #include "crosscheck/crosscheck.h"
 #include "crosscheck/report.h"
@@ -37,14 +39,6 @@ constexpr const char* kExamples = R"(Examples:
       the same, and a page with the pictures beside the answers (build/tour/index.html)
   glmv tour --threads 1
       on one thread: the same bits, slower)";
-
-/// One held-out question with what Hugging Face answered and what we do.
-struct Asked {
-  std::string kind, question, gold, theirs, ours;
-  std::vector<std::string> pictures;  ///< paths; the frames of a clip one after the other
-  bool is_clip = false, thinking = false, same_tokens = false, right = false;
-  int64_t prompt_tokens = 0, new_tokens = 0, patches = 0;
-};
 
 constexpr uint64_t kMostHeldoutBytes = 64u << 20;
 
@@ -173,34 +167,6 @@ std::string row_text(const Asked& a) {
   return out + (a.same_tokens ? "" : paint("   NOT the tokens of Hugging Face", 31)) + "\n\n";
 }
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : c == '"' ? "&quot;" : std::string(1, c);
-  return out;
-}
-
-void write_page(const std::vector<Asked>& all, const std::string& dir) {
-  std::string html =
-      "<!doctype html><meta charset=utf-8><title>glmv: the tiny twin's held-out pictures</title>\n"
-      "<style>body{font:15px "
-      "system-ui;margin:2em;max-width:75em}div{display:inline-block;vertical-align:top;width:17em;margin:0 1em 1.5em 0}"
-      "img{width:112px;image-rendering:pixelated;border:1px solid "
-      "#ccc;margin-right:3px}.w{color:#a40}.r{color:#070}</style>\n"
-      "<h1>Held-out pictures and the tiny GLM-4.5V's answers</h1>\n";
-  for (const Asked& a : all) {
-    html += "<div>";
-    for (const std::string& picture : a.pictures) {
-      const std::string copy = fs::path(picture).filename().string();
-      fs::copy_file(picture, fs::path(dir) / copy, fs::copy_options::overwrite_existing);
-      html += "<img src=\"" + escaped(copy) + "\">";
-    }
-    html += fmt::format("<br>{}{}<br><b class={}>{}</b>{}</div>\n", escaped(a.question),
-                        a.thinking ? " <i>thinking</i>" : "", a.right ? "r" : "w", escaped(a.ours),
-                        a.right ? "" : escaped(fmt::format(" (it is {})", a.gold)));
-  }
-  write_result(html, dir + "/index.html");
-}
-
 /// The recorded Hugging Face passes beside the snapshot, judged; the first one is shown whole.
 std::string crosscheck_text(const Model& model, bool& ok, Progress& progress) {
   std::string out;
@@ -234,49 +200,68 @@ std::string timings_text(const std::vector<Asked>& all, const Timings& t) {
                      rate(patches, t.vision_ns), rate(prompt, t.prefill_ns), rate(made, t.decode_ns));
 }
 
+/// One of each kind, then every wrong answer that is not among them.
+std::string questions_text(const std::vector<Asked>& all) {
+  std::string first = "One question of each kind\n\n", wrong;
+  std::set<std::string> shown;
+  int64_t others = 0;
+  for (const Asked& a : all) {
+    if (!a.thinking && shown.insert(a.kind).second) {
+      first += row_text(a);
+    } else if (!a.right) {
+      wrong += row_text(a);
+      ++others;
+    }
+  }
+  return first + (others == 0 ? "" : fmt::format("The {} other wrong answers\n\n", others) + wrong);
+}
+
+std::string totals_text(const std::vector<Asked>& all) {
+  const auto count = [&](auto is) { return std::count_if(all.begin(), all.end(), is); };
+  return fmt::format(
+      "{} questions were asked, {} of them with thinking: {} answers are right, {} are token by token the answers of "
+      "Hugging Face\n\n",
+      all.size(), count([](const Asked& a) { return a.thinking; }), count([](const Asked& a) { return a.right; }),
+      count([](const Asked& a) { return a.same_tokens; }));
+}
+
+std::vector<Asked> ask_all(const Flags& f, const Model& model, const std::vector<JsonNode>& prompts, Timings& timings,
+                           Progress& progress) {
+  const Backend& backend = f.run.use();
+  const Processor processor = Processor::open(model.dir);
+  std::vector<Asked> all;
+  for (const JsonNode& p : prompts) {
+    progress.say(fmt::format("question {} of {}", all.size() + 1, prompts.size()));
+    all.push_back(ask(model, backend, processor, p, model.dir + "/heldout", timings));
+  }
+  return all;
+}
+
 int run(const Flags& f) {
   check_output("", Output::text);
   if (!f.output.empty()) check_output(f.output, Output::folder);
-  const Backend& backend = f.run.use();
   Progress progress;
   const Model model = Model::open(f.model);
-  const std::string folder = model.dir + "/heldout", questions = folder + "/heldout.json";
+  const std::string questions = model.dir + "/heldout/heldout.json";
   const nlohmann::json heldout = parse_json_object(read_file(questions, kMostHeldoutBytes), questions);
   const std::vector<JsonNode> prompts = JsonNode{heldout, questions + ':'}.at("prompts").list();
   if (prompts.empty()) {
     std::cerr << "glmv: " << questions << ": prompts is empty, so there is nothing to ask\n";
     return static_cast<int>(ExitCode::skipped);
   }
-  const Processor processor = Processor::open(model.dir);
   Timings timings;
-  std::vector<Asked> all;
-  for (const JsonNode& p : prompts) {
-    progress.say(fmt::format("question {} of {}", all.size() + 1, prompts.size()));
-    all.push_back(ask(model, backend, processor, p, folder, timings));
-  }
-  bool ok = true;
+  const std::vector<Asked> all = ask_all(f, model, prompts, timings, progress);
+  bool ok = std::all_of(all.begin(), all.end(), [](const Asked& a) { return a.same_tokens; });
   const std::string checks = crosscheck_text(model, ok, progress);
   progress.clear();
 
   std::string out = fmt::format("A GLM-4.5V of {} parameters looks at pictures it was not trained on\n\n",
                                 grouped(summarise(model.config).parameters));
-  std::set<std::string> shown;
-  int64_t right = 0, same = 0;
-  for (const Asked& a : all) {
-    right += a.right;
-    same += a.same_tokens;
-    if (!a.thinking && shown.insert(a.kind).second) out += row_text(a);
-  }
-  const auto n = static_cast<int64_t>(all.size());
-  ok = ok && same == n;
-  out += fmt::format(
-      "  {} questions in all (one of each kind above, more with thinking): {} right; {} of {} answers are the tokens "
-      "of Hugging Face\n\n",
-      n, right, same, n);
+  out += questions_text(all) + totals_text(all);
   out += "Layer by layer against what the Hugging Face model computed\n\n" + checks;
   out += "Timings, over all questions\n" + timings_text(all, timings);
   if (!f.output.empty()) {
-    write_page(all, f.output);
+    write_tour_page(all, f.output);
     out += fmt::format(
         "\nFiles\n  {}/index.html   every picture with its question and answer\n  {}   the model: config, weights, "
         "tokenizer, held-out pictures\n",
