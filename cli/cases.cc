@@ -6,9 +6,9 @@
 
 #include "cli/flags.h"
 #include "cli/output.h"
-#include "data/pattern.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
+#include "data/pattern.h"
 #include "data/safetensors.h"
 #include "reference/all_cases.h"
 #include "reference/backends.h"

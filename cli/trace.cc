@@ -3,12 +3,12 @@
 
 #include "cli/flags.h"
 #include "cli/output.h"
-#include "data/pattern.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
 #include "crosscheck/crosscheck.h"
 #include "crosscheck/record.h"
 #include "crosscheck/stages.h"
+#include "data/pattern.h"
 #include "data/trace.h"
 #include "reference/model/generate.h"
 
