@@ -1,12 +1,14 @@
 // cases: the shapes every op is checked on; run them on a backend, or take one away as a file.
 #include <fmt/format.h>
 
-#include <regex>
+#include <charconv>
+#include <iostream>
 
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
+#include "data/pattern.h"
 #include "data/safetensors.h"
 #include "reference/all_cases.h"
 #include "reference/backends.h"
@@ -15,9 +17,10 @@ namespace glmv::cli {
 namespace {
 
 struct Flags {
-  std::string pattern, dump, output;
+  std::string pattern, dump, check, output;
   RunFlags run;
   uint64_t seed = 1;
+  bool seed_given = false;
   bool list = false, json = false, quiet = false;
 };
 
@@ -27,17 +30,18 @@ constexpr const char* kExamples = R"(Examples:
   glmv cases --list
       all names, with type, arithmetic and whether they are small
   glmv cases --dump moe_route/groups_f32_T9_H24_E12_K3 -o case.safetensors
-      inputs, gold and allowed error per element, for a kernel written elsewhere)";
+      inputs, gold and allowed error per element, the other arguments in the metadata, for a kernel written elsewhere
+  glmv cases moe_route/groups_f32_T9_H24_E12_K3 --check mine.safetensors
+      judges what that kernel made of it: a file with the case's outputs under their names)";
 
 std::vector<const Case*> matching(const std::string& pattern) {
   std::vector<const Case*> found;
-  try {
-    const std::regex wanted(pattern.empty() ? ".*" : pattern);
-    for (const Case& c : all_cases()) {
-      if (c.name == pattern || std::regex_search(c.name, wanted)) found.push_back(&c);
-    }
-  } catch (const std::regex_error& e) {
-    usage_error(pattern, ": not a regular expression: ", e.what());
+  for (const Case& c : all_cases()) {
+    if (c.name == pattern) return {&c};
+  }
+  const Pattern wanted = Pattern::compile(pattern, "pattern");
+  for (const Case& c : all_cases()) {
+    if (wanted.found_in(c.name)) found.push_back(&c);
   }
   if (found.empty()) usage_error("no case matches ", pattern, "; glmv cases --list prints them all");
   return found;
@@ -53,15 +57,36 @@ std::string listing(const std::vector<const Case*>& cases) {
   return out + fmt::format("{} cases\n", cases.size());
 }
 
-void dump(const Flags& f) {
+Json listing_json(const std::vector<const Case*>& cases) {
+  Json out = result_header("cases");
+  out["cases"] = Json::array();
+  for (const Case* c : cases) {
+    out["cases"].push_back({{"name", c->name},
+                            {"dtype", name_of(c->dtype)},
+                            {"flops", c->flops},
+                            {"small", c->small},
+                            {"timed", c->bench}});
+  }
+  return out;
+}
+
+int dump(const Flags& f) {
   if (f.output.empty()) usage_error("--dump needs -o FILE.safetensors");
+  check_output(f.output, Output::tensors);
   const Case& c = find_case(f.dump);
-  const auto tensors = dump_case(c, find_backend("cpu"), f.seed);
+  const CaseDump dumped = dump_case(c, find_backend("cpu"), f.seed);
   NamedTensors named;
-  for (const auto& [name, value] : tensors) named.emplace_back(name, value.view);
-  write_safetensors(
-      f.output, named,
-      {{"format", "glmv.case/1"}, {"case", c.name}, {"seed", std::to_string(f.seed)}, {"version", GLMV_VERSION}});
+  for (const auto& [name, value] : dumped.tensors) named.emplace_back(name, value.view);
+  std::map<std::string, std::string> metadata = {{"format", "glmv.case/1"},
+                                                 {"case", c.name},
+                                                 {"dtype", name_of(c.dtype)},
+                                                 {"seed", std::to_string(f.seed)},
+                                                 {"version", GLMV_VERSION}};
+  for (const auto& [name, value] : dumped.arguments) metadata["argument/" + name] = value;
+  write_safetensors(f.output, named, metadata);
+  std::cerr << fmt::format("{}: {} tensors and {} other arguments of {}, seed {}\n", f.output, named.size(),
+                           dumped.arguments.size(), c.name, f.seed);
+  return 0;
 }
 
 const char* word(CaseReport::Status s) {
@@ -80,6 +105,10 @@ Json as_json(const std::vector<CaseReport>& reports, const Flags& f) {
                               {"within", o.within},
                               {"peak_ulp", o.comparison.peak_ulp},
                               {"of_allowed", o.comparison.excess},
+                              {"worst_index", o.comparison.worst},
+                              {"gold", o.comparison.gold},
+                              {"got", o.comparison.got},
+                              {"allowed", o.comparison.allowed},
                               {"detail", o.detail}});
     }
     out["cases"].push_back(std::move(j));
@@ -94,17 +123,86 @@ std::string line(const CaseReport& r) {
   return fmt::format("{:<72} {:>10.3g} {:>10.3g}  {}\n", r.name, ulp, excess, word(r.status)) + r.failures();
 }
 
-int run(const Flags& f) {
-  if (!f.dump.empty()) {
-    dump(f);
-    return 0;
+/// The seed that a file's metadata tells, if it was made from a dump, unless --seed says it; must not contradict.
+uint64_t seed_of(const SafetensorsFile& file, const Flags& f) {
+  const auto found = file.metadata().find("seed");
+  if (found == file.metadata().end()) return f.seed;
+  uint64_t seed = 0;
+  const std::string& text = found->second;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    input_error(file.path(), ": metadata: seed is ", text, ", not a whole number");
   }
+  if (f.seed_given && seed != f.seed) usage_error(file.path(), " was made with seed ", seed, ", --seed is ", f.seed);
+  return seed;
+}
+
+const Case& case_of(const SafetensorsFile& file, const Flags& f) {
+  const auto found = file.metadata().find("case");
+  const bool named = found != file.metadata().end();
+  if (!named && f.pattern.empty()) usage_error("--check needs the name of the case: glmv cases NAME --check FILE");
+  if (named && !f.pattern.empty() && found->second != f.pattern) {
+    usage_error(file.path(), " was made for case ", found->second, ", not for ", f.pattern);
+  }
+  return find_case(f.pattern.empty() ? found->second : f.pattern);
+}
+
+std::string check_text(const CaseReport& r) {
+  std::string out = fmt::format("{}, seed {}: {}\n", r.name, r.seed, word(r.status));
+  for (const OutputReport& o : r.outputs) {
+    const std::string& what = !o.detail.empty() ? o.detail : o.worst.empty() ? "as gold" : o.worst;
+    out += fmt::format("  {:<12} {:<6}  {}\n", o.name, o.within ? "within" : "BEYOND", what);
+  }
+  return out;
+}
+
+/// Judges what a kernel written elsewhere computed.
+int check(Flags f) {
+  const SafetensorsFile file = SafetensorsFile::open(f.check);
+  const Case& c = case_of(file, f);
+  f.seed = seed_of(file, f);
+  CaseReport report;
+  try {
+    report = check_case(c, find_backend("cpu"), f.seed, file.tensors());
+  } catch (const Error& e) {
+    throw Error(e.code(), concat(f.check, ": ", e.what()));
+  }
+  if (f.json) {
+    Json out = as_json({report}, f);
+    out["checked"] = f.check;
+    out.erase("backend");
+    write_json(out, f.output);
+  } else {
+    write_result(check_text(report), f.output);
+  }
+  return report.status == CaseReport::Status::failed ? static_cast<int>(ExitCode::differs) : 0;
+}
+
+void check_flags(const Flags& f) {
+  if (int{f.list} + !f.dump.empty() + !f.check.empty() > 1)
+    usage_error("--list, --dump and --check exclude each other");
+  if (!f.dump.empty() && f.json) usage_error("--dump writes a safetensors file: leave out --json");
+  if (!f.dump.empty() && !f.pattern.empty()) usage_error("--dump names its case: leave out ", f.pattern);
+  if (f.run.backend != "cpu" && (f.list || !f.dump.empty() || !f.check.empty())) {
+    usage_error("--backend ", f.run.backend, ": only where cases are run; gold is always computed by cpu");
+  }
+}
+
+int run(const Flags& f) {
+  const Backend& backend = f.run.use();
+  check_flags(f);
+  if (!f.dump.empty()) return dump(f);
+  check_output(f.output, Output::text);
+  if (!f.check.empty()) return check(f);
   const std::vector<const Case*> cases = matching(f.pattern);
   if (f.list) {
-    write_result(listing(cases), f.output);
+    if (f.json) {
+      write_json(listing_json(cases), f.output);
+    } else {
+      write_result(listing(cases), f.output);
+    }
     return 0;
   }
-  const Backend& backend = f.run.use();
   Progress progress(f.quiet);
   std::vector<CaseReport> reports;
   std::string text = fmt::format("{:<72} {:>10} {:>10}\n", "case", "worst ulp", "of allowed");
@@ -132,14 +230,19 @@ void add_cases(CLI::App& app, int& exit_code) {
   CLI::App* verb = app.add_subcommand("cases", "The shapes every op is checked on: run, list or dump them");
   verb->add_option("pattern", flags->pattern, "a name or regular expression; all cases without it");
   verb->add_flag("--list", flags->list, "print names only");
-  verb->add_option("--dump", flags->dump, "write one case to -o: inputs, gold, allowed error");
+  verb->add_option("--dump", flags->dump, "write one case to -o: inputs, gold, allowed error, other arguments");
+  verb->add_option("--check", flags->check, "judge the outputs in a safetensors file, computed elsewhere from a dump");
   flags->run.add(*verb, false);
-  verb->add_option("--seed", flags->seed, "of the inputs")->capture_default_str();
+  CLI::Option* seed = verb->add_option("--seed", flags->seed, "of the inputs");
+  seed->check(unsigned_number())->capture_default_str();
   verb->add_flag("--json", flags->json, "print JSON (glmv.cases/1)");
   verb->add_flag("-q,--quiet", flags->quiet, "no progress");
   verb->add_option("-o,--output", flags->output, "write the result to a file");
   verb->footer(kExamples);
-  verb->callback([flags, &exit_code] { exit_code = run(*flags); });
+  verb->callback([flags, seed, &exit_code] {
+    flags->seed_given = seed->count() > 0;
+    exit_code = run(*flags);
+  });
 }
 
 }  // namespace glmv::cli

@@ -55,7 +55,9 @@ Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, P
     script = script_of(model, theirs_from(SafetensorsFile::open(f.against), names));
     script.forced.clear();  // the backend chooses for itself
   } else {
-    script = greedy_script(model, backend, f.prompt.load(model.dir, model.config), activation, f.steps);
+    Prompt prompt = f.prompt.load(model.dir, model.config);
+    const int64_t steps = f.steps == 0 ? 0 : tokens_with_room(f.steps, "--steps", prompt, model.config);
+    script = greedy_script(model, backend, std::move(prompt), activation, steps);
   }
   RecordOptions how;
   how.activation = activation;
@@ -77,6 +79,7 @@ void check_flags(const Flags& f) {
 }
 
 int run(const Flags& f) {
+  check_output(f.output, Output::text);
   if (f.list) {
     write_result(catalogue(), f.output);
     return 0;

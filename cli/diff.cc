@@ -180,6 +180,7 @@ Json as_json(const Result& r, const Flags& f) {
 }
 
 int run(const Flags& f) {
+  check_output(f.output, Output::text);
   const Result r = compare_files(f);
   if (r.rows.empty())
     input_error(f.a, " and ", f.b, " have no tensor name in common", f.maps.empty() ? " (see --map)" : "");

@@ -1,8 +1,13 @@
 #include "cli/flags.h"
 
-#include <algorithm>
-#include <filesystem>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <iostream>
+
+#include "data/utf8.h"
 #include "reference/backends.h"
 #include "reference/core/parallel.h"
 
@@ -13,6 +18,35 @@ void add_model(CLI::App& verb, std::string& model) {
   model = GLMV_DEFAULT_MODEL;
   verb.add_option("-m,--model", model, "snapshot directory, or org/name[@revision] in the local Hugging Face cache")
       ->capture_default_str();
+}
+
+namespace {
+
+/// The whole text as a number, or nothing.
+template <class T>
+std::optional<T> number_of(const std::string& text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+CLI::Validator between(double least, double most) {
+  const std::string range = fmt::format("from {} to {}", least, most);
+  const auto check = [=](const std::string& text) {
+    const std::optional<double> value = number_of<double>(text);
+    return value && *value >= least && *value <= most ? "" : concat(text, ": a number ", range, " is wanted");
+  };
+  return CLI::Validator(check, range, "between");
+}
+
+CLI::Validator unsigned_number() {
+  const auto check = [](const std::string& text) {
+    return number_of<uint64_t>(text) ? "" : concat(text, ": a whole number from 0 to ", UINT64_MAX, " is wanted");
+  };
+  return CLI::Validator(check, "from 0", "unsigned_number");
 }
 
 void RunFlags::add(CLI::App& verb, bool with_dtype) {
@@ -36,9 +70,10 @@ const Backend& RunFlags::use() const {
 
 void PromptFlags::add(CLI::App& verb, bool with_inputs) {
   verb.add_option("--image", images, "a picture (PNG, JPEG, WebP, BMP, GIF); may be repeated");
-  verb.add_option("--video", videos, "a clip: a folder of frames, taken in name order; may be repeated");
+  verb.add_option("--video", videos,
+                  "a clip: a folder of frames, all files in it but hidden ones, in name order; may be repeated");
   verb.add_option("--fps", fps, "frames per second of every --video folder")
-      ->check(CLI::PositiveNumber)
+      ->check(between(1e-3, 1e6))
       ->capture_default_str();
   verb.add_option("-p,--prompt", prompt, "the question; pictures and clips stand before it");
   verb.add_option("--system", system, "a system message");
@@ -49,26 +84,42 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
 }
 
 Clip read_frames(const std::string& folder, double frames_per_second) {
-  constexpr double kSlowest = 1e-3, kFastest = 1e6;
-  if (!(frames_per_second >= kSlowest && frames_per_second <= kFastest)) {
-    usage_error("--fps is ", frames_per_second, ", between 0.001 and 1000000 is wanted");
-  }
   if (!fs::exists(folder)) input_error(folder, ": no such folder of frames");
   if (!fs::is_directory(folder))
     usage_error(folder, ": a clip is given as a folder of frames; video files are not read");
   std::vector<std::string> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.is_regular_file()) files.push_back(entry.path().string());
+    if (!entry.path().filename().string().starts_with('.')) files.push_back(entry.path().string());
   }
   std::sort(files.begin(), files.end());
   if (files.empty()) input_error(folder, ": no frames in it");
   Clip clip;
+  clip.name = folder;
   for (const std::string& file : files) {
     clip.frames.push_back(read_image(file));
     clip.seconds.push_back(static_cast<double>(clip.seconds.size()) / frames_per_second);
   }
   return clip;
 }
+
+int64_t tokens_with_room(int64_t wanted, const char* flag, const Prompt& prompt, const ModelConfig& config) {
+  const auto have = static_cast<int64_t>(prompt.ids.size()), most = config.text.max_position_embeddings;
+  const int64_t room = std::max<int64_t>(1, most - have);
+  if (wanted <= room) return wanted;
+  std::cerr << "glmv: warning: " << have << " prompt tokens and " << flag << ' ' << wanted << " are more than the "
+            << most << " positions of the model (max_position_embeddings); stops after " << room << '\n';
+  return room;
+}
+
+namespace {
+
+/// JSON files are checked when they are parsed; a shell passes on any bytes.
+void check_utf8(const char* flag, const std::string& text) {
+  const size_t wrong = utf8_first_error(text);
+  if (wrong != std::string::npos) input_error(flag, ": not UTF-8: byte ", wrong, " of the text does not belong there");
+}
+
+}  // namespace
 
 Conversation PromptFlags::conversation() const {
   if (!messages.empty()) {
@@ -77,6 +128,8 @@ Conversation PromptFlags::conversation() const {
     return read_messages(messages);
   }
   if (prompt.empty()) usage_error("--prompt is missing or empty");
+  check_utf8("--prompt", prompt);
+  check_utf8("--system", system);
   Conversation out{{}, images, videos};
   if (!system.empty()) out.messages.push_back({"system", {{ContentPart::Kind::text, system}}, {}});
   Message user{"user", {}, {}};
@@ -95,16 +148,25 @@ Prompt PromptFlags::make(const Processor& processor) const {
   for (const std::string& folder : c.videos) clips.push_back(read_frames(folder, fps));
   ChatOptions options;
   options.enable_thinking = !no_think;
-  return make_prompt(processor, c.messages, options, pictures, clips);
+  try {
+    return make_prompt(processor, c.messages, options, pictures, clips);
+  } catch (const Error& e) {
+    throw Error(e.code(), concat(messages.empty() ? "--prompt" : messages, ": ", e.what()));
+  }
 }
 
 Prompt PromptFlags::load(const std::string& dir, const ModelConfig& config) const {
-  if (inputs.empty()) return make(Processor::open(dir));
-  if (given()) {
+  if (!inputs.empty() && given()) {
     usage_error("--inputs already holds a prompt: leave out --prompt, --messages, --system, --image and --video");
   }
-  const SafetensorsFile trace = SafetensorsFile::open(inputs);
-  return prompt_from_trace(trace.tensors(), inputs, config);
+  Prompt prompt = inputs.empty() ? make(Processor::open(dir))
+                                 : prompt_from_trace(SafetensorsFile::open(inputs).tensors(), inputs, config);
+  const auto have = static_cast<int64_t>(prompt.ids.size()), most = config.text.max_position_embeddings;
+  if (have > most) {
+    input_error(inputs.empty() ? messages.empty() ? "--prompt" : messages : inputs, ": the prompt has ", have,
+                " tokens, the model has ", most, " positions (max_position_embeddings)");
+  }
+  return prompt;
 }
 
 }  // namespace glmv::cli

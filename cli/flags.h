@@ -13,6 +13,14 @@ namespace glmv::cli {
 /// --model, with the embedded tiny model as default.
 void add_model(CLI::App& verb, std::string& model);
 
+/// A validator for numbers from `least` to `most` (both included, NaN not), with a range that is short to read in
+/// --help and in messages. Text that the option's own type would wrap around or cut ("-1" for an unsigned one) is
+/// refused.
+CLI::Validator between(double least, double most);
+
+/// The same for the whole numbers from 0 to 2^64 - 1.
+CLI::Validator unsigned_number();
+
 /// --dtype, --backend, --threads.
 struct RunFlags {
   std::string dtype = "f32", backend = "cpu";
@@ -39,7 +47,8 @@ struct PromptFlags {
   Conversation conversation() const;
   /// Reads the media and makes the prompt. Error: 2 for contradicting flags, 3 for unreadable media.
   Prompt make(const Processor& processor) const;
-  /// From --inputs if given, else make() with the processor of `dir`.
+  /// From --inputs if given, else make() with the processor of `dir`. Error (exit code 3) for a prompt of more tokens
+  /// than the model has positions.
   Prompt load(const std::string& dir, const ModelConfig& config) const;
 
  private:
@@ -47,7 +56,11 @@ struct PromptFlags {
   bool asked() const { return !prompt.empty() || !system.empty() || !images.empty() || !videos.empty(); }
 };
 
-/// A clip from a folder of frames, in name order, the first at second 0.
+/// How many of the `wanted` tokens after a prompt still have a position, at least one; says on stderr if not all.
+int64_t tokens_with_room(int64_t wanted, const char* flag, const Prompt& prompt, const ModelConfig& config);
+
+/// A clip from a folder of frames, in name order, the first at second 0. Hidden files (".DS_Store") are no frames; any
+/// other entry that is not a picture is an Error (exit code 3) that names it.
 Clip read_frames(const std::string& folder, double frames_per_second);
 
 }  // namespace glmv::cli

@@ -3,20 +3,17 @@
 
 #include <fmt/format.h>
 
-#include <csignal>
 #include <filesystem>
 #include <iostream>
 
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "cli/verbs.h"
 
 namespace glmv::cli {
 namespace {
-
-volatile std::sig_atomic_t stop_signal = 0;
-void on_signal(int signal) { stop_signal = signal; }
 
 struct Flags {
   std::string model, output;
@@ -77,62 +74,76 @@ Json as_json(const Flags& f, const Prompt& prompt, const Generation& g, const Ti
   return out;
 }
 
+const char* ending(const Generation& g) {
+  return g.finish_reason == "stop"     ? "ended by itself"
+         : g.finish_reason == "length" ? "cut at the limit of new tokens"
+                                       : "interrupted";
+}
+
 void say_timings(const Prompt& p, const Generation& g, const Timings& t) {
   const auto seconds = [](int64_t ns) { return static_cast<double>(ns) * 1e-9; };
   std::cerr << fmt::format("[{} prompt tokens, {} new, {}; vision {:.3f} s, prefill {:.3f} s, decode {:.3f} s]\n",
-                           p.ids.size(), g.ids.size(),
-                           g.finish_reason == "stop"     ? "ended by itself"
-                           : g.finish_reason == "length" ? "cut at --max-new-tokens"
-                                                         : "interrupted",
-                           seconds(t.vision_ns), seconds(t.prefill_ns), seconds(t.decode_ns));
+                           p.ids.size(), g.ids.size(), ending(g), seconds(t.vision_ns), seconds(t.prefill_ns),
+                           seconds(t.decode_ns));
+}
+
+/// The answer as text, or ids where there is no tokenizer.
+std::string as_text(const Generation& g, const Tokenizer* tokenizer) {
+  std::string text = tokenizer ? tokenizer->decode(g.text_ids()) : "";
+  if (!tokenizer)
+    for (const int64_t id : g.ids) text += std::to_string(id) + ' ';
+  return text + '\n';
 }
 
 int run(const Flags& f) {
+  check_output(f.output, Output::text);
   const Backend& backend = f.run.use();
   const Model model = Model::open(f.model);
   const bool recorded = !f.prompt.inputs.empty();
   const bool has_tokenizer = !recorded || std::filesystem::exists(model.dir + "/tokenizer.json");
   const Tokenizer tokenizer = has_tokenizer ? Tokenizer::open(model.dir) : Tokenizer();
   const Prompt prompt = f.prompt.load(model.dir, model.config);
+  GenerateOptions how;
+  how.max_new_tokens = tokens_with_room(f.max_new_tokens, "--max-new-tokens", prompt, model.config);
+  how.ignore_eos = f.ignore_eos;
   SessionOptions options;
   options.activation = f.run.activation();
-  options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + f.max_new_tokens;
+  options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + how.max_new_tokens;
   options.chunk = f.chunk;
   options.page_size = f.page_size;
-  GenerateOptions how;
-  how.max_new_tokens = f.max_new_tokens;
-  how.ignore_eos = f.ignore_eos;
   if (f.warm_up) {
     Session session(model, backend, options);
     generate(session, prompt, model.config, how);
   }
   Progress progress(f.quiet || f.json);
   Stream stream(tokenizer);
-  const bool streaming = !f.json && f.output.empty() && has_tokenizer;
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  const bool to_stdout = is_stdout(f.output), streaming = !f.json && to_stdout && has_tokenizer;
   int64_t made = 0;
   how.on_token = [&](int64_t id) {
+    if (made++ == 0) stop_on_signals();  // before, there is nothing to print, and a signal ends the program at once
     if (streaming) stream.push(id);
-    if (!streaming) progress.say(fmt::format("{} tokens", ++made));
-    return stop_signal == 0;
+    if (to_stdout && (stdout_is_gone() || !std::cout)) {
+      input_error("stdout: cannot be written any more, after ", made, " tokens");
+    }
+    if (!streaming) progress.say(fmt::format("{} tokens", made));
+    return stop_signal() == 0;
   };
   Session session(model, backend, options);
   const Generation g = generate(session, prompt, model.config, how);
   progress.clear();
+  const Tokenizer* spelling = has_tokenizer ? &tokenizer : nullptr;
   if (streaming) {
     stream.finish();
     if (!std::cout) input_error("stdout: cannot write the answer");
+  } else if (!to_stdout && stop_signal() != 0) {
+    std::cerr << "glmv: interrupted, " << f.output << " is not written\n";  // a part would look like the whole
   } else if (f.json) {
-    write_json(as_json(f, prompt, g, session.timings(), has_tokenizer ? &tokenizer : nullptr), f.output);
+    write_json(as_json(f, prompt, g, session.timings(), spelling), f.output);
   } else {
-    std::string text = has_tokenizer ? tokenizer.decode(g.text_ids()) : "";
-    if (!has_tokenizer)
-      for (const int64_t id : g.ids) text += std::to_string(id) + ' ';
-    write_result(text + '\n', f.output);
+    write_result(as_text(g, spelling), f.output);
   }
   if (!f.quiet && !f.json) say_timings(prompt, g, session.timings());
-  return stop_signal == 0 ? 0 : 128 + stop_signal;
+  return stop_signal() == 0 ? 0 : 128 + stop_signal();
 }
 
 }  // namespace
@@ -153,7 +164,7 @@ void add_generate(CLI::App& app, int& exit_code) {
   verb->add_flag("--warm-up", flags->warm_up, "run once untimed before (for timing)");
   verb->add_flag("--json", flags->json, "print JSON (glmv.generate/1) instead of streaming");
   verb->add_flag("-q,--quiet", flags->quiet, "no timings, no progress");
-  verb->add_option("-o,--output", flags->output, "write the answer to a file");
+  verb->add_option("-o,--output", flags->output, "write the answer to a file; - is stdout");
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

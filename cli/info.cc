@@ -1,7 +1,7 @@
 // info: what a model is and what it costs; which backends this program has.
 #include <fmt/format.h>
-#include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "cli/flags.h"
@@ -37,8 +37,9 @@ struct Files {
 Files look_at_weights(const std::string& dir, const ModelConfig& config) {
   Files found;
   if (!fs::is_directory(dir)) return found;
-  const bool any = fs::exists(dir + "/model.safetensors") || fs::exists(dir + "/model.safetensors.index.json");
-  if (!any) return found;
+  // A link to nothing counts as there: opening it says what is wrong.
+  const auto is_there = [&](const char* file) { return fs::exists(fs::symlink_status(dir + file)); };
+  if (!is_there("/model.safetensors") && !is_there("/model.safetensors.index.json")) return found;
   const Checkpoint checkpoint = Checkpoint::open(dir);
   load_weights(config, checkpoint);  // a missing or misshapen tensor is an error here and now
   found.present = true;
@@ -50,10 +51,29 @@ Files look_at_weights(const std::string& dir, const ModelConfig& config) {
   return found;
 }
 
-int64_t implemented(const Backend& backend, int64_t& all) {
-  int64_t n = 0;
-  backend.ops.for_each([&](const char*, const auto& op) { ++all, n += static_cast<bool>(op); });
-  return n;
+/// Names of the ops of the table, in its order.
+std::vector<std::string> op_names() {
+  std::vector<std::string> names;
+  OpTable().for_each([&](const char* name, const auto&) { names.emplace_back(name); });
+  return names;
+}
+
+std::vector<std::string> ops_of(const Backend& backend) {
+  std::vector<std::string> names;
+  backend.ops.for_each([&](const char* name, const auto& op) {
+    if (op) names.emplace_back(name);
+  });
+  return names;
+}
+
+/// Names of the backends that have an op.
+std::vector<std::string> backends_with(const std::string& op) {
+  std::vector<std::string> names;
+  for (const Backend* b : linked_backends()) {
+    const std::vector<std::string> ops = ops_of(*b);
+    if (std::find(ops.begin(), ops.end(), op) != ops.end()) names.emplace_back(b->name);
+  }
+  return names;
 }
 
 std::string heads_text(const ModelConfig& c) {
@@ -108,13 +128,15 @@ std::string files_text(const Files& f) {
 }
 
 std::string backends_text() {
+  const std::vector<std::string> ops = op_names();
   std::string out = "backends\n";
   for (const Backend* b : linked_backends()) {
-    int64_t all = 0;
-    const int64_t n = implemented(*b, all);
-    out += fmt::format("  {:<9} {} of {} ops{}\n", b->name, n, all, b->emulated ? ", emulated" : "");
+    out += fmt::format("  {:<9} {} of {} ops{}\n", b->name, ops_of(*b).size(), ops.size(),
+                       b->emulated ? ", emulated" : "");
   }
-  return out + "  cuda, hip are not built into this program\n";
+  out += "  cuda, hip are not built into this program\nops, and the backends that have them\n";
+  for (const std::string& op : ops) out += fmt::format("  {:<18} {}\n", op, fmt::join(backends_with(op), ", "));
+  return out;
 }
 
 Json as_json(const std::string& dir, const ModelConfig& c, const ModelSummary& s, const Files& f) {
@@ -147,14 +169,15 @@ Json as_json(const std::string& dir, const ModelConfig& c, const ModelSummary& s
                       {"unused", f.unused}};
   }
   for (const Backend* b : linked_backends()) {
-    int64_t all = 0;
-    const int64_t n = implemented(*b, all);
-    out["backends"].push_back({{"name", b->name}, {"ops", n}, {"of_ops", all}, {"emulated", b->emulated}});
+    out["backends"].push_back(
+        {{"name", b->name}, {"ops", ops_of(*b).size()}, {"of_ops", op_names().size()}, {"emulated", b->emulated}});
   }
+  for (const std::string& op : op_names()) out["op_backends"][op] = backends_with(op);
   return out;
 }
 
 int run(const Flags& f) {
+  check_output(f.output, Output::text);
   const std::string dir = fs::is_regular_file(f.model) ? f.model : resolve_model(f.model);
   const ModelConfig config = read_config(dir);
   const ModelSummary summary = summarise(config);

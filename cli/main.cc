@@ -1,4 +1,6 @@
 // glmv <verb> [flags]: parses, runs one verb, maps the one exception there is to an exit code.
+#include <fcntl.h>
+
 #include <algorithm>
 #include <csignal>
 #include <exception>
@@ -7,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/signals.h"
 #include "cli/verbs.h"
 #include "reference/core/error.h"
 
@@ -24,6 +27,29 @@ std::string with_hyphens(std::string argument) {
   return argument;
 }
 
+/// A verb or flag that does not exist is named; CLI11 would only say that a verb is required.
+void check_verb(const CLI::App& app, const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return;
+  const std::string& first = arguments[0];
+  const bool is_flag = first.rfind('-', 0) == 0;
+  if (is_flag && app.get_option_no_throw(first) != nullptr) return;
+  std::string names;
+  for (const CLI::App* verb : app.get_subcommands({})) {
+    if (verb->check_name(first)) return;
+    names += glmv::concat(names.empty() ? "" : ", ", verb->get_name());
+  }
+  glmv::usage_error('"', first, "\": no such verb", is_flag ? ", and no flag that stands before one" : "",
+                    "; there are ", names);
+}
+
+/// A file opened in place of a closed stdin, stdout or stderr would be taken for it. Writing to these fails, as it
+/// would to the closed ones.
+void occupy_closed_streams() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDONLY);
+  }
+}
+
 int run(int argc, char** argv) {
   using namespace glmv;
   CLI::App app{"glmv: the GLM-4.5V reference. Looks at pictures, answers, and says where another engine departs."};
@@ -31,6 +57,9 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", GLMV_VERSION);
   app.require_subcommand(1);
   app.footer(kExitCodes);
+  app.failure_message([](const CLI::App*, const CLI::Error& e) {
+    return concat("glmv: ", e.what(), " (--help says what there is)\n");
+  });
   int exit_code = 0;
   cli::add_tour(app, exit_code);
   cli::add_info(app, exit_code);
@@ -43,6 +72,7 @@ int run(int argc, char** argv) {
   try {
     std::vector<std::string> arguments(argv + 1, argv + argc);
     for (std::string& argument : arguments) argument = with_hyphens(argument);
+    check_verb(app, arguments);
     std::reverse(arguments.begin(), arguments.end());  // the order in which CLI11 takes a vector
     app.parse(arguments);
   } catch (const CLI::ParseError& e) {
@@ -56,6 +86,8 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  occupy_closed_streams();
+  glmv::cli::end_on_signals();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is a failed write, reported like any other
   try {
     return run(argc, argv);
@@ -64,6 +96,9 @@ int main(int argc, char** argv) {
     return static_cast<int>(e.code());
   } catch (const std::bad_alloc&) {
     std::cerr << "glmv: out of memory\n";
+    return static_cast<int>(glmv::ExitCode::bad_input);
+  } catch (const std::length_error&) {
+    std::cerr << "glmv: out of memory: something is larger than any memory\n";
     return static_cast<int>(glmv::ExitCode::bad_input);
   } catch (const std::filesystem::filesystem_error& e) {
     std::cerr << "glmv: " << e.path1().string() << ": " << e.code().message() << '\n';

@@ -2,48 +2,58 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <poll.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <iostream>
 
+#include "data/file.h"
 #include "reference/core/error.h"
 
 namespace glmv::cli {
 namespace {
+namespace fs = std::filesystem;
 
-/// A device or pipe is written to; renaming a file over it would replace it.
-bool is_special(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
-}
-
-/// All of the text or an Error: a file of this name appears when it is complete.
-void write_file(const std::string& text, const std::string& path) {
-  const bool special = is_special(path);
-  const std::string part = special ? path : concat(path, ".part-", ::getpid());
-  std::FILE* file = std::fopen(part.c_str(), "wb");
-  const auto give_up = [&](const char* what) {
-    const int error = errno;
-    if (file) std::fclose(file);
-    if (!special) std::remove(part.c_str());
-    input_error(path, ": cannot ", what, ": ", std::strerror(error));
-  };
-  if (!file) give_up("write");
-  if (std::fwrite(text.data(), 1, text.size(), file) != text.size() || std::fflush(file) != 0) give_up("write");
-  if (::fsync(::fileno(file)) != 0 && errno != EINVAL) give_up("write");  // EINVAL: a pipe or device
-  if (std::fclose(std::exchange(file, nullptr)) != 0) give_up("close");
-  if (!special && std::rename(part.c_str(), path.c_str()) != 0) give_up("write");
+void check_output_folder(const std::string& path) {
+  std::error_code error;
+  if (fs::exists(path, error) && !fs::is_directory(path, error)) input_error(path, ": exists and is not a folder");
+  fs::create_directories(path, error);
+  if (error) input_error(path, ": the folder cannot be made: ", error.message());
+  check_can_write(concat(path, "/index.html"), Devices::refused);  // a file that could be in it
 }
 
 }  // namespace
 
+bool is_stdout(const std::string& path) { return path.empty() || path == "-" || path == "/dev/stdout"; }
+
+bool stdout_is_gone() {
+  const int flags = ::fcntl(STDOUT_FILENO, F_GETFL);
+  if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) return true;
+  pollfd out{STDOUT_FILENO, 0, 0};
+  return ::poll(&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLNVAL)) != 0;
+}
+
+void check_output(const std::string& path, Output what) {
+  if (what == Output::text && is_stdout(path)) {
+    if (stdout_is_gone()) input_error("stdout: is closed, so the result cannot be written");
+    return;
+  }
+  if (is_stdout(path)) {
+    usage_error("-o \"", path, "\": ", what == Output::folder ? "a folder" : "a safetensors file",
+                " is not written to stdout; give a name");
+  }
+  if (what == Output::folder) return check_output_folder(path);
+  check_can_write(path, what == Output::text ? Devices::written : Devices::refused);
+}
+
 void write_result(const std::string& text, const std::string& path) {
-  if (!path.empty() && path != "-") return write_file(text, path);
+  if (!is_stdout(path)) {
+    OutputFile file(path, Devices::written);
+    file.write(text.data(), text.size());
+    return file.commit();
+  }
   std::cout << text << std::flush;
   if (!std::cout) input_error("stdout: cannot write the result");
 }
@@ -64,7 +74,7 @@ Json result_header(const std::string& kind) {
 std::string grouped(int64_t n) {
   std::string digits = std::to_string(n);
   for (auto at = static_cast<int64_t>(digits.size()) - 3; at > (n < 0 ? 1 : 0); at -= 3)
-    digits.insert(static_cast<size_t>(at), ",");
+    digits.insert(static_cast<size_t>(at), 1, ',');
   return digits;
 }
 

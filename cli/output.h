@@ -8,8 +8,25 @@ namespace glmv::cli {
 
 using Json = nlohmann::ordered_json;
 
-/// Writes text to `path`, or to stdout if it is empty or "-". A file is written beside and renamed. Error (exit code 3)
-/// if not every byte arrived.
+/// What a verb will write to -o.
+enum class Output {
+  text,     ///< text or JSON: to stdout without -o and with "-"
+  tensors,  ///< a safetensors file
+  folder,   ///< several files
+};
+
+/// Notices before the work begins that its result could not be written; a folder is made. Error: exit code 2 for "-"
+/// where only files can be written, 3 for a place that cannot be written to.
+void check_output(const std::string& path, Output what);
+
+/// True for "", "-" and "/dev/stdout".
+bool is_stdout(const std::string& path);
+
+/// Has the reader of stdout gone away, or was it closed from the beginning?
+bool stdout_is_gone();
+
+/// Writes text to `path`, or to stdout. A file is written beside and renamed. Error (exit code 3) if not every byte
+/// arrived.
 void write_result(const std::string& text, const std::string& path);
 
 /// The same for JSON, indented, with a newline at the end. NaN and infinity become null.

@@ -1,6 +1,8 @@
 // preprocess: stages 0 to 3, from pictures and a question to patches, token ids and positions. No weights needed.
 #include <fmt/format.h>
 
+#include <iostream>
+
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
@@ -76,13 +78,17 @@ std::string as_text(const Prompt& p, const Processor& processor) {
 }
 
 int run(const Flags& f) {
+  const bool tensors = !f.output.empty() && !f.json;
+  check_output(f.output, tensors ? Output::tensors : Output::text);
   const Processor processor = Processor::open(resolve_model(f.model));
   const Prompt prompt = f.prompt.make(processor);
-  if (!f.output.empty() && !f.json) {
+  if (tensors) {
     TraceWriter trace;
     for (auto& [name, value] : prompt_tensors(prompt)) trace.add(name, value);
     trace.metadata() = {{"producer", "glmv"}, {"version", GLMV_VERSION}, {"image_backend", "torchvision"}};
     trace.write(f.output);
+    std::cerr << fmt::format("{}: {} tensors of a prompt of {} tokens\n", f.output, trace.points().size(),
+                             prompt.ids.size());
     return 0;
   }
   if (f.json) {

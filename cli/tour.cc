@@ -3,18 +3,23 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <iostream>
 #include <set>
 
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/tour_page.h"
 #include "cli/verbs.h"
 #include "crosscheck/crosscheck.h"
 #include "crosscheck/report.h"
+#include "data/file.h"
+#include "data/json_file.h"
+#include "data/json_node.h"
 #include "reference/model/generate.h"
 #include "reference/model/summary.h"
 
@@ -35,61 +40,72 @@ constexpr const char* kExamples = R"(Examples:
   glmv tour --threads 1
       on one thread: the same bits, slower)";
 
-/// One held-out question with what Hugging Face answered and what we do.
-struct Asked {
-  std::string kind, question, gold, theirs, ours;
-  std::vector<std::string> pictures;  ///< paths; the frames of a clip one after the other
-  bool is_clip = false, thinking = false, same_tokens = false, right = false;
-  int64_t prompt_tokens = 0, new_tokens = 0, patches = 0;
-};
+constexpr uint64_t kMostHeldoutBytes = 64u << 20;
 
-Json read_json(const std::string& path) {
-  std::ifstream in(path);
-  if (!in) input_error(path, ": no such file");
-  try {
-    return Json::parse(in);
-  } catch (const Json::exception& e) {
-    input_error(path, ": ", e.what());
-  }
-}
-
-Prompt prompt_of(const Processor& processor, const Json& p, const std::string& folder, Asked& asked) {
+/// The pictures and the clip of one question: read, and put into its message.
+struct Media {
   std::vector<Image> pictures;
   std::vector<Clip> clips;
-  Message user{"user", {}, {}};
-  for (const Json& medium : p.at("media")) {
-    asked.is_clip = medium.at("type") == "video";
-    user.content.push_back({asked.is_clip ? ContentPart::Kind::video : ContentPart::Kind::image, ""});
-    const auto path = [&](const Json& name) {
-      asked.pictures.push_back(folder + '/' + name.get<std::string>());
-      return asked.pictures.back();
-    };
-    if (!asked.is_clip) {
-      pictures.push_back(read_image(path(medium.at("path"))));
-      continue;
-    }
-    Clip clip;
-    for (const Json& frame : medium.at("frames")) clip.frames.push_back(read_image(path(frame)));
-    for (const Json& index : medium.at("frames_indices"))
-      clip.seconds.push_back(index.get<double>() / medium.at("fps").get<double>());
-    clips.push_back(std::move(clip));
+};
+
+Clip read_clip(const JsonNode& medium, const std::string& folder, Asked& asked) {
+  Clip clip;
+  for (const JsonNode& frame : medium.at("frames").list()) {
+    asked.pictures.push_back(folder + '/' + frame.text());
+    clip.frames.push_back(read_image(asked.pictures.back()));
   }
+  const double fps = medium.at("fps").number();
+  if (!(fps > 0)) medium.at("fps").refuse("a positive number");
+  for (const JsonNode& index : medium.at("frames_indices").list()) clip.seconds.push_back(index.number() / fps);
+  if (clip.frames.empty()) medium.at("frames").refuse("a list of pictures");
+  if (clip.seconds.size() != clip.frames.size()) medium.at("frames_indices").refuse("one index per frame");
+  return clip;
+}
+
+Media read_media(const JsonNode& p, const std::string& folder, Message& user, Asked& asked) {
+  Media media;
+  const std::vector<JsonNode> list = p.at("media").list();
+  if (list.empty()) p.at("media").refuse("a list of at least one picture or clip");
+  for (const JsonNode& medium : list) {
+    const std::string type = medium.at("type").text();
+    if (type != "image" && type != "video") medium.at("type").refuse("image or video");
+    asked.is_clip = type == "video";
+    user.content.push_back({asked.is_clip ? ContentPart::Kind::video : ContentPart::Kind::image, ""});
+    if (asked.is_clip) {
+      media.clips.push_back(read_clip(medium, folder, asked));
+    } else {
+      asked.pictures.push_back(folder + '/' + medium.at("path").text());
+      media.pictures.push_back(read_image(asked.pictures.back()));
+    }
+  }
+  return media;
+}
+
+Prompt prompt_of(const Processor& processor, const JsonNode& p, const std::string& folder, Asked& asked) {
+  Message user{"user", {}, {}};
+  const Media media = read_media(p, folder, user, asked);
   user.content.push_back({ContentPart::Kind::text, asked.question});
   ChatOptions options;
   options.enable_thinking = asked.thinking;
-  return make_prompt(processor, {user}, options, pictures, clips);
+  try {
+    return make_prompt(processor, {user}, options, media.pictures, media.clips);
+  } catch (const Error& e) {
+    throw Error(e.code(), concat(p.where, ": ", e.what()));
+  }
 }
 
-Asked ask(const Model& model, const Backend& backend, const Processor& processor, const Json& p,
+Asked ask(const Model& model, const Backend& backend, const Processor& processor, const JsonNode& p,
           const std::string& folder, Timings& total) {
   Asked a;
-  a.kind = p.at("kind");
-  a.question = p.at("question");
-  a.gold = p.at("gold");
-  a.theirs = p.at("answer");
-  a.thinking = p.at("thinking");
+  a.kind = p.at("kind").text();
+  a.question = p.at("question").text();
+  a.gold = p.at("gold").text();
+  a.theirs = p.at("answer").text();
+  a.thinking = p.at("thinking").flag();
+  const bool right = p.at("right").flag();
+  std::vector<int64_t> expected;
+  for (const JsonNode& id : p.at("ids").list()) expected.push_back(id.integer());
   const Prompt prompt = prompt_of(processor, p, folder, a);
-  const auto expected = p.at("ids").get<std::vector<int64_t>>();
   SessionOptions options;
   options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + 128;
   Session session(model, backend, options);
@@ -97,7 +113,7 @@ Asked ask(const Model& model, const Backend& backend, const Processor& processor
   const Answer answer = parse_answer(processor.tokenizer.decode(g.text_ids()), !a.thinking);
   a.ours = answer.boxed.empty() ? answer.answer : answer.boxed.back();
   a.same_tokens = g.ids == expected;
-  a.right = a.ours == a.theirs ? p.at("right").get<bool>() : a.ours == a.gold;
+  a.right = a.ours == a.theirs ? right : a.ours == a.gold;
   a.prompt_tokens = static_cast<int64_t>(prompt.ids.size());
   a.new_tokens = static_cast<int64_t>(g.ids.size());
   for (const auto& grids : {prompt.image_grids, prompt.video_grids}) {
@@ -151,35 +167,6 @@ std::string row_text(const Asked& a) {
   return out + (a.same_tokens ? "" : paint("   NOT the tokens of Hugging Face", 31)) + "\n\n";
 }
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : c == '"' ? "&quot;" : std::string(1, c);
-  return out;
-}
-
-void write_page(const std::vector<Asked>& all, const std::string& dir) {
-  fs::create_directories(dir);
-  std::string html =
-      "<!doctype html><meta charset=utf-8><title>glmv: the tiny twin's held-out pictures</title>\n"
-      "<style>body{font:15px "
-      "system-ui;margin:2em;max-width:75em}div{display:inline-block;vertical-align:top;width:17em;margin:0 1em 1.5em 0}"
-      "img{width:112px;image-rendering:pixelated;border:1px solid "
-      "#ccc;margin-right:3px}.w{color:#a40}.r{color:#070}</style>\n"
-      "<h1>Held-out pictures and the tiny GLM-4.5V's answers</h1>\n";
-  for (const Asked& a : all) {
-    html += "<div>";
-    for (const std::string& picture : a.pictures) {
-      const std::string copy = fs::path(picture).filename().string();
-      fs::copy_file(picture, fs::path(dir) / copy, fs::copy_options::overwrite_existing);
-      html += "<img src=\"" + escaped(copy) + "\">";
-    }
-    html += fmt::format("<br>{}{}<br><b class={}>{}</b>{}</div>\n", escaped(a.question),
-                        a.thinking ? " <i>thinking</i>" : "", a.right ? "r" : "w", escaped(a.ours),
-                        a.right ? "" : escaped(fmt::format(" (it is {})", a.gold)));
-  }
-  write_result(html, dir + "/index.html");
-}
-
 /// The recorded Hugging Face passes beside the snapshot, judged; the first one is shown whole.
 std::string crosscheck_text(const Model& model, bool& ok, Progress& progress) {
   std::string out;
@@ -206,46 +193,75 @@ std::string crosscheck_text(const Model& model, bool& ok, Progress& progress) {
 std::string timings_text(const std::vector<Asked>& all, const Timings& t) {
   int64_t patches = 0, prompt = 0, made = 0;
   for (const Asked& a : all) patches += a.patches, prompt += a.prompt_tokens, made += a.new_tokens - 1;
-  const auto rate = [](int64_t n, int64_t ns) { return static_cast<double>(n) / (static_cast<double>(ns) * 1e-9); };
+  const auto rate = [](int64_t n, int64_t ns) {
+    return ns == 0 ? 0 : static_cast<double>(n) / (static_cast<double>(ns) * 1e-9);
+  };
   return fmt::format("  vision {:.0f} patches/s, prefill {:.0f} tokens/s, decode {:.0f} tokens/s\n",
                      rate(patches, t.vision_ns), rate(prompt, t.prefill_ns), rate(made, t.decode_ns));
 }
 
-int run(const Flags& f) {
+/// One of each kind, then every wrong answer that is not among them.
+std::string questions_text(const std::vector<Asked>& all) {
+  std::string first = "One question of each kind\n\n", wrong;
+  std::set<std::string> shown;
+  int64_t others = 0;
+  for (const Asked& a : all) {
+    if (!a.thinking && shown.insert(a.kind).second) {
+      first += row_text(a);
+    } else if (!a.right) {
+      wrong += row_text(a);
+      ++others;
+    }
+  }
+  return first + (others == 0 ? "" : fmt::format("The {} other wrong answers\n\n", others) + wrong);
+}
+
+std::string totals_text(const std::vector<Asked>& all) {
+  const auto count = [&](auto is) { return std::count_if(all.begin(), all.end(), is); };
+  return fmt::format(
+      "{} questions were asked, {} of them with thinking: {} answers are right, {} are token by token the answers of "
+      "Hugging Face\n\n",
+      all.size(), count([](const Asked& a) { return a.thinking; }), count([](const Asked& a) { return a.right; }),
+      count([](const Asked& a) { return a.same_tokens; }));
+}
+
+std::vector<Asked> ask_all(const Flags& f, const Model& model, const std::vector<JsonNode>& prompts, Timings& timings,
+                           Progress& progress) {
   const Backend& backend = f.run.use();
-  Progress progress;
-  const Model model = Model::open(f.model);
   const Processor processor = Processor::open(model.dir);
-  const Json heldout = read_json(model.dir + "/heldout/heldout.json");
-  Timings timings;
   std::vector<Asked> all;
-  for (const Json& p : heldout.at("prompts")) {
-    progress.say(fmt::format("question {} of {}", all.size() + 1, heldout.at("prompts").size()));
+  for (const JsonNode& p : prompts) {
+    progress.say(fmt::format("question {} of {}", all.size() + 1, prompts.size()));
     all.push_back(ask(model, backend, processor, p, model.dir + "/heldout", timings));
   }
-  bool ok = true;
+  return all;
+}
+
+int run(const Flags& f) {
+  check_output("", Output::text);
+  if (!f.output.empty()) check_output(f.output, Output::folder);
+  Progress progress;
+  const Model model = Model::open(f.model);
+  const std::string questions = model.dir + "/heldout/heldout.json";
+  const nlohmann::json heldout = parse_json_object(read_file(questions, kMostHeldoutBytes), questions);
+  const std::vector<JsonNode> prompts = JsonNode{heldout, questions + ':'}.at("prompts").list();
+  if (prompts.empty()) {
+    std::cerr << "glmv: " << questions << ": prompts is empty, so there is nothing to ask\n";
+    return static_cast<int>(ExitCode::skipped);
+  }
+  Timings timings;
+  const std::vector<Asked> all = ask_all(f, model, prompts, timings, progress);
+  bool ok = std::all_of(all.begin(), all.end(), [](const Asked& a) { return a.same_tokens; });
   const std::string checks = crosscheck_text(model, ok, progress);
   progress.clear();
 
   std::string out = fmt::format("A GLM-4.5V of {} parameters looks at pictures it was not trained on\n\n",
                                 grouped(summarise(model.config).parameters));
-  std::set<std::string> shown;
-  int64_t right = 0, same = 0;
-  for (const Asked& a : all) {
-    right += a.right;
-    same += a.same_tokens;
-    if (!a.thinking && shown.insert(a.kind).second) out += row_text(a);
-  }
-  const auto n = static_cast<int64_t>(all.size());
-  ok = ok && same == n;
-  out += fmt::format(
-      "  {} questions in all (one of each kind above, more with thinking): {} right; {} of {} answers are the tokens "
-      "of Hugging Face\n\n",
-      n, right, same, n);
+  out += questions_text(all) + totals_text(all);
   out += "Layer by layer against what the Hugging Face model computed\n\n" + checks;
   out += "Timings, over all questions\n" + timings_text(all, timings);
   if (!f.output.empty()) {
-    write_page(all, f.output);
+    write_tour_page(all, f.output);
     out += fmt::format(
         "\nFiles\n  {}/index.html   every picture with its question and answer\n  {}   the model: config, weights, "
         "tokenizer, held-out pictures\n",

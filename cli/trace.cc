@@ -1,8 +1,6 @@
 // trace: runs a prompt and writes every point on the way into one safetensors file.
 #include <fmt/format.h>
 
-#include <regex>
-
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -11,6 +9,7 @@
 #include "crosscheck/crosscheck.h"
 #include "crosscheck/record.h"
 #include "crosscheck/stages.h"
+#include "data/pattern.h"
 #include "data/trace.h"
 #include "reference/model/generate.h"
 
@@ -33,30 +32,26 @@ constexpr const char* kExamples = R"(Examples:
   glmv trace --image a.png --prompt "What is this?" --dtype bf16 --layers "layers\.[01]\.|logits" -o mine.safetensors
       two decoder layers and the logits only, in bf16)";
 
-std::regex pattern_of(const std::string& text) {
-  try {
-    return std::regex(text);
-  } catch (const std::regex_error& e) {
-    usage_error("--layers ", text, ": not a regular expression: ", e.what());
-  }
 }
 
 int run(const Flags& f) {
+  check_output(f.output, Output::tensors);
+  const Pattern wanted = Pattern::compile(f.layers, "--layers");
   const Backend& named = f.run.use();
   const Backend backend = f.mistake.empty() ? named : with_mistake(find_mistake(f.mistake));
   const Model model = Model::open(f.model);
-  const Script script =
-      greedy_script(model, backend, f.prompt.load(model.dir, model.config), f.run.activation(), f.steps);
+  Prompt prompt = f.prompt.load(model.dir, model.config);
+  const int64_t steps = f.steps == 0 ? 0 : tokens_with_room(f.steps, "--steps", prompt, model.config);
+  const Script script = greedy_script(model, backend, std::move(prompt), f.run.activation(), steps);
 
   Progress progress(f.quiet);
   RecordOptions options;
   options.activation = f.run.activation();
   options.chunk = f.chunk;
   options.page_size = f.page_size;
-  const std::regex wanted = pattern_of(f.layers.empty() ? ".*" : f.layers);
   options.wants = [&](std::string_view name) {
     // Inputs are always kept: without them nobody can run the trace again.
-    return stage_of(name) <= 3 || f.layers.empty() || std::regex_search(name.begin(), name.end(), wanted);
+    return stage_of(name) <= 3 || f.layers.empty() || wanted.found_in(name);
   };
   options.on_pass = [&](int64_t pass) {
     progress.say(fmt::format("pass {} of {}", pass + 1, script.tokens.size() + 1));

@@ -170,6 +170,7 @@ CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const Cros
   report.first = first_departure(report.points);
   report.model_points = std::count_if(runs.all_points.begin(), runs.all_points.end(),
                                       [](const std::string& name) { return !is_input(split_step(name).point); });
+  report.model_points += static_cast<int64_t>(script.tokens.size());  // the sampled ids
   for (const auto& [name, view] : theirs.points) {
     if (!runs.gold.has(name)) report.unknown.push_back(name);
   }

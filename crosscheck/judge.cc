@@ -233,6 +233,7 @@ std::vector<Tensor> Judge::measured_logits(const std::string& name) const {
   const auto theirs = theirs_.points.find(name);
   if (theirs != theirs_.points.end() && point(name).within) views.push_back(theirs->second);
   std::vector<Tensor> out;
+  out.reserve(views.size());
   for (const ConstTensorView& v : views) out.push_back(copy_of(v, DType::f64));
   return out;
 }

@@ -15,6 +15,7 @@
 #include <set>
 #include <utility>
 
+#include "data/file.h"
 #include "data/json_file.h"
 
 namespace glmv {
@@ -35,6 +36,11 @@ bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
+/// True for whatever has this name, be it a pipe or a link to nothing: opening it then says what is wrong with it.
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(path, ignored));
+}
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
@@ -48,7 +54,7 @@ void check_file_name(const std::string& index, const std::string& tensor, const 
 }
 
 WeightMap read_index(const std::string& path) {
-  const json index = parse_json(read_text(path, kMaxIndexBytes), path, kMaxIndexDepth);
+  const json index = parse_json(read_file(path, kMaxIndexBytes), path, kMaxIndexDepth);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
     input_error(path, ": weight_map is missing or not an object");
   }
@@ -182,7 +188,7 @@ std::string trimmed(std::string text) {
 std::string commit_of(const fs::path& folder, const std::string& revision) {
   const fs::path reference = folder / "refs" / revision;
   if (!is_file(reference)) return revision;
-  std::string commit = trimmed(read_text(reference, 4096));
+  std::string commit = trimmed(read_file(reference, 4096));
   if (!is_plain(commit)) input_error(reference.string(), ": \"", commit, "\" is not a commit");
   return commit;
 }
@@ -195,14 +201,14 @@ Checkpoint Checkpoint::open(const std::string& dir) {
   checkpoint.dir_ = dir;
   WeightMap map;
   std::vector<std::string> names;
-  if (is_file(index)) {
+  if (is_there(index)) {
     map = read_index(index);
     names = files_of(map);
     // The library would read the single file, a reader of the index would not: refuse to choose.
-    if (is_file(single) && std::find(names.begin(), names.end(), kSingleFile) == names.end()) {
+    if (is_there(single) && std::find(names.begin(), names.end(), kSingleFile) == names.end()) {
       input_error(dir, ": has both ", kSingleFile, " and ", kIndexFile, ", which does not name it; remove one");
     }
-  } else if (is_file(single)) {
+  } else if (is_there(single)) {
     names = {kSingleFile};
   } else {
     input_error(dir, hint_without_weights(dir));
@@ -210,7 +216,7 @@ Checkpoint Checkpoint::open(const std::string& dir) {
 
   for (const std::string& name : names) {
     const std::string path = (fs::path(dir) / name).string();
-    if (!is_file(path)) input_error(path, ": missing, but ", index, " names it");
+    if (!is_there(path)) input_error(path, ": missing, but ", index, " names it");
     const size_t shard = checkpoint.shards_.size();
     checkpoint.files_.push_back(path);
     checkpoint.shards_.push_back(SafetensorsFile::open(path));
@@ -223,10 +229,14 @@ Checkpoint Checkpoint::open(const std::string& dir) {
   return checkpoint;
 }
 
-ConstTensorView Checkpoint::get(const std::string& name) const {
+ConstTensorView Checkpoint::get(const std::string& name) const { return shard_of(name).get(name); }
+
+const std::string& Checkpoint::file_of(const std::string& name) const { return shard_of(name).path(); }
+
+const SafetensorsFile& Checkpoint::shard_of(const std::string& name) const {
   const auto found = where_.find(name);
   if (found == where_.end()) input_error(dir_, ": no tensor ", name, " (it has ", where_.size(), " tensors)");
-  return shards_[found->second].get(name);
+  return shards_[found->second];
 }
 
 std::vector<std::string> Checkpoint::names() const {

@@ -19,7 +19,8 @@ class Checkpoint {
   const std::string& dir() const { return dir_; }
   bool has(const std::string& name) const { return where_.count(name) > 0; }
   ConstTensorView get(const std::string& name) const;
-  std::vector<std::string> names() const;  ///< sorted
+  const std::string& file_of(const std::string& name) const;  ///< path of its shard; throws if absent
+  std::vector<std::string> names() const;                     ///< sorted
   const std::vector<std::string>& files() const { return files_; }
   int64_t data_bytes() const;  ///< sum over tensors
 
@@ -27,6 +28,8 @@ class Checkpoint {
   std::string sha256() const;
 
  private:
+  const SafetensorsFile& shard_of(const std::string& name) const;
+
   std::string dir_;
   std::vector<std::string> files_;
   std::vector<SafetensorsFile> shards_;

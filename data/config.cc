@@ -16,6 +16,7 @@
 #include <optional>
 #include <utility>
 
+#include "data/file.h"
 #include "data/json_file.h"
 #include "reference/core/error.h"
 
@@ -487,7 +488,7 @@ void read_generation_config(const fs::path& folder, ModelConfig& config) {
   const fs::path path = folder / "generation_config.json";
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return;
-  const json parsed = parse_json_object(read_text(path.string(), kMaxFileBytes), path.string());
+  const json parsed = parse_json_object(read_file(path.string(), kMaxFileBytes), path.string());
   const Section generation{&parsed, path.string()};
   if (generation.find("eos_token_id")) {
     config.eos_token_ids = token_ids(generation, "eos_token_id", config.text.vocab_size);
@@ -523,7 +524,7 @@ ModelConfig parse_config(const std::string& json_text, const std::string& path) 
 ModelConfig read_config(const std::string& path) {
   std::error_code ignored;
   const fs::path file = fs::is_directory(path, ignored) ? fs::path(path) / "config.json" : fs::path(path);
-  ModelConfig config = parse_config(read_text(file.string(), kMaxFileBytes), file.string());
+  ModelConfig config = parse_config(read_file(file.string(), kMaxFileBytes), file.string());
   read_generation_config(file.parent_path(), config);
   return config;
 }

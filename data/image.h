@@ -10,11 +10,15 @@
 
 namespace glmv {
 
+/// Largest picture: Pillow's decompression-bomb limit.
+constexpr int64_t kMostPixels = 178956970;
+
 /// Interleaved 8-bit RGB, rows top to bottom.
 struct Image {
   int64_t width = 0;
   int64_t height = 0;
   std::vector<uint8_t> rgb;  ///< height * width * 3
+  std::string name{};        ///< where it came from, for messages; may be empty
 };
 
 /// Reads PNG, JPEG, WebP, BMP or GIF (first frame). EXIF orientation applied, alpha dropped, grey replicated,

@@ -20,6 +20,7 @@
 #include <webp/decode.h>
 
 #include "data/exif.h"
+#include "data/file.h"
 
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
@@ -40,9 +41,6 @@
 
 namespace glmv {
 namespace {
-
-/// Pillow's decompression-bomb limit.
-constexpr int64_t kMostPixels = 178956970;
 
 /// "Exif" and two zeros stand before the TIFF structure in a JPEG, and in a WebP by some writers.
 constexpr size_t kExifPrefix = 6;
@@ -337,7 +335,7 @@ void check_gif(const File& file) {
 Image decode_image(const void* bytes, size_t size, const std::string& name) {
   const File file{static_cast<const uint8_t*>(bytes), size, name};
   if (size == 0) file.fail("the file is empty");
-  if (size > size_t{1} << 30) file.fail("a picture file of ", size, " bytes is too large");
+  if (size > kMostWholeFileBytes) file.fail("a picture file of ", size, " bytes is too large");
   if (file.starts_with("\xff\xd8\xff", 3)) return JpegReader(file).read();
   if (file.starts_with("\x89PNG\r\n\x1a\n", 8)) {
     const int orientation = check_png(file);
@@ -350,13 +348,10 @@ Image decode_image(const void* bytes, size_t size, const std::string& name) {
 }
 
 Image read_image(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) input_error(path, ": cannot be opened: ", std::strerror(errno));
-  std::ostringstream bytes;
-  if (in.peek() != std::ifstream::traits_type::eof()) bytes << in.rdbuf();
-  if (in.bad() || !bytes) input_error(path, ": cannot be read: ", std::strerror(errno));
-  const std::string_view view = bytes.view();
-  return decode_image(view.data(), view.size(), path);
+  const std::string bytes = read_file(path);
+  Image image = decode_image(bytes.data(), bytes.size(), path);
+  image.name = path;
+  return image;
 }
 
 void write_png(const std::string& path, const Image& image) {

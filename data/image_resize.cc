@@ -42,6 +42,14 @@ void check_aspect_ratio(int64_t height, int64_t width, const Size& original) {
   }
 }
 
+/// No picture becomes larger than the largest that is read.
+void check_target(const Size& size, const Size& original, const ImageConfig& config) {
+  if (size.height <= kMostPixels / size.width) return;
+  input_error("picture of ", original.width, 'x', original.height, " pixels: would be resized to ", size.width, 'x',
+              size.height, ", more than ", kMostPixels, " pixels (patch_size ", config.patch_size, ", merge_size ",
+              config.merge_size, ", size.shortest_edge ", config.min_volume, ", longest_edge ", config.max_volume, ')');
+}
+
 }  // namespace
 
 Size smart_resize(int64_t frames, int64_t height, int64_t width, const ImageConfig& config) {
@@ -71,6 +79,7 @@ Size smart_resize(int64_t frames, int64_t height, int64_t width, const ImageConf
     size.height = static_cast<int64_t>(std::ceil(h * grow / f)) * factor;
     size.width = static_cast<int64_t>(std::ceil(w * grow / f)) * factor;
   }
+  check_target(size, original, config);
   return size;
 }
 

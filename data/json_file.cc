@@ -1,8 +1,5 @@
 #include "data/json_file.h"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
@@ -12,18 +9,6 @@
 namespace glmv {
 
 using nlohmann::json;
-
-std::string read_text(const std::string& path, uint64_t most_bytes) {
-  std::error_code error;
-  const uintmax_t bytes = std::filesystem::file_size(path, error);
-  if (error) input_error(path, ": cannot be read: ", error.message());
-  if (bytes > most_bytes) input_error(path, ": ", bytes, " bytes, more than the ", most_bytes, " expected");
-  std::ifstream in(path, std::ios::binary);
-  if (!in) input_error(path, ": cannot be opened");
-  std::string text(std::istreambuf_iterator<char>(in), {});
-  if (in.bad()) input_error(path, ": cannot be read");
-  return text;
-}
 
 json parse_json(const std::string& text, const std::string& path, int most_levels) {
   std::vector<std::set<std::string>> keys;  // by depth: those of the object that is being read there

@@ -3,7 +3,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "data/file.h"
 #include "data/json_file.h"
+#include "data/json_node.h"
 #include "reference/core/error.h"
 
 namespace glmv {
@@ -13,29 +15,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr uint64_t kMostBytes = 64u << 20;  // a file with pictures inside would be larger, and is not understood
-
-/// A value with its place in the file: "chat.json: messages[2].content[0]".
-struct Node {
-  const json& value;
-  std::string where;
-
-  const json* find(const char* key) const {
-    const auto found = value.find(key);
-    return found == value.end() || found->is_null() ? nullptr : &*found;
-  }
-  Node at(const char* key) const {
-    const json* found = find(key);
-    if (found == nullptr) input_error(where, ": ", key, " is missing");
-    return {*found, where + "." + key};
-  }
-  std::string text() const {
-    if (!value.is_string()) input_error(where, " is not a string");
-    return value.get<std::string>();
-  }
-  void expect_object() const {
-    if (!value.is_object()) input_error(where, " is not an object");
-  }
-};
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -61,7 +40,7 @@ std::string decode_percent(const std::string& text, const std::string& where) {
 }
 
 /// A medium's place in the local file system.
-std::string local_path(const Node& node, const fs::path& folder) {
+std::string local_path(const JsonNode& node, const fs::path& folder) {
   std::string text = node.text();
   constexpr std::string_view kFile = "file://";
   if (text.starts_with(kFile)) {
@@ -70,18 +49,19 @@ std::string local_path(const Node& node, const fs::path& folder) {
     usage_error(node.where, " is a ", text.substr(0, colon), ": URL; only local files are read");
   }
   if (text.empty()) input_error(node.where, " is empty");
+  if (text.find('\0') != std::string::npos) input_error(node.where, " is a file name with a zero byte");
   return (folder / text).string();
 }
 
 /// The part's medium under the first of these keys that is there.
-std::string medium(const Node& part, std::initializer_list<const char*> keys, const fs::path& folder) {
+std::string medium(const JsonNode& part, std::initializer_list<const char*> keys, const fs::path& folder) {
   for (const char* key : keys) {
     if (part.find(key) != nullptr) return local_path(part.at(key), folder);
   }
   input_error(part.where, ": ", *keys.begin(), " is missing");
 }
 
-ContentPart read_part(const Node& part, const fs::path& folder, Conversation& out) {
+ContentPart read_part(const JsonNode& part, const fs::path& folder, Conversation& out) {
   part.expect_object();
   const std::string type = part.at("type").text();
   if (type == "text") return {ContentPart::Kind::text, part.at("text").text()};
@@ -90,7 +70,7 @@ ContentPart read_part(const Node& part, const fs::path& folder, Conversation& ou
     return {ContentPart::Kind::image, ""};
   }
   if (type == "image_url") {
-    const Node url = part.at("image_url");
+    const JsonNode url = part.at("image_url");
     out.images.push_back(local_path(url.value.is_object() ? url.at("url") : url, folder));
     return {ContentPart::Kind::image, ""};
   }
@@ -101,7 +81,7 @@ ContentPart read_part(const Node& part, const fs::path& folder, Conversation& ou
   usage_error(part.where, ".type is \"", type, "\"; only text, image, image_url and video are understood");
 }
 
-Message read_message(const Node& node, const fs::path& folder, Conversation& out) {
+Message read_message(const JsonNode& node, const fs::path& folder, Conversation& out) {
   node.expect_object();
   Message message{node.at("role").text(), {}, {}};
   if (message.role != "system" && message.role != "user" && message.role != "assistant") {
@@ -109,29 +89,26 @@ Message read_message(const Node& node, const fs::path& folder, Conversation& out
   }
   if (node.find("tool_calls") != nullptr) usage_error(node.where, ".tool_calls: tools are not understood");
   if (node.find("reasoning_content") != nullptr) message.reasoning = node.at("reasoning_content").text();
-  const Node content = node.at("content");
+  const JsonNode content = node.at("content");
   if (!content.value.is_array()) {
     message.content.push_back({ContentPart::Kind::text, content.text()});
     return message;
   }
-  for (size_t i = 0; i < content.value.size(); ++i) {
-    message.content.push_back(read_part({content.value[i], concat(content.where, "[", i, "]")}, folder, out));
-  }
+  for (const JsonNode& part : content.list()) message.content.push_back(read_part(part, folder, out));
   return message;
 }
 
 }  // namespace
 
 Conversation read_messages(const std::string& path) {
-  const json root = parse_json(read_text(path, kMostBytes), path);
+  const json root = parse_json(read_file(path, kMostBytes), path);
   const bool wrapped = root.is_object();
   if (wrapped && !root.contains("messages")) input_error(path, ": messages is missing");
   const json& list = wrapped ? root["messages"] : root;
   if (!list.is_array() || list.empty()) input_error(path, ": not a list of messages, or an empty one");
   Conversation out;
-  for (size_t i = 0; i < list.size(); ++i) {
-    out.messages.push_back(
-        read_message({list[i], concat(path, ": messages[", i, "]")}, fs::path(path).parent_path(), out));
+  for (const JsonNode& node : JsonNode{list, path + ": messages"}.list()) {
+    out.messages.push_back(read_message(node, fs::path(path).parent_path(), out));
   }
   return out;
 }

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "data/file.h"
 #include "data/image.h"
 #include "data/json_file.h"
 #include "reference/core/parallel.h"
@@ -64,7 +65,7 @@ struct Reader {
 
 Json read_object(const std::string& path) {
   constexpr uint64_t kMostBytes = 1 << 20;
-  return parse_json_object(read_text(path, kMostBytes), path);
+  return parse_json_object(read_file(path, kMostBytes), path);
 }
 
 /// The published file, or the part of processor_config.json into which transformers 5 folds it when it saves.
@@ -80,9 +81,13 @@ Reader open_config(const std::string& dir, const std::string& file) {
   return reader;
 }
 
+/// Every picture, be it one pixel, grows to shortest_edge and to one merged patch. This many pixels are 85,000 tokens
+/// of the published model, above its 65,536 positions, and already 1.6 GB of patches.
+constexpr int64_t kLargestGrown = int64_t{1} << 27;
+
 /// size = {shortest_edge, longest_edge}. The names mislead: both are volumes, frames * height * width.
 void read_volumes(const Reader& reader, ImageConfig& config) {
-  constexpr int64_t kLargestVolume = int64_t{1} << 40;
+  constexpr int64_t kLargestVolume = int64_t{1} << 40;  // pictures are only ever shrunk to it
   const Json* size = reader.find("size");
   if (!size || !size->is_object()) usage_error(reader.path, ": size {shortest_edge, longest_edge} is missing");
   for (const auto& item : size->items()) {
@@ -90,11 +95,20 @@ void read_volumes(const Reader& reader, ImageConfig& config) {
       usage_error(reader.path, ": size.", item.key(), " is unknown: wanted shortest_edge and longest_edge");
     }
   }
-  config.min_volume = reader.positive(*size, "shortest_edge", kLargestVolume);
+  config.min_volume = reader.positive(*size, "shortest_edge", kLargestGrown);
   config.max_volume = reader.positive(*size, "longest_edge", kLargestVolume);
   if (config.min_volume > config.max_volume) {
     usage_error(reader.path, ": size.shortest_edge ", config.min_volume, " exceeds longest_edge ", config.max_volume);
   }
+}
+
+/// The smallest picture there can be must be one that a picture may grow to.
+void check_one_patch(const std::string& path, const ImageConfig& config) {
+  const int64_t side = config.patch_size * config.merge_size, volume = config.temporal_patch_size * side * side;
+  if (volume <= kLargestGrown) return;
+  usage_error(path, ": patch_size ", config.patch_size, " x merge_size ", config.merge_size, ", temporal_patch_size ",
+              config.temporal_patch_size, ": one merged patch would have ", volume, " pixels, at most ", kLargestGrown,
+              " are wanted");
 }
 
 std::array<float, 3> read_three(const Reader& reader, const char* key, std::array<float, 3> otherwise) {
@@ -141,6 +155,7 @@ ImageConfig read_image_config(const std::string& dir, const std::string& file) {
   config.patch_size = reader.positive_or("patch_size", 1024, config.patch_size);
   config.temporal_patch_size = reader.positive_or("temporal_patch_size", 64, config.temporal_patch_size);
   config.merge_size = reader.positive_or("merge_size", 64, config.merge_size);
+  check_one_patch(reader.path, config);
   read_volumes(reader, config);
   read_mean_and_std(reader, config);
   return config;

@@ -7,19 +7,17 @@
 // aligned), then by name; the header's keys are sorted.
 #include "data/safetensors.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
 #include <utility>
+
+#include "data/file.h"
 
 namespace glmv {
 namespace {
@@ -30,27 +28,6 @@ constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the format
 constexpr uint64_t kLengthBytes = 8;
 constexpr size_t kMaxRankRead = static_cast<size_t>(kMaxRank);
 const char* const kMetadataKey = "__metadata__";
-
-std::string system_reason() { return std::strerror(errno); }
-
-/// A file descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { close(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  /// False if the system reports a delayed write error.
-  bool close() {
-    const int fd = fd_;
-    fd_ = -1;
-    return fd < 0 || ::close(fd) == 0;
-  }
-
- private:
-  int fd_;
-};
 
 /// Memory that views of one file point into: the mapping, and owned copies of tensors stored at odd addresses.
 struct Backing {
@@ -67,21 +44,16 @@ struct Backing {
 };
 
 std::shared_ptr<Backing> map_file(const std::string& path) {
-  // Without O_NONBLOCK, opening a named pipe would wait for a writer.
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) input_error(path, ": cannot be opened: ", system_reason());
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) input_error(path, ": cannot be examined: ", system_reason());
-  if (!S_ISREG(status.st_mode)) input_error(path, ": not a regular file");
-  const auto bytes = static_cast<size_t>(status.st_size);
-  if (bytes < kLengthBytes) {
-    input_error(path, ": ", bytes, " bytes, too short for a safetensors file (8 bytes of header length come first)");
+  const InputFile file = open_input(path);
+  if (file.bytes < kLengthBytes) {
+    input_error(path, ": ", file.bytes,
+                " bytes, too short for a safetensors file (8 bytes of header length come first)");
   }
-  void* data = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  if (data == MAP_FAILED) input_error(path, ": cannot be mapped: ", system_reason());
+  void* data = ::mmap(nullptr, file.bytes, PROT_READ, MAP_PRIVATE, file.descriptor.get(), 0);
+  if (data == MAP_FAILED) input_error(path, ": cannot be mapped: ", std::strerror(errno));
   auto backing = std::make_shared<Backing>();
   backing->data = static_cast<const char*>(data);
-  backing->bytes = bytes;
+  backing->bytes = file.bytes;
   return backing;
 }
 
@@ -89,14 +61,19 @@ std::shared_ptr<Backing> map_file(const std::string& path) {
 std::string_view header_text(const Backing& file, const std::string& path) {
   uint64_t length = 0;
   for (uint64_t i = kLengthBytes; i-- > 0;) length = length << 8 | static_cast<unsigned char>(file.data[i]);
+  // Behind the length of a header there is a brace, even where the length itself or the end of the file is damaged.
+  if (file.bytes > kLengthBytes && file.data[kLengthBytes] != '{') {
+    input_error(path, ": not a safetensors file (the header is not a JSON object)");
+  }
   if (length > kMaxHeaderBytes) {
-    input_error(path, ": header length ", length, " exceeds the format's limit of ", kMaxHeaderBytes, " bytes");
+    input_error(path, ": not a safetensors file (header length ", length, " exceeds the format's limit of ",
+                kMaxHeaderBytes, " bytes)");
   }
   if (length > file.bytes - kLengthBytes) {
     input_error(path, ": header length ", length, " exceeds the file, which has ", file.bytes, " bytes");
   }
   const std::string_view text(file.data + kLengthBytes, length);
-  if (text.empty() || text.front() != '{') input_error(path, ": the header is not a JSON object");
+  if (text.empty()) input_error(path, ": not a safetensors file (the header is empty, not a JSON object)");
   // The parser takes a zero byte for the end of the text, so what follows it would be ignored.
   if (text.find('\0') != std::string_view::npos) input_error(path, ": a zero byte inside the header");
   return text;
@@ -343,62 +320,6 @@ std::string header_bytes(const std::string& path, const std::vector<Placed>& ord
   return length + text;
 }
 
-/// A file that appears under its name only when it is complete; until commit() it is a temporary one beside it.
-class AtomicFile {
- public:
-  explicit AtomicFile(const std::string& path) : path_(path), temporary_(temporary_name(path)), file_(create()) {}
-  ~AtomicFile() {
-    if (!committed_) ::unlink(temporary_.c_str());
-  }
-  AtomicFile(const AtomicFile&) = delete;
-  AtomicFile& operator=(const AtomicFile&) = delete;
-
-  void write(const void* data, size_t bytes) {
-    const char* at = static_cast<const char*>(data);
-    while (bytes > 0) {
-      const ssize_t done = ::write(file_.get(), at, bytes);
-      if (done < 0 && errno == EINTR) continue;
-      if (done <= 0) fail("cannot be written");
-      at += done;
-      bytes -= static_cast<size_t>(done);
-    }
-  }
-  void commit() {
-    if (::fsync(file_.get()) != 0 || !file_.close()) fail("cannot be written");
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be put in place");
-    committed_ = true;
-    sync_folder();
-  }
-
- private:
-  static std::string temporary_name(const std::string& path) {
-    static std::atomic<unsigned> count{0};
-    return concat(path, ".tmp.", ::getpid(), '.', count++);
-  }
-  int create() const {
-    // Renaming over a device (-o /dev/null) or a folder would replace it.
-    struct stat status {};
-    if (::stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-      input_error(path_, ": not a regular file, will not be replaced");
-    }
-    const int fd = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) fail("cannot be created");
-    return fd;
-  }
-  [[noreturn]] void fail(const char* what) const { input_error(path_, ": ", what, ": ", system_reason()); }
-  /// The new name itself has to reach the disk; where a file system cannot sync folders there is nothing to do.
-  void sync_folder() const {
-    const size_t slash = path_.rfind('/');
-    const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-    const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (opened.get() >= 0) ::fsync(opened.get());
-  }
-
-  std::string path_, temporary_;
-  Descriptor file_;
-  bool committed_ = false;
-};
-
 }  // namespace
 
 SafetensorsFile SafetensorsFile::open(const std::string& path) {
@@ -433,7 +354,7 @@ void write_safetensors(const std::string& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata) {
   const std::vector<Placed> order = placed(path, tensors);
   const std::string header = header_bytes(path, order, metadata);
-  AtomicFile file(path);
+  OutputFile file(path, Devices::refused);
   file.write(header.data(), header.size());
   for (const Placed& p : order) file.write(p.view->data, static_cast<size_t>(p.view->bytes()));
   file.commit();

@@ -3,13 +3,12 @@
 #include "data/tokenizer.h"
 
 #include <array>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <unordered_map>
 #include <utility>
 
 #include "data/byte_level.h"
+#include "data/file.h"
 #include "data/tokenizer_json.h"
 #include "data/utf8.h"
 #include "reference/core/error.h"
@@ -18,14 +17,6 @@ namespace glmv {
 namespace {
 
 constexpr size_t kMaxText = std::numeric_limits<int32_t>::max();  // Bpe counts bytes of a piece in 32 bits
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) input_error(path, ": cannot be opened");
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (in.bad()) input_error(path, ": cannot be read");
-  return text;
-}
 
 /// What a token adds to decoded text: its spelling in the byte alphabet, or the text itself if it is not in it.
 std::string decoded_bytes(const std::string& token) { return from_byte_level(token).value_or(token); }

@@ -31,7 +31,4 @@ const Cases& all_cases();
 /// Error (exit code 2) if there is none of that name.
 const Case& find_case(std::string_view name);
 
-/// "f32", "bf16 rounded as Hugging Face does" and "bf16 rounded once" in names: "", "hf", "once".
-inline const char* name_of(Rounding r) { return r == Rounding::hf ? "hf" : "once"; }
-
 }  // namespace glmv

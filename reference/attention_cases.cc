@@ -72,11 +72,12 @@ Case attend(DType dtype, Rounding rounding, Shape s) {
     a.kv.v_pages = r.input("v_pages", {pages.count, s.page, s.kv_heads, s.width});
     a.kv.page_table = r.ids("page_table", pages.table, {static_cast<int64_t>(lengths.size()), pages.columns});
     a.kv.lengths = r.ids("lengths", lengths);
-    a.scale = 1 / std::sqrt(static_cast<float>(s.width));
+    a.scale = r.scalar("scale", 1 / std::sqrt(static_cast<float>(s.width)));
     a.mask = s.mask;
+    r.argument("mask", s.mask == Mask::causal ? "causal" : "full");
     a.cu_seqlens = r.ids("cu_seqlens", cu);
     a.out = r.output("out", {cu.back(), s.heads, s.width});
-    a.rounding = rounding;
+    a.rounding = r.scalar("rounding", rounding);
     return [=, &ops](Exec e) { ops.attention(a, e); };
   };
   return c;

@@ -37,6 +37,7 @@ Case strided(DType dtype) {
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     LinearArgs a;
     a.x = slice(r.input("wide", {5, 50}), 1, 20, 40);
+    r.argument("x", "wide[:, 20:40]");
     a.w = r.weight("w", 12, 20);
     a.bias = r.fixed("bias", DType::bf16, {12}, {0.2, 0});
     a.out = r.output("out", {5, 12});

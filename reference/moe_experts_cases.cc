@@ -53,7 +53,7 @@ Case run_experts(DType dtype, Rounding rounding, Shape s) {
     a.weights = r.values("weights", r.exact(), weights, {s.tokens, s.k});
     a.experts = r.experts(s.experts, s.ffn, s.width, s.format);
     a.out = r.output("out", {s.tokens, s.width});
-    a.rounding = rounding;
+    a.rounding = r.scalar("rounding", rounding);
     return [=, &ops](Exec e) { ops.moe_experts(a, e); };
   };
   return c;

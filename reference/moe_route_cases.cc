@@ -34,10 +34,11 @@ Case route(DType dtype, Shape s) {
     a.correction_bias = s.equal_scores ? r.values("correction_bias", DType::f32, repeating(s.experts), {s.experts})
                                        : r.fixed("correction_bias", DType::f32, {s.experts}, {0.1, 0});
     r.ids("groups", {static_cast<int32_t>(s.groups), static_cast<int32_t>(s.kept_groups)});
-    a.n_group = s.groups;
-    a.topk_group = s.kept_groups;
-    a.norm_topk = s.normalise;
-    a.scaling = s.scaling;
+    a.n_group = r.scalar("n_group", s.groups);
+    a.topk_group = r.scalar("topk_group", s.kept_groups);
+    a.norm_topk = r.scalar("norm_topk", s.normalise);
+    a.scaling = r.scalar("scaling", s.scaling);
+    r.scalar("top_k", s.k);
     if (s.forced) {
       std::vector<int32_t> ids;
       for (int64_t t = 0; t < s.tokens; ++t) {

@@ -27,7 +27,8 @@ Case rotate(DType dtype, Pairing pairing, Rounding rounding, Shape s, bool in_pl
     a.cos = r.fixed("cos", table, {s.tokens, s.pairs});
     a.sin = r.fixed("sin", table, {s.tokens, s.pairs});
     a.pairing = pairing;
-    a.rounding = rounding;
+    r.argument("pairing", pairing == Pairing::half_split ? "half_split" : "even_odd");
+    a.rounding = r.scalar("rounding", rounding);
     a.out = in_place ? x : r.output("out", {s.tokens, s.heads, s.width});
     return [=, &ops](Exec e) { ops.mrope(a, e); };
   };

@@ -25,7 +25,8 @@ Case rms(DType dtype, Rounding rounding, int64_t tokens, int64_t width, bool in_
     const TensorView x =
         in_place ? r.in_place("x", {tokens, width}, {2, 0.3}) : r.input("x", {tokens, width}, {2, 0.3});
     const TensorView out = in_place ? x : r.output("out", {tokens, width});
-    const RmsNormArgs a{x, r.fixed("weight", DType::bf16, {width}, {0.3, 1}), kEps, out, rounding};
+    const RmsNormArgs a{x, r.fixed("weight", DType::bf16, {width}, {0.3, 1}), r.scalar("eps", kEps), out,
+                        r.scalar("rounding", rounding)};
     return [=, &ops](Exec e) { ops.rmsnorm(a, e); };
   };
   return c;
@@ -39,7 +40,8 @@ Case layer(DType dtype, int64_t tokens, int64_t width) {
   c.has = [](const OpTable& t) { return static_cast<bool>(t.layernorm); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     const LayerNormArgs a{r.input("x", {tokens, width}, {1, 0.5}), r.fixed("weight", DType::bf16, {width}, {0.3, 1}),
-                          r.fixed("bias", DType::bf16, {width}, {0.2, 0}), kEps, r.output("out", {tokens, width})};
+                          r.fixed("bias", DType::bf16, {width}, {0.2, 0}), r.scalar("eps", kEps),
+                          r.output("out", {tokens, width})};
     return [=, &ops](Exec e) { ops.layernorm(a, e); };
   };
   return c;
@@ -55,9 +57,9 @@ Case fused(DType dtype, Rounding rounding, int64_t tokens, int64_t width) {
     const FusedAddRmsNormArgs a{r.in_place("residual", {tokens, width}),
                                 r.input("delta", {tokens, width}),
                                 r.fixed("weight", DType::bf16, {width}, {0.3, 1}),
-                                kEps,
+                                r.scalar("eps", kEps),
                                 r.output("out", {tokens, width}),
-                                rounding};
+                                r.scalar("rounding", rounding)};
     return [=, &ops](Exec e) { ops.fused_add_rmsnorm(a, e); };
   };
   return c;

@@ -33,7 +33,7 @@ Case taps(int32_t height, int32_t width, int64_t side) {
     const auto weight = [&](const char* name) { return r.output(name, DType::f32, {p.count, 4}); };
     const PosEmbedTapsArgs a{r.ids("positions", p.positions, {2, p.count}),
                              r.ids("extents", p.extents, {2, p.count}),
-                             side,
+                             r.scalar("side", side),
                              index("index_y"),
                              index("index_x"),
                              weight("weight_y"),
@@ -58,7 +58,7 @@ Case sample_table(DType dtype, int64_t patches, int64_t side, int64_t width) {
     }
     const PosEmbedArgs a{r.input("x", {patches, width}),
                          r.fixed("table", DType::bf16, {side * side, width}),
-                         side,
+                         r.scalar("side", side),
                          r.ids("index_y", iy, {patches, 4}),
                          r.ids("index_x", ix, {patches, 4}),
                          r.fixed("weight_y", DType::f32, {patches, 4}),

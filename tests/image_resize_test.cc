@@ -51,6 +51,18 @@ TEST(SmartResize, ExtremeAspectRatioIsABadInput) {
   }
 }
 
+TEST(SmartResize, NoPictureGrowsBeyondWhatIsRead) {
+  ImageConfig config = published(int64_t{1} << 40);
+  config.patch_size = 1024, config.merge_size = 8;
+  try {
+    smart_resize(2, 1, 200, config);  // the short side has to reach one merged patch
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::bad_input);
+    EXPECT_NE(std::string(e.what()).find("1638400x8192"), std::string::npos) << e.what();
+  }
+}
+
 TEST(SmartResize, Clips) {
   struct Row {
     int64_t frames, width, height, max_volume, out_height, out_width;

@@ -85,14 +85,14 @@ TEST_F(Messages, WhatIsNotUnderstoodIsNamed) {
   expect("[", ExitCode::bad_input, "not valid JSON");
   expect("[]", ExitCode::bad_input, "empty");
   expect("{}", ExitCode::bad_input, "messages is missing");
-  expect("[1]", ExitCode::bad_input, "messages[0] is not an object");
+  expect("[1]", ExitCode::bad_input, "messages[0] is 1, not an object");
   expect(R"([{"content": "x"}])", ExitCode::bad_input, "role is missing");
   expect(R"([{"role": "user"}])", ExitCode::bad_input, "content is missing");
   expect(R"([{"role": "user", "role": "user", "content": "x"}])", ExitCode::bad_input, "role appears twice");
   expect(R"([{"role": "tool", "content": "x"}])", ExitCode::usage, R"(messages[0].role is "tool")");
   expect(R"([{"role": "assistant", "content": "", "tool_calls": []}])", ExitCode::usage, "tool_calls");
-  expect(user("7"), ExitCode::bad_input, "messages[0].content is not a string");
-  expect(user(R"(["x"])"), ExitCode::bad_input, "content[0] is not an object");
+  expect(user("7"), ExitCode::bad_input, "messages[0].content is 7, not a string");
+  expect(user(R"(["x"])"), ExitCode::bad_input, "content[0] is \"x\", not an object");
   expect(user(R"([{"text": "x"}])"), ExitCode::bad_input, "content[0]: type is missing");
   expect(user(R"([{"type": "text"}])"), ExitCode::bad_input, "content[0]: text is missing");
   expect(user(R"([{"type": "audio"}])"), ExitCode::usage, R"(content[0].type is "audio")");

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -124,6 +126,26 @@ ExpertWeights CaseRun::experts(int64_t e, int64_t f, int64_t h, Format format) {
   w.count = e;
   return w;
 }
+
+float CaseRun::scalar(const std::string& name, float value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;  // the shortest that reads back
+  argument(name, std::string(text.data(), end));
+  return value;
+}
+int64_t CaseRun::scalar(const std::string& name, int64_t value) {
+  argument(name, std::to_string(value));
+  return value;
+}
+bool CaseRun::scalar(const std::string& name, bool value) {
+  argument(name, value ? "true" : "false");
+  return value;
+}
+Rounding CaseRun::scalar(const std::string& name, Rounding value) {
+  argument(name, concat(name_of(value)));
+  return value;
+}
+void CaseRun::argument(const std::string& name, const std::string& value) { arguments_[name] = value; }
 
 TensorView CaseRun::output(const std::string& name, Dims dims, Judge judge) {
   return output(name, activation_, dims, judge);

@@ -13,6 +13,7 @@ namespace {
 struct Result {
   std::vector<CaseRun::Item> items;
   std::map<std::string, Tensor> inputs, outputs;
+  std::map<std::string, std::string> arguments;
   std::string broken_guard;
 };
 
@@ -27,6 +28,7 @@ Result execute(const Case& c, const Backend& backend, uint64_t seed, const How& 
   const CaseCall call = c.build(run, backend.ops);
   Result r;
   r.items = run.items();
+  r.arguments = run.arguments();
   for (const CaseRun::Item& item : run.items()) {  // before the call: in-place tensors are inputs too
     r.inputs[item.name] = run.fetch(item);
   }
@@ -64,10 +66,11 @@ void fail(OutputReport& r, std::string detail) {
 void judge_noise(const Tensor& gold, const Tensor& got, const Noise& noise, OutputReport& r) {
   r.comparison = compare(gold.view, got.view, noise);
   const Comparison& c = r.comparison;
-  if (!c.within()) {
-    fail(r, concat(c.bad, " of ", c.elements, " beyond noise, worst ", index_text(gold.view, c.worst), ": gold ",
-                   c.gold, ", got ", c.got, ", allowed ", c.allowed));
+  if (c.worst >= 0) {
+    r.worst =
+        concat("worst ", index_text(gold.view, c.worst), ": gold ", c.gold, ", got ", c.got, ", allowed ", c.allowed);
   }
+  if (!c.within()) fail(r, concat(c.bad, " of ", c.elements, " beyond noise, ", r.worst));
 }
 
 void judge_exact(const Tensor& gold, const Tensor& got, OutputReport& r) {
@@ -162,14 +165,69 @@ std::string CaseReport::failures() const {
   return out.str();
 }
 
+namespace {
+
+/// What a case is judged by.
+struct Truth {
+  Result gold;
+  std::vector<Result> legal;
+};
+
+Truth truth_of(const Case& c, const Backend& reference, uint64_t seed) {
+  return {execute(c, reference, seed, {DType::f64}), legal_runs(c, reference, seed)};
+}
+
+void set_status(CaseReport& report) {
+  const bool ok =
+      std::all_of(report.outputs.begin(), report.outputs.end(), [](const OutputReport& o) { return o.within; });
+  report.status = ok ? CaseReport::Status::passed : CaseReport::Status::failed;
+}
+
+/// An output from outside, under its name or "output/" and its name, if it can be compared with gold.
+Tensor output_from(const std::map<std::string, ConstTensorView>& outputs, const CaseRun::Item& item,
+                   const Tensor& gold) {
+  auto found = outputs.find(item.name);
+  if (found == outputs.end()) found = outputs.find("output/" + item.name);
+  if (found == outputs.end()) {
+    input_error("output ", item.name, ' ', gold.view, " is missing: it is looked for under that name and as output/",
+                item.name);
+  }
+  const ConstTensorView& v = found->second;
+  bool fits = v.rank == gold.view.rank && is_float(v.dtype) == is_float(gold.view.dtype);
+  for (int i = 0; fits && i < v.rank; ++i) fits = v.dim[i] == gold.view.dim[i];
+  if (!fits) {
+    input_error("output ", item.name, " is ", v, ", wanted are the extents of gold ", gold.view, " and ",
+                is_float(gold.view.dtype) ? "a float type" : "integers");
+  }
+  Tensor copy(v.dtype, v);
+  convert(v, copy.view);
+  return copy;
+}
+
+/// What stands in a dump may be left in the file; anything else would be a result that nobody looks at.
+void check_known(const std::map<std::string, ConstTensorView>& outputs, const std::vector<CaseRun::Item>& items) {
+  std::string names;
+  for (const CaseRun::Item& item : items) {
+    if (item.is_output) names += concat(names.empty() ? "" : ", ", item.name);
+  }
+  for (const auto& [name, view] : outputs) {
+    const bool dumped = name.starts_with("input/") || name.starts_with("gold/") || name.starts_with("allowed/");
+    const bool known = std::any_of(items.begin(), items.end(), [&](const CaseRun::Item& item) {
+      return item.is_output && (name == item.name || name == "output/" + item.name);
+    });
+    if (!dumped && !known) input_error("tensor ", name, " is no output of the case; those are ", names);
+  }
+}
+
+}  // namespace
+
 CaseReport run_case(const Case& c, const Backend& reference, const Backend& backend, uint64_t seed) {
   CaseReport report{c.name, std::string(backend.name), seed, CaseReport::Status::passed, {}, 0};
   if (!c.has(backend.ops)) {
     report.status = CaseReport::Status::not_implemented;
     return report;
   }
-  const Result gold = execute(c, reference, seed, {DType::f64});
-  const std::vector<Result> legal = legal_runs(c, reference, seed);
+  const auto [gold, legal] = truth_of(c, reference, seed);
   const auto start = std::chrono::steady_clock::now();
   const Result got = execute(c, backend, seed, {c.dtype});
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -184,16 +242,28 @@ CaseReport run_case(const Case& c, const Backend& reference, const Backend& back
     report.outputs.back().name = got.broken_guard;
     fail(report.outputs.back(), "memory beside the tensor was written to");
   }
-  const bool ok =
-      std::all_of(report.outputs.begin(), report.outputs.end(), [](const OutputReport& o) { return o.within; });
-  report.status = ok ? CaseReport::Status::passed : CaseReport::Status::failed;
+  set_status(report);
   return report;
 }
 
-std::vector<std::pair<std::string, Tensor>> dump_case(const Case& c, const Backend& reference, uint64_t seed) {
-  const Result gold = execute(c, reference, seed, {DType::f64});
-  const std::vector<Result> legal = legal_runs(c, reference, seed);
-  std::vector<std::pair<std::string, Tensor>> out;
+CaseReport check_case(const Case& c, const Backend& reference, uint64_t seed,
+                      const std::map<std::string, ConstTensorView>& outputs) {
+  CaseReport report{c.name, "a file", seed, CaseReport::Status::passed, {}, 0};
+  const auto [gold, legal] = truth_of(c, reference, seed);
+  check_known(outputs, gold.items);
+  for (const CaseRun::Item& item : gold.items) {
+    if (!item.is_output) continue;
+    const Tensor got = output_from(outputs, item, gold.outputs.at(item.name));
+    report.outputs.push_back(judge(item, gold, legal, got));
+  }
+  set_status(report);
+  return report;
+}
+
+CaseDump dump_case(const Case& c, const Backend& reference, uint64_t seed) {
+  const auto [gold, legal] = truth_of(c, reference, seed);
+  CaseDump dump{{}, legal[0].arguments};
+  auto& out = dump.tensors;
   for (const CaseRun::Item& item : gold.items) {
     // Inputs in the case's own type, as a kernel would be given them; an output is one only if it is overwritten in
     // place.
@@ -214,7 +284,7 @@ std::vector<std::pair<std::string, Tensor>> dump_case(const Case& c, const Backe
     }
     out.emplace_back("allowed/" + item.name, allowed);
   }
-  return out;
+  return dump;
 }
 
 }  // namespace glmv

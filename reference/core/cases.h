@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -58,6 +59,15 @@ class CaseRun {
   /// Gate, up [F, H] and down [H, F] of E experts.
   ExpertWeights experts(int64_t e, int64_t f, int64_t h, Format format = Format::plain);
 
+  /// An argument of the op that is no tensor: whoever runs a dumped case needs it too. Returns the value.
+  float scalar(const std::string& name, float value);
+  int64_t scalar(const std::string& name, int64_t value);
+  bool scalar(const std::string& name, bool value);
+  Rounding scalar(const std::string& name, Rounding value);
+  /// Any other argument in words, "wide[:, 20:40]".
+  void argument(const std::string& name, const std::string& value);
+  const std::map<std::string, std::string>& arguments() const { return arguments_; }
+
   /// A result, poisoned; `dtype` defaults to the run's type.
   TensorView output(const std::string& name, Dims dims, Judge judge = Judge::noise);
   TensorView output(const std::string& name, DType dtype, Dims dims, Judge judge = Judge::noise);
@@ -86,6 +96,7 @@ class CaseRun {
   uint64_t seed_;
   Mode mode_;
   std::vector<Item> items_;
+  std::map<std::string, std::string> arguments_;
   std::vector<std::unique_ptr<std::vector<Weight>>> experts_;
 };
 
@@ -108,6 +119,7 @@ struct OutputReport {
   std::string name;
   bool within = true;
   Comparison comparison;  ///< noise
+  std::string worst;      ///< noise: its worst element, in words
   std::string detail;     ///< what is wrong
 };
 
@@ -126,7 +138,16 @@ struct CaseReport {
 /// Runs one case on `backend` and judges it by `reference`.
 CaseReport run_case(const Case& c, const Backend& reference, const Backend& backend, uint64_t seed);
 
-/// For kernels written elsewhere: "input/<name>", "gold/<name>" (f64) and "allowed/<name>" (f64, per element).
-std::vector<std::pair<std::string, Tensor>> dump_case(const Case& c, const Backend& reference, uint64_t seed);
+/// A case for kernels written elsewhere.
+struct CaseDump {
+  std::vector<std::pair<std::string, Tensor>> tensors;  ///< "input/x", "gold/x" (f64), "allowed/x" (f64, per element)
+  std::map<std::string, std::string> arguments;         ///< what is no tensor: "scale" -> "0.25", "mask" -> "causal"
+};
+CaseDump dump_case(const Case& c, const Backend& reference, uint64_t seed);
+
+/// Judges outputs that a kernel written elsewhere computed from a dump of this case and seed, by the rules of run_case.
+/// Error (exit code 3) for outputs that are missing, too many, of other extents or another kind of type.
+CaseReport check_case(const Case& c, const Backend& reference, uint64_t seed,
+                      const std::map<std::string, ConstTensorView>& outputs);
 
 }  // namespace glmv

@@ -11,6 +11,9 @@ enum class Rounding : uint8_t {
   once,  ///< only the op's output; inner values stay in the accumulator's type, as fused kernels keep them
 };
 
+/// "f32", "bf16 rounded as Hugging Face does" and "bf16 rounded once" in names: "", "hf", "once".
+inline const char* name_of(Rounding r) { return r == Rounding::hf ? "hf" : "once"; }
+
 /// Which two dimensions of a head a rotary frequency turns.
 enum class Pairing : uint8_t {
   half_split,  ///< (j, j + R/2): GLM-4.5V, GLM-4.6V and the vision tower

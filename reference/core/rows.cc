@@ -1,6 +1,7 @@
 #include "reference/core/rows.h"
 
 #include <algorithm>
+#include <cmath>
 #include <type_traits>
 
 namespace glmv {
@@ -70,5 +71,21 @@ template void load_row(const void*, DType, int64_t, float*);
 template void load_row(const void*, DType, int64_t, double*);
 template void store_row(const float*, int64_t, DType, void*);
 template void store_row(const double*, int64_t, DType, void*);
+
+int64_t first_not_finite(const ConstTensorView& v) {
+  GLMV_CHECK(v.space == Space::host && v.contiguous(), "contiguous host memory is wanted, got ", v);
+  if (!is_float(v.dtype)) return -1;
+  constexpr int64_t kBlock = 4096;
+  std::vector<double> block(static_cast<size_t>(kBlock));
+  for (int64_t begin = 0; begin < v.size(); begin += kBlock) {
+    const int64_t n = std::min(kBlock, v.size() - begin);
+    load_row(static_cast<const char*>(v.data) + begin * static_cast<int64_t>(size_of(v.dtype)), v.dtype, n,
+             block.data());
+    const auto end = block.begin() + n;
+    const auto found = std::find_if(block.begin(), end, [](double x) { return !std::isfinite(x); });
+    if (found != end) return begin + (found - block.begin());
+  }
+  return -1;
+}
 
 }  // namespace glmv

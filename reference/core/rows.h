@@ -54,6 +54,9 @@ std::vector<Acc> widened(const ConstTensorView& v) {
   return out;
 }
 
+/// Flat row-major index of the first element that is NaN or an infinity; -1 if there is none. Contiguous host memory.
+int64_t first_not_finite(const ConstTensorView& v);
+
 /// sum_i a[i] * b[i]: lane l adds up i = l mod lanes, then the lanes are summed; the tail counts as zeros.
 template <class Acc>
 Acc dot(const Acc* a, const Acc* b, int64_t n) {

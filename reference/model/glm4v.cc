@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "reference/core/compare.h"
+#include "reference/core/rows.h"
 #include "reference/sample.h"
 #include "reference/splice.h"
 
@@ -37,6 +39,22 @@ std::vector<int32_t> prompt_order(const Prompt& p) {
     }
   }
   return order;
+}
+
+/// Logits that are no numbers come from weights that are none, or from an overflow. Looking through the weights reads
+/// all of them, so it is done only now.
+[[noreturn]] void refuse_logits(const Model& model, int64_t tokens) {
+  for (const std::string& name : model.checkpoint.names()) {
+    const ConstTensorView weight = model.checkpoint.get(name);
+    const int64_t at = first_not_finite(weight);
+    if (at < 0) continue;
+    float value = 0;
+    load_row(static_cast<const char*>(weight.data) + at * static_cast<int64_t>(size_of(weight.dtype)), weight.dtype, 1,
+             &value);
+    input_error(model.checkpoint.file_of(name), ": tensor ", name, index_text(weight, at), " is ", value,
+                ", and so the logits are not finite");
+  }
+  input_error(model.dir, ": the logits after ", tokens, " tokens are not finite numbers, though all weights are");
 }
 
 }  // namespace
@@ -94,13 +112,13 @@ int64_t Session::pass(const std::vector<int32_t>& ids, const std::vector<std::ar
   const TensorView x = embed(ctx, weights_.weights(), batch, step, features_, options_.activation);
   const TensorView logits = decode(ctx, model_.config, weights_.weights(), cache_, batch, step, x);
   const TensorView last = slice(logits, 0, logits.dim[0] - 1, logits.dim[0]);
+  backend_.sync(ctx.exec.stream);
+  last_logits_ = to_host(backend_, reshape(last, {last.dim[1]}), DType::f64);
+  if (first_not_finite(last_logits_.view) >= 0) refuse_logits(model_, sequence_.length);
   const TensorView next = ctx.arena.make(DType::i32, {1});
   ctx.ops().sample({last, next}, ctx.exec);
   backend_.sync(ctx.exec.stream);
-  last_logits_ = to_host(backend_, reshape(last, {last.dim[1]}), DType::f64);
-  const int32_t token = *to_host(backend_, next).data<int32_t>();
-  GLMV_CHECK(token >= 0, "a logit of the last row is not a number");  // a kernel cannot throw
-  return token;
+  return static_cast<int64_t>(*to_host(backend_, next).data<int32_t>());
 }
 
 int64_t Session::prefill(const Prompt& prompt, const std::map<int64_t, Tensor>* forced_ids) {

@@ -46,7 +46,8 @@ struct Queue {
   }
   void check_all_taken() const {
     if (next != grids.size()) {
-      input_error(grids.size(), ' ', what, "s were given, the prompt has placeholders for ", next);
+      input_error("the prompt has placeholder tokens for ", next, ' ', what, next == 1 ? "" : "s", ", but ",
+                  grids.size(), grids.size() == 1 ? " was given" : " were given");
     }
   }
 };

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <cstdio>
 
+#include "reference/core/compare.h"
+#include "reference/core/rows.h"
+
 namespace glmv {
 namespace {
 
@@ -31,7 +34,8 @@ std::string expand(const std::string& text, const std::string& placeholder, cons
 void check_placeholders(const std::string& text, const std::string& placeholder, size_t media, const char* what) {
   const size_t found = count(text, placeholder);
   if (found != media) {
-    input_error("the prompt has ", found, ' ', placeholder, " placeholders and ", media, ' ', what,
+    input_error("the prompt has ", found, ' ', placeholder, found == 1 ? " placeholder and " : " placeholders and ",
+                media, ' ', what, media == 1 ? "" : "s",
                 ": each picture or clip needs exactly one, and texts must not contain the placeholder itself");
   }
 }
@@ -75,14 +79,18 @@ Tensor stacked(const std::vector<Patches>& items) {
   return all;
 }
 
-/// Runs f; an Error from it says which medium of the prompt it is about.
+/// Runs f; an Error from it says what it is about.
 template <class F>
-Patches about(const char* what, size_t number, F f) {
+auto about(const std::string& what, F f) {
   try {
     return f();
   } catch (const Error& e) {
-    throw Error(e.code(), concat(what, ' ', number, " of the prompt: ", e.what()));
+    throw Error(e.code(), concat(what, ": ", e.what()));
   }
+}
+
+std::string medium(const char* what, size_t number, const std::string& name) {
+  return concat(what, ' ', number, " of the prompt", name.empty() ? "" : " (" + name + ')');
 }
 
 Patches preprocess_clip(const Clip& clip, const ImageConfig& config) {
@@ -92,8 +100,8 @@ Patches preprocess_clip(const Clip& clip, const ImageConfig& config) {
   std::vector<Image> frames;
   for (const Image& frame : clip.frames) {
     if (frame.width != first.width || frame.height != first.height) {
-      input_error("frame ", frames.size() + 1, " is ", frame.width, 'x', frame.height, " pixels, the first ",
-                  first.width, 'x', first.height);
+      input_error("frame ", frames.size() + 1, frame.name.empty() ? "" : " (" + frame.name + ')', " is ", frame.width,
+                  'x', frame.height, " pixels, the first ", first.width, 'x', first.height);
     }
     frames.push_back(resize_torchvision(frame, size));
   }
@@ -124,21 +132,22 @@ Processor Processor::open(const std::string& dir) {
 Prompt make_prompt(const Processor& p, const std::vector<Message>& messages, const ChatOptions& options,
                    const std::vector<Image>& images, const std::vector<Clip>& clips) {
   std::string text = render_chat(messages, options);
-  check_placeholders(text, kImage, images.size(), "pictures");
-  check_placeholders(text, kVideo, clips.size(), "clips");
+  check_placeholders(text, kImage, images.size(), "picture");
+  check_placeholders(text, kVideo, clips.size(), "clip");
 
   Prompt prompt;
   std::vector<Patches> pictures, films;
   std::vector<std::string> image_tokens, video_tokens;
   for (const Image& image : images) {
     prompt.picture_sizes.push_back({image.height, image.width});
-    pictures.push_back(about("picture", pictures.size() + 1, [&] { return preprocess_image(image, p.image); }));
+    pictures.push_back(
+        about(medium("picture", pictures.size() + 1, image.name), [&] { return preprocess_image(image, p.image); }));
     const Grid& g = pictures.back().grid;
     image_tokens.push_back(repeated(kImage, g[0] * g[1] * g[2] / (p.image.merge_size * p.image.merge_size)));
     prompt.image_grids.push_back(g);
   }
   for (const Clip& clip : clips) {
-    films.push_back(about("clip", films.size() + 1, [&] { return preprocess_clip(clip, p.video); }));
+    films.push_back(about(medium("clip", films.size() + 1, clip.name), [&] { return preprocess_clip(clip, p.video); }));
     video_tokens.push_back(clip_tokens(films.back().grid, clip.seconds, p));
     prompt.video_grids.push_back(films.back().grid);
   }
@@ -185,6 +194,9 @@ Tensor read_pixels(const TensorMap& trace, const std::string& label, const std::
   }
   Tensor pixels(DType::f32, v);
   convert(v, pixels.view);
+  if (const int64_t at = first_not_finite(pixels.view); at >= 0) {
+    input_error(label, ": ", name, index_text(v, at), " is ", pixels.data<float>()[at], ", not a finite number");
+  }
   return pixels;
 }
 
@@ -222,7 +234,8 @@ Prompt prompt_from_trace(const TensorMap& trace, const std::string& label, const
   prompt.video_grids = read_grids(trace, label, "video_grid_thw");
   prompt.pixel_values = read_pixels(trace, label, "pixel_values", prompt.image_grids, config);
   prompt.pixel_values_videos = read_pixels(trace, label, "pixel_values_videos", prompt.video_grids, config);
-  prompt.positions = rope_index(prompt.ids, prompt.image_grids, prompt.video_grids, config);
+  prompt.positions =
+      about(label, [&] { return rope_index(prompt.ids, prompt.image_grids, prompt.video_grids, config); });
   return prompt;
 }
 

@@ -29,6 +29,7 @@ struct Prompt {
 struct Clip {
   std::vector<Image> frames;
   std::vector<double> seconds;
+  std::string name{};  ///< where it came from, for messages; may be empty
 };
 
 /// How timestamps between the frames of a clip are written.
