@@ -18,8 +18,8 @@ __global__ void __launch_bounds__(32) gemm_mma_kernel(const bf16* a, const bf16*
   const int row = blockIdx.y * 16 + g, column = blockIdx.x * 8;
   float sum[4] = {};
   for (int k0 = 0; k0 < k; k0 += 16) {
-    const bf16 *upper = a + row * k + k0 + 2 * t, *lower = upper + 8 * k;
-    const bf16* weights = b + (column + g) * k + k0 + 2 * t;
+    const bf16 *upper = &a[size_t(row) * k + k0 + 2 * t], *lower = upper + size_t{8} * k;
+    const bf16* weights = &b[size_t(column + g) * k + k0 + 2 * t];
     const uint32_t a_regs[4] = {load_pair(upper), load_pair(lower), load_pair(upper + 8), load_pair(lower + 8)};
     const uint32_t b_regs[2] = {load_pair(weights), load_pair(weights + 8)};
     ptx::mma_m16n8k16_bf16(sum, a_regs, b_regs, sum);

@@ -20,7 +20,7 @@ __global__ void read_before_write_kernel(float* data, int) {
 
 __global__ void copy_not_waited_kernel(float* data, int) {
   GPU_SHARED(float, tile, [64][4]);
-  ptx::cp_async_16(tile[threadIdx.x], data + 256 + 4 * threadIdx.x);
+  ptx::cp_async_16(tile[threadIdx.x], data + 256 + size_t(4) * threadIdx.x);
   ptx::cp_async_commit();
   data[threadIdx.x] = tile[threadIdx.x][0];  // too early
   ptx::cp_async_wait<0>();
@@ -30,7 +30,7 @@ __global__ void copy_not_waited_kernel(float* data, int) {
 // Waiting for all but one group leaves the group that is read unfinished.
 __global__ void copy_waited_too_little_kernel(float* data, int) {
   GPU_SHARED(float, tile, [64][4]);
-  ptx::cp_async_16(tile[threadIdx.x], data + 256 + 4 * threadIdx.x);
+  ptx::cp_async_16(tile[threadIdx.x], data + 256 + size_t(4) * threadIdx.x);
   ptx::cp_async_commit();
   ptx::cp_async_wait<1>();
   data[threadIdx.x] = tile[threadIdx.x][0];

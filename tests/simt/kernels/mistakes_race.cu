@@ -98,7 +98,7 @@ __global__ void whole_warp_barrier_kernel(float* data) {
 template <bool kBarrier>
 __device__ void copy_and_read(float* data) {
   GPU_SHARED(float, tile, [64][4]);
-  ptx::cp_async_16(tile[threadIdx.x], data + 4 * threadIdx.x);
+  ptx::cp_async_16(tile[threadIdx.x], data + size_t(4) * threadIdx.x);
   ptx::cp_async_commit();
   ptx::cp_async_wait<0>();
   if (kBarrier) __syncthreads();

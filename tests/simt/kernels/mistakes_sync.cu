@@ -20,6 +20,7 @@ __global__ void barrier_in_branch_kernel(float* data) {
 }
 
 __global__ void two_barriers_kernel(float* data) {
+  // NOLINTNEXTLINE(bugprone-branch-clone): that is the mistake
   if (threadIdx.x < 32) {
     __syncthreads();  // @two_barriers.first
   } else {
