@@ -5,6 +5,7 @@
 #include <csignal>
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "simt/gpu.h"
 #include "simt/ptx.h"
@@ -145,6 +146,44 @@ TEST(Engine, ExceptionsBecomeReports) {
       std::string::npos)
       << text;
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+}
+
+__global__ void trapping_kernel() {
+  if (threadIdx.x == 1) __trap();
+}
+
+TEST(Engine, TrapsBecomeReports) {
+  EXPECT_EQ(gpu_launch(trapping_kernel, 1, 8, 0, nullptr), cudaErrorLaunchFailure);
+  EXPECT_NE(last_error().find(": __trap\n  in thread (1,0,0) of block (0,0,0)"), std::string::npos) << last_report();
+}
+
+__global__ void sum_kernel(unsigned* out) {
+  GPU_SHARED(unsigned, part, [64]);
+  part[threadIdx.x] = threadIdx.x;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    for (unsigned i = 1; i < 64; ++i) part[0] += part[i];
+    *out = part[0];
+  }
+}
+
+// Launches of several host threads take turns; errors are each thread's own.
+TEST(Engine, SeveralHostThreads) {
+  std::vector<std::thread> hosts;
+  for (int h = 0; h < 4; ++h) {
+    hosts.emplace_back([h] {
+      const DeviceArray<unsigned> out(1);
+      for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(gpu_launch(sum_kernel, 1, 64, 0, nullptr, out.data()), cudaSuccess);
+        EXPECT_EQ(out.values()[0], 2016u);
+        if (h == 0) {
+          EXPECT_EQ(gpu_launch(trapping_kernel, 1, 8, 0, nullptr), cudaErrorLaunchFailure);
+        }
+        EXPECT_EQ(cudaGetLastError(), h == 0 ? cudaErrorLaunchFailure : cudaSuccess);
+      }
+    });
+  }
+  for (std::thread& t : hosts) t.join();
 }
 
 #if !GLMV_SIMT_TSAN  // all threads count in one place
