@@ -102,17 +102,13 @@ __global__ void shift_kernel(float* data, int count) {
   data[threadIdx.x] = static_cast<float>(1 << bits);  // @shift
 }
 
-template <class Kernel>
-const char* launch(Kernel kernel, size_t shared, float* data, int count) {
-  const cudaError_t e = gpu_launch(kernel, 1, 64, shared, nullptr, data, count);
-  return e == cudaSuccess ? nullptr : cudaGetErrorString(cudaGetLastError());
-}
+const char* text(cudaError_t e) { return e == cudaSuccess ? nullptr : cudaGetErrorString(cudaGetLastError()); }
 
 }  // namespace
 
-#define GLMV_MISTAKE(name, shared)                                                           \
-  {                                                                                          \
-#name, [](float* data, int count) { return launch(name##_kernel, shared, data, count); } \
+#define GLMV_MISTAKE(name, shared)                                                                                     \
+  {                                                                                                                    \
+#name, [](float* data, int count) { return text(gpu_launch(name##_kernel, 1, 64, shared, nullptr, data, count)); } \
   }
 const Mistake memory_mistakes[] = {
     GLMV_MISTAKE(read_before_write, 0),
