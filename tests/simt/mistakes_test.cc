@@ -68,6 +68,17 @@ TEST(Mistakes, ShuffleInABranch) {
                    launched("shuffle_in_branch")));
 }
 
+// Here the lanes that take no part have ended before the first one comes.
+TEST(Mistakes, ShuffleInABranchAfterTheOthersHaveEnded) {
+  const ScopedSettings restore;
+  settings().order = Order::reverse;
+  EXPECT_EQ(report_of("shuffle_in_branch"),
+            concat(line_of("shuffle_in_branch"),
+                   ": __shfl_xor_sync of lanes 0xffffffff names an exited lane: 16\n  it was thread (16,0,0) of block "
+                   "(1,0,0), ",
+                   launched("shuffle_in_branch")));
+}
+
 TEST(Mistakes, BarrierAgainstShuffle) {
   EXPECT_EQ(report_of("barrier_against_shuffle"),
             concat("deadlock in block (0,0,0), ", launched("barrier_against_shuffle"), "\n  16 threads wait at ",
@@ -137,9 +148,8 @@ TEST(Mistakes, ShuffleOfHalfAWave) {
   const ScopedSettings restore;
   settings().warp_width = 64;
   const std::string report = report_of("half_wave_shuffle");
-  EXPECT_NE(
-      report.find(line_of("half_wave_shuffle") + ": __shfl_xor_sync of lanes 0xffffffffffffffff names an exited lane"),
-      std::string::npos)
+  EXPECT_NE(report.find(line_of("half_wave_shuffle") + ": __shfl_xor of lanes 0xffffffffffffffff names an exited lane"),
+            std::string::npos)
       << report;
 }
 
