@@ -1,9 +1,9 @@
 // The emulated GPU as the facades see it: launch a grid, and what a thread inside it can ask for.
 //
-// One fiber per GPU thread of a block, blocks one after another, one launch at a time. Kernel code may call everything
-// below "Inside a kernel"; a mistake found there stops the launch and becomes its report. Memory orders and
-// conversions of types are the facades' business: they are compiled together with the kernels and so are visible to the
-// sanitizers, while the engine itself is not.
+// One fiber per GPU thread of a block, blocks one after another, one launch at a time (other host threads wait). Kernel
+// code may call everything below "Inside a kernel"; a mistake found there stops the launch and becomes its report.
+// Memory orders and conversions of types are the facades' business: they are compiled together with the kernels and so
+// are visible to the sanitizers, while the engine itself is not.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +32,7 @@ struct ThreadView {
   uint64_t warp_lanes = 0;   ///< bit i: the warp has a lane i (the last warp of a block may have fewer)
 };
 
-extern const ThreadView* g_current_thread;
+extern constinit thread_local const ThreadView* g_current_thread;
 /// The running GPU thread; only inside a kernel.
 inline const ThreadView& this_thread() { return *g_current_thread; }
 
@@ -64,7 +64,7 @@ enum class LaunchStatus : uint8_t {
 /// Runs the whole grid before it returns. Not ok: last_report() says why.
 LaunchStatus launch(const LaunchConfig& config, const KernelCall& call);
 
-/// The report of the last failed launch or runtime call of this process; valid until the next one.
+/// The report of the last failed launch or runtime call of this host thread; valid until the next one.
 const char* last_report();
 void set_report(std::string text);
 

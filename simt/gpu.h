@@ -50,7 +50,8 @@ hipError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t d
   typedef type name##_type __VA_ARGS__;                                                                           \
   static const ::glmv::simt::SharedVariable name##_variable = {#name, sizeof(name##_type), {__FILE__, __LINE__}}; \
   name##_type& name = *static_cast<name##_type*>(::glmv::simt::shared_variable(name##_variable))
-#define GPU_DYNAMIC_SHARED(type, name) type* const name = static_cast<type*>(::glmv::simt::dynamic_shared())
+#define GPU_DYNAMIC_SHARED(type, name) \
+  auto* const name = static_cast<type*>(::glmv::simt::dynamic_shared())  // NOLINT(bugprone-macro-parentheses)
 #define GPU_UNROLL
 
 // A macro, because a report wants the kernel's name and the place of the launch.

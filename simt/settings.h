@@ -19,9 +19,9 @@ struct SharedLimits {
 struct Settings {
   int warp_width = 32;  ///< lanes of a warp (wave): 32 or 64; CUDA kernels are 32 wide by definition
   Order order = Order::forward;
-  uint64_t seed = 0;                            ///< of Order::random; the same seed gives the same order
-  SharedLimits cuda = {48 * 1024, 227 * 1024};  ///< H100
-  SharedLimits hip = {64 * 1024, 64 * 1024};    ///< LDS of CDNA and RDNA
+  uint64_t seed = 0;  ///< of Order::random; the same seed gives the same order
+  SharedLimits cuda = {size_t{48} * 1024, size_t{227} * 1024};  ///< H100
+  SharedLimits hip = {size_t{64} * 1024, size_t{64} * 1024};    ///< LDS of CDNA and RDNA
 };
 
 /// The settings the next launch uses. Change them between launches only.

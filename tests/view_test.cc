@@ -107,7 +107,7 @@ TEST(IncludeDirections, AreKept) {
       {"eval", {"core", "ops", "data", "model", "eval"}},
       {"cuda", {"core", "ops", "cuda"}},
       {"hip", {"core", "ops", "hip"}},
-      {"simt", {"simt"}},
+      {"simt", {"core", "simt"}},
   };
   const fs::path root = GLMV_SOURCE_DIR;
   const std::regex ours("^\\s*#include \"([a-z]+/[^\"]+)\""), eigen("#include <Eigen/"),

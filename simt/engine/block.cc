@@ -8,8 +8,8 @@
 
 namespace glmv::simt {
 
-const ThreadView* g_current_thread = nullptr;
-Block* g_block = nullptr;
+constinit thread_local const ThreadView* g_current_thread = nullptr;
+constinit thread_local Block* g_block = nullptr;
 
 namespace {
 

@@ -137,7 +137,7 @@ class Block {
   std::string report_;
 };
 
-/// The block that is running, null on the host.
-extern Block* g_block;
+/// The block that this host thread is running, null outside a kernel.
+extern constinit thread_local Block* g_block;
 
 }  // namespace glmv::simt

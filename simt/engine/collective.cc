@@ -17,7 +17,8 @@ void Lanes::fail(unsigned lane, const std::string& what) const {
 }
 
 void collective(const Operation& operation, uint64_t mask, void* slot, Place place) {
-  g_block->collective(operation, {operation.name, place, mask}, slot);
+  const bool hip = g_block->config().dialect == Dialect::hip && operation.hip_name != nullptr;
+  g_block->collective(operation, {hip ? operation.hip_name : operation.name, place, mask}, slot);
 }
 
 void Block::check_mask(const Warp& warp, const Waiting& at) {

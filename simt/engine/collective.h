@@ -26,7 +26,8 @@ struct Lanes {
 struct Operation {
   const char* name;
   void (*compute)(const Lanes& lanes);  ///< null: nothing but the meeting
-  unsigned width = 0;                   ///< of the warp it is defined for; 0 = any. Then all its lanes must take part
+  unsigned width = 0;                   ///< of the warp it is defined for, all of which must take part; 0 = any
+  const char* hip_name = nullptr;       ///< in reports of HIP kernels, where it differs
 };
 
 /// All lanes of `mask` must come here with the same operation, mask and place. `slot` is the lane's operands and

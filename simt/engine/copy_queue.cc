@@ -9,6 +9,17 @@ namespace {
 
 bool aligned(const void* p, unsigned bytes) { return reinterpret_cast<uintptr_t>(p) % bytes == 0; }
 
+// Empty: the copy is all right.
+std::string refusal(const PendingCopy& c) {
+  if (c.bytes != 4 && c.bytes != 8 && c.bytes != 16) return "the size must be 4, 8 or 16";
+  if (c.valid_bytes > c.bytes) return concat("cannot read ", c.valid_bytes, " bytes");
+  if (!aligned(c.to, c.bytes)) return concat("the destination ", c.to, " is not aligned to the size");
+  if (!aligned(c.from, c.bytes)) return concat("the source ", c.from, " is not aligned to the size");
+  if (!is_shared(c.to, c.bytes)) return "the destination is not shared memory";
+  if (is_shared(c.from, c.bytes)) return "the source is shared memory";
+  return "";
+}
+
 }  // namespace
 
 const PendingCopy* CopyQueue::next_due(unsigned open_groups) {
@@ -26,15 +37,9 @@ const PendingCopy* CopyQueue::next_due(unsigned open_groups) {
 
 void issue_copy(const PendingCopy& copy) {
   const race::Ignore ignore;
-  const auto check = [&](bool good, const std::string& what) {
-    if (!good) fail(copy.place, concat("cp.async of ", copy.bytes, " bytes: ", what));
-  };
-  check(copy.bytes == 4 || copy.bytes == 8 || copy.bytes == 16, "the size must be 4, 8 or 16");
-  check(copy.valid_bytes <= copy.bytes, concat("cannot read ", copy.valid_bytes, " bytes"));
-  check(aligned(copy.to, copy.bytes), concat("the destination ", copy.to, " is not aligned to the size"));
-  check(aligned(copy.from, copy.bytes), concat("the source ", copy.from, " is not aligned to the size"));
-  check(is_shared(copy.to, copy.bytes), "the destination is not shared memory");
-  check(!is_shared(copy.from, copy.bytes), "the source is shared memory");
+  if (const std::string why = refusal(copy); !why.empty()) {
+    fail(copy.place, concat("cp.async of ", copy.bytes, " bytes: ", why));
+  }
   g_block->self().copies.issue(copy);
 }
 

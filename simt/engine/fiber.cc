@@ -32,8 +32,6 @@ constexpr size_t kStackBytes = 256 * 1024;
 constexpr size_t kStackBytes = 64 * 1024;
 #endif
 
-size_t page_bytes() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
-
 // AddressSanitizer keeps one shadow stack per stack and must be told before and after each switch.
 #if GLMV_SIMT_ASAN
 void leaving(void** fake_stack, const void* to, size_t bytes) { __sanitizer_start_switch_fiber(fake_stack, to, bytes); }
@@ -63,20 +61,20 @@ struct Fiber::Entry {
   }
 };
 
-Fiber::Fiber() : bytes_(kStackBytes) {
+Fiber::Fiber() : guard_bytes_(static_cast<size_t>(sysconf(_SC_PAGESIZE))), bytes_(kStackBytes) {
   // A page below the stack that nobody may touch: an overflow stops at once instead of writing into a neighbour.
-  const size_t guard = page_bytes();
-  memory_ = mmap(nullptr, guard + bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory_ == MAP_FAILED || mprotect(memory_, guard, PROT_NONE) != 0) throw std::bad_alloc();
-  char* top = static_cast<char*>(memory_) + guard + bytes_;
-  context_ = context::make_fcontext(top, bytes_, &Entry::run);
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* memory = mmap(nullptr, guard_bytes_ + bytes_, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (memory == MAP_FAILED || mprotect(memory, guard_bytes_, PROT_NONE) != 0) throw std::bad_alloc();
+  memory_ = static_cast<char*>(memory);
+  context_ = context::make_fcontext(memory_ + guard_bytes_ + bytes_, bytes_, &Entry::run);
   race_fiber_ = race::create_fiber();
 }
 
 Fiber::~Fiber() {
   race::destroy_fiber(race_fiber_);
-  forget_frames(static_cast<char*>(memory_) + page_bytes(), bytes_);
-  munmap(memory_, page_bytes() + bytes_);
+  forget_frames(memory_ + guard_bytes_, bytes_);
+  munmap(memory_, guard_bytes_ + bytes_);
 }
 
 void Fiber::start(Body body, void* argument) {
@@ -86,7 +84,7 @@ void Fiber::start(Body body, void* argument) {
 
 void Fiber::resume() {
   race_scheduler_ = race::this_fiber();
-  leaving(&scheduler_fake_stack_, static_cast<char*>(memory_) + page_bytes(), bytes_);
+  leaving(&scheduler_fake_stack_, memory_ + guard_bytes_, bytes_);
   race::switch_to(race_fiber_);
   context_ = context::jump_fcontext(context_, this).fctx;
   arrived(scheduler_fake_stack_, nullptr, nullptr);

@@ -26,8 +26,9 @@ class Fiber {
  private:
   struct Entry;  // where a new stack starts
 
-  void* memory_ = nullptr;  ///< guard page, then the stack
-  size_t bytes_ = 0;
+  char* memory_ = nullptr;  ///< guard page, then the stack
+  size_t guard_bytes_ = 0;
+  size_t bytes_ = 0;                   ///< of the stack
   void* context_ = nullptr;            ///< of the fiber while the scheduler runs
   void* scheduler_context_ = nullptr;  ///< of the scheduler while the fiber runs
   Body body_ = nullptr;

@@ -17,9 +17,10 @@ struct Machine {
   std::mutex one_launch;
   FiberPool fibers;
   SharedMemory shared;
-  std::string report;
   std::map<const void*, SharedLimits> opted_in;  // dynamic shared memory by kernel; a map of SharedLimits is ours alone
 };
+
+thread_local std::string g_report;
 
 Machine& machine() {
   static Machine m;
@@ -96,14 +97,15 @@ Settings& settings() {
   return s;
 }
 
-const char* last_report() { return machine().report.c_str(); }
-void set_report(std::string text) { machine().report = std::move(text); }
+const char* last_report() { return g_report.c_str(); }
+void set_report(std::string text) { g_report = std::move(text); }
 
 bool allow_dynamic_shared(const void* function, size_t bytes) {
   if (bytes > settings().cuda.total) {
     set_report(concat(bytes, " bytes of dynamic shared memory exceed the device's limit of ", settings().cuda.total));
     return false;
   }
+  const std::lock_guard<std::mutex> lock(machine().one_launch);
   machine().opted_in[function] = {0, bytes};
   return true;
 }

@@ -59,8 +59,9 @@ std::string name_of(const LaunchConfig& config) {
 }
 
 bool same_place(const Waiting& a, const Waiting& b) {
-  const bool same_file = a.place.file == b.place.file || strcmp(a.place.file, b.place.file) == 0;
-  return a.place.line == b.place.line && same_file && strcmp(a.name, b.name) == 0;
+  // Equal text may lie at two addresses (another object file), but mostly it does not.
+  const auto same = [](const char* x, const char* y) { return x == y || strcmp(x, y) == 0; };
+  return a.place.line == b.place.line && same(a.name, b.name) && same(a.place.file, b.place.file);
 }
 
 std::string describe_failure(const LaunchConfig& config, const Thread& t, Place place, const std::string& what) {

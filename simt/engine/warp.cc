@@ -47,10 +47,10 @@ void compute_shuffle(const Lanes& lanes) {
   });
 }
 
-const Operation kShuffles[] = {{"__shfl_sync", &compute_shuffle<Shuffle::index>},
-                               {"__shfl_up_sync", &compute_shuffle<Shuffle::up>},
-                               {"__shfl_down_sync", &compute_shuffle<Shuffle::down>},
-                               {"__shfl_xor_sync", &compute_shuffle<Shuffle::exclusive_or>}};
+const Operation kShuffles[] = {{"__shfl_sync", &compute_shuffle<Shuffle::index>, 0, "__shfl"},
+                               {"__shfl_up_sync", &compute_shuffle<Shuffle::up>, 0, "__shfl_up"},
+                               {"__shfl_down_sync", &compute_shuffle<Shuffle::down>, 0, "__shfl_down"},
+                               {"__shfl_xor_sync", &compute_shuffle<Shuffle::exclusive_or>, 0, "__shfl_xor"}};
 
 struct VoteSlot {
   bool flag;
@@ -67,9 +67,9 @@ void compute_vote(const Lanes& lanes) {
   for_each_lane(lanes, [&](unsigned lane) { lanes.at<VoteSlot>(lane).result = result; });
 }
 
-const Operation kVotes[] = {{"__ballot_sync", &compute_vote<Vote::ballot>},
-                            {"__any_sync", &compute_vote<Vote::any>},
-                            {"__all_sync", &compute_vote<Vote::all>}};
+const Operation kVotes[] = {{"__ballot_sync", &compute_vote<Vote::ballot>, 0, "__ballot"},
+                            {"__any_sync", &compute_vote<Vote::any>, 0, "__any"},
+                            {"__all_sync", &compute_vote<Vote::all>, 0, "__all"}};
 
 struct MatchSlot {
   uint64_t value, result;

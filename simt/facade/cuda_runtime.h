@@ -64,7 +64,7 @@ struct cudaDeviceProp {
 };
 
 namespace cuda_state {
-inline cudaError_t g_last_error = cudaSuccess;
+inline thread_local cudaError_t g_last_error = cudaSuccess;
 inline cudaError_t record(cudaError_t e) {
   if (e != cudaSuccess) g_last_error = e;
   return e;

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "simt/gpu.h"
 #include "simt/ptx.h"
@@ -24,7 +25,7 @@ std::vector<unsigned> order_of(Order order, uint64_t seed) {
   const ScopedSettings restore;
   settings().order = order;
   settings().seed = seed;
-  const DeviceArray<unsigned> out(3 * 40), count(std::vector<unsigned>{0});
+  const DeviceArray<unsigned> out(120), count(std::vector<unsigned>{0});
   EXPECT_EQ(gpu_launch(record_order_kernel, 3, 40, 0, nullptr, out.data(), count.data()), cudaSuccess);
   return out.values();
 }
@@ -51,7 +52,7 @@ __global__ void indices_kernel(unsigned* out) {
 
 TEST(Engine, ThreeDimensionalIndices) {
   const dim3 grid(2, 3, 4), block(3, 2, 5);
-  const DeviceArray<unsigned> out(std::vector<unsigned>(24 * 30, 0));
+  const DeviceArray<unsigned> out(std::vector<unsigned>(720, 0));
   ASSERT_EQ(gpu_launch(indices_kernel, grid, block, 0, nullptr, out.data()), cudaSuccess);
   for (unsigned n : out.values()) EXPECT_EQ(n, 1u);
 }
@@ -99,7 +100,7 @@ __global__ void poison_kernel(unsigned* out) {
 }
 
 TEST(Engine, SharedMemoryIsPoisonedForEveryBlock) {
-  const DeviceArray<unsigned> out(4 * 8);
+  const DeviceArray<unsigned> out(32);
   ASSERT_EQ(gpu_launch(poison_kernel, 4, 8, 8 * sizeof(unsigned), nullptr, out.data()), cudaSuccess) << last_error();
   for (unsigned v : out.values()) EXPECT_EQ(v, 0xffffffffu);
 }
@@ -113,13 +114,14 @@ __device__ unsigned* variable_of() {
 __global__ void variables_kernel(uint64_t* out) {
   GPU_DYNAMIC_SHARED(unsigned, dynamic);
   const uint64_t a = reinterpret_cast<uint64_t>(variable_of<0>()), b = reinterpret_cast<uint64_t>(variable_of<1>());
-  out[threadIdx.x * 3] = a;
-  out[threadIdx.x * 3 + 1] = b;
-  out[threadIdx.x * 3 + 2] = reinterpret_cast<uint64_t>(dynamic);
+  uint64_t* mine = &out[size_t{3} * threadIdx.x];
+  mine[0] = a;
+  mine[1] = b;
+  mine[2] = reinterpret_cast<uint64_t>(dynamic);
 }
 
 TEST(Engine, SharedVariables) {
-  const DeviceArray<uint64_t> out(3 * 5);
+  const DeviceArray<uint64_t> out(15);
   ASSERT_EQ(gpu_launch(variables_kernel, 1, 5, 4, nullptr, out.data()), cudaSuccess) << last_error();
   const auto got = out.values();
   EXPECT_NE(got[0], got[1]);
@@ -144,6 +146,44 @@ TEST(Engine, ExceptionsBecomeReports) {
       std::string::npos)
       << text;
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+}
+
+__global__ void trapping_kernel() {
+  if (threadIdx.x == 1) __trap();
+}
+
+TEST(Engine, TrapsBecomeReports) {
+  EXPECT_EQ(gpu_launch(trapping_kernel, 1, 8, 0, nullptr), cudaErrorLaunchFailure);
+  EXPECT_NE(last_error().find(": __trap\n  in thread (1,0,0) of block (0,0,0)"), std::string::npos) << last_report();
+}
+
+__global__ void sum_kernel(unsigned* out) {
+  GPU_SHARED(unsigned, part, [64]);
+  part[threadIdx.x] = threadIdx.x;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    for (unsigned i = 1; i < 64; ++i) part[0] += part[i];
+    *out = part[0];
+  }
+}
+
+// Launches of several host threads take turns; errors are each thread's own.
+TEST(Engine, SeveralHostThreads) {
+  std::vector<std::thread> hosts;
+  for (int h = 0; h < 4; ++h) {
+    hosts.emplace_back([h] {
+      const DeviceArray<unsigned> out(1);
+      for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(gpu_launch(sum_kernel, 1, 64, 0, nullptr, out.data()), cudaSuccess);
+        EXPECT_EQ(out.values()[0], 2016u);
+        if (h == 0) {
+          EXPECT_EQ(gpu_launch(trapping_kernel, 1, 8, 0, nullptr), cudaErrorLaunchFailure);
+        }
+        EXPECT_EQ(cudaGetLastError(), h == 0 ? cudaErrorLaunchFailure : cudaSuccess);
+      }
+    });
+  }
+  for (std::thread& t : hosts) t.join();
 }
 
 #if !GLMV_SIMT_TSAN  // all threads count in one place
@@ -173,7 +213,7 @@ TEST(Engine, AFailedLaunchLeavesNothingOnTheStacks) {
 // Copies in groups: waiting for all but one finishes the oldest group only.
 __global__ void groups_kernel(const float* in, float* out) {
   GPU_SHARED(float, tile, [3][4]);
-  for (int g = 0; g < 3; ++g) {
+  for (size_t g = 0; g < 3; ++g) {
     ptx::cp_async_16(tile[g], in + 4 * g);
     ptx::cp_async_commit();
   }

@@ -28,19 +28,28 @@ const Mistake& find_mistake(const std::string& name) {
   usage_error("no deliberate mistake is called ", name);
 }
 
-std::string line_of(const std::string& mark) {
-  const std::string wanted = "// @" + mark, folder = "tests/simt/kernels/";
+namespace {
+
+// The line of a kernel file that has `text`; at its end, if that is asked for.
+std::string line_with(const std::string& text, bool at_end) {
+  const std::string folder = "tests/simt/kernels/";
   for (const auto& entry : std::filesystem::directory_iterator(GLMV_SOURCE_DIR "/" + folder)) {
     std::ifstream in(entry.path());
     int number = 0;
     for (std::string line; std::getline(in, line);) {
       ++number;
-      const auto at = line.rfind(wanted);
-      if (at == std::string::npos || at + wanted.size() != line.size()) continue;
+      const auto at = line.rfind(text);
+      if (at == std::string::npos || (at_end && at + text.size() != line.size())) continue;
       return concat(folder, entry.path().filename().string(), ':', number);
     }
   }
-  usage_error("no line is marked ", wanted);
+  usage_error("no kernel file has a line with ", text);
 }
+
+}  // namespace
+
+std::string line_of(const std::string& mark) { return line_with("// @" + mark, true); }
+
+std::string launch_line_of(const std::string& name) { return line_with("GLMV_MISTAKE(" + name + ",", false); }
 
 }  // namespace glmv::simt

@@ -25,6 +25,9 @@ constexpr double kUnit = 0x1p-24;  // largest relative error of one float roundi
 /// What `operations` float roundings in a row can do, relative to the sum of sizes.
 double rounding_bound(double operations) { return operations * kUnit / (1 - operations * kUnit); }
 
+/// Elements of a matrix.
+size_t area(int rows, int columns) { return static_cast<size_t>(rows) * static_cast<size_t>(columns); }
+
 std::vector<float> random_floats(size_t count, unsigned seed, float low = -1, float high = 1) {
   std::mt19937 engine(seed);
   std::uniform_real_distribution<float> uniform(low, high);
@@ -81,20 +84,20 @@ class Kernels : public testing::TestWithParam<World> {
 
 TEST_P(Kernels, TiledGemm) {
   const int m = 33, n = 40, k = 37;  // no multiple of the tile anywhere but in n
-  const auto x = random_floats(m * k, 1), w = random_floats(k * n, 2);
-  const DeviceArray<float> dx(x), dw(w), out(m * n);
+  const auto x = random_floats(area(m, k), 1), w = random_floats(area(k, n), 2);
+  const DeviceArray<float> dx(x), dw(w), out(area(m, n));
   expect_ran((hip() ? hip_emulated::gemm_tiled : cuda_emulated::gemm_tiled)(dx.data(), dw.data(), out.data(), m, n, k));
   expect_product(out.values(), x, w, m, n, k, n, 1);
 }
 
 TEST_P(Kernels, Softmax) {
   const int rows = 3, columns = 1000;
-  const auto x = random_floats(rows * columns, 3, -20, 20);
+  const auto x = random_floats(area(rows, columns), 3, -20, 20);
   const DeviceArray<float> dx(x), dout(x.size());
   expect_ran((hip() ? hip_emulated::softmax : cuda_emulated::softmax)(dx.data(), dout.data(), rows, columns, width()));
   const auto out = dout.values();
   for (int r = 0; r < rows; ++r) {
-    const float* row = &x[r * columns];
+    const float* row = &x[area(r, columns)];
     const double largest = *std::max_element(row, row + columns);
     double sum = 0;
     for (int i = 0; i < columns; ++i) sum += std::exp(row[i] - largest);
@@ -110,10 +113,10 @@ TEST_P(Kernels, Softmax) {
 
 TEST_P(Kernels, RouterTopEightWithTies) {
   const int tokens = 37, experts = 128, chosen = 8;
-  auto scores = random_floats(tokens * experts, 4, 0.1F, 1);
+  auto scores = random_floats(area(tokens, experts), 4, 0.1F, 1);
   for (float& s : scores) s = std::round(s * 16) / 16;  // many equal scores
-  const DeviceArray<float> dscores(scores), dweights(tokens * chosen);
-  const DeviceArray<int> dids(tokens * chosen);
+  const DeviceArray<float> dscores(scores), dweights(area(tokens, chosen));
+  const DeviceArray<int> dids(area(tokens, chosen));
   const DeviceArray<unsigned> dhistogram(std::vector<unsigned>(experts, 0));
   expect_ran((hip() ? hip_emulated::router : cuda_emulated::router)(dscores.data(), dids.data(), dweights.data(),
                                                                     dhistogram.data(), tokens, width()));
@@ -123,7 +126,7 @@ TEST_P(Kernels, RouterTopEightWithTies) {
   for (int t = 0; t < tokens; ++t) {
     std::vector<int> order(experts);
     for (int e = 0; e < experts; ++e) order[e] = e;
-    const float* s = &scores[t * experts];
+    const float* s = &scores[area(t, experts)];
     std::stable_sort(order.begin(), order.end(), [s](int a, int b) { return s[a] > s[b]; });
     double sum = 0;
     for (int c = 0; c < chosen; ++c) sum += s[order[c]];
@@ -139,9 +142,9 @@ TEST_P(Kernels, RouterTopEightWithTies) {
 /// Runs a product of bf16 matrices, out [m,n] = a [m,k] b[n,k]^T, and checks it.
 template <class Run>
 void check_bf16_product(int m, int n, int k, Run run) {
-  const auto a = rounded(random_floats(m * k, 5)), b = rounded(random_floats(n * k, 6));
+  const auto a = rounded(random_floats(area(m, k), 5)), b = rounded(random_floats(area(n, k), 6));
   const DeviceArray<bf16> da(a), db(b);
-  const DeviceArray<float> out(m * n);
+  const DeviceArray<float> out(area(m, n));
   expect_ran(run(da.data(), db.data(), out.data(), m, n, k));
   expect_product(out.values(), widened(a), widened(b), m, n, k, 1, k);
 }

@@ -23,7 +23,7 @@ struct At {
 
 /// One instruction: sizes, and the vendor's formulas.
 struct Instruction {
-  int lanes, m, n, k, a_values, b_values, c_values;
+  int lanes, m, n, k, a_values, b_values, c_values;  // per lane
   At (*a)(int lane, int i);
   At (*b)(int lane, int i);
   At (*c)(int lane, int i);
@@ -91,7 +91,8 @@ struct Operands {
   std::vector<float> c;
 
   explicit Operands(const Instruction& in)
-      : a(in.lanes * in.a_values), b(in.lanes * in.b_values), c(in.lanes * in.c_values) {}
+      : a(count(in, in.a_values)), b(count(in, in.b_values)), c(count(in, in.c_values)) {}
+  static size_t count(const Instruction& in, int per_lane) { return static_cast<size_t>(in.lanes) * per_lane; }
 };
 
 /// d of all lanes.
@@ -255,12 +256,12 @@ TEST_F(AmdLaneTables, EveryFnuzCode) {
 // ldmatrix: lane l of the result holds elements (l / 4, 2 * (l % 4)) and the next of tile j, whose rows lanes 8j to 8j
 // + 7 name.
 TEST(LaneTables, Ldmatrix) {
-  std::vector<uint16_t> tiles(32 * 8);
+  std::vector<uint16_t> tiles(size_t{32} * 8);
   for (size_t i = 0; i < tiles.size(); ++i) tiles[i] = static_cast<uint16_t>(1000 + i);
   const DeviceArray<uint16_t> in(tiles);
   for (const bool transposed : {false, true}) {
     for (const int count : {1, 2, 4}) {
-      const DeviceArray<uint32_t> out(32 * 4);
+      const DeviceArray<uint32_t> out(size_t{32} * 4);
       expect_ran(cuda_emulated::one_ldmatrix(in.data(), out.data(), count, transposed));
       const auto got = out.values();
       for (int lane = 0; lane < 32; ++lane) {

@@ -24,21 +24,21 @@ std::vector<float> result_of(const std::string& name, const std::vector<float>& 
   return data.values();
 }
 
-std::string launched(const std::string& kernel) {
-  return concat("kernel ", kernel, " launched at ", line_of("launch"));
+std::string launched(const std::string& name) {
+  return concat("kernel ", name, "_kernel launched at ", launch_line_of(name));
 }
 
 TEST(Mistakes, BarrierInOneBranch) {
   EXPECT_EQ(
       report_of("barrier_in_branch"),
-      concat("deadlock in block (0,0,0), ", launched("kernel"), "\n  32 threads wait at ", line_of("barrier_in_branch"),
-             " in __syncthreads, for example thread (0,0,0)\n  96 threads have exited, ",
+      concat("deadlock in block (0,0,0), ", launched("barrier_in_branch"), "\n  32 threads wait at ",
+             line_of("barrier_in_branch"), " in __syncthreads, for example thread (0,0,0)\n  96 threads have exited, ",
              "for example thread (32,0,0)"));
 }
 
 TEST(Mistakes, TwoBarriersInTwoBranches) {
   EXPECT_EQ(report_of("two_barriers"),
-            concat("divergent __syncthreads in block (0,0,0), ", launched("kernel"), "\n  thread (0,0,0) at ",
+            concat("divergent __syncthreads in block (0,0,0), ", launched("two_barriers"), "\n  thread (0,0,0) at ",
                    line_of("two_barriers.first"), " in __syncthreads\n  thread (32,0,0) at ",
                    line_of("two_barriers.second"), " in __syncthreads"));
 }
@@ -47,7 +47,7 @@ TEST(Mistakes, ReverseOrderNamesTheOtherThreadFirst) {
   const ScopedSettings restore;
   settings().order = Order::reverse;
   EXPECT_EQ(report_of("two_barriers"),
-            concat("divergent __syncthreads in block (1,0,0), ", launched("kernel"), "\n  thread (63,0,0) at ",
+            concat("divergent __syncthreads in block (1,0,0), ", launched("two_barriers"), "\n  thread (63,0,0) at ",
                    line_of("two_barriers.second"), " in __syncthreads\n  thread (31,0,0) at ",
                    line_of("two_barriers.first"), " in __syncthreads"));
 }
@@ -55,7 +55,8 @@ TEST(Mistakes, ReverseOrderNamesTheOtherThreadFirst) {
 TEST(Mistakes, EarlyReturnBeforeABarrier) {
   EXPECT_EQ(
       report_of("early_return"),
-      concat("deadlock in block (0,0,0), ", launched("kernel"), "\n  100 threads wait at ", line_of("early_return"),
+      concat("deadlock in block (0,0,0), ", launched("early_return"), "\n  100 threads wait at ",
+             line_of("early_return"),
              " in __syncthreads, for example thread (0,0,0)\n  28 threads have exited, for example thread (100,0,0)"));
 }
 
@@ -64,12 +65,23 @@ TEST(Mistakes, ShuffleInABranch) {
             concat(line_of("shuffle_in_branch"),
                    ": __shfl_xor_sync of lanes 0xffffffff names an exited lane: 16\n  it was thread (16,0,0) of block "
                    "(0,0,0), ",
-                   launched("kernel")));
+                   launched("shuffle_in_branch")));
+}
+
+// Here the lanes that take no part have ended before the first one comes.
+TEST(Mistakes, ShuffleInABranchAfterTheOthersHaveEnded) {
+  const ScopedSettings restore;
+  settings().order = Order::reverse;
+  EXPECT_EQ(report_of("shuffle_in_branch"),
+            concat(line_of("shuffle_in_branch"),
+                   ": __shfl_xor_sync of lanes 0xffffffff names an exited lane: 16\n  it was thread (16,0,0) of block "
+                   "(1,0,0), ",
+                   launched("shuffle_in_branch")));
 }
 
 TEST(Mistakes, BarrierAgainstShuffle) {
   EXPECT_EQ(report_of("barrier_against_shuffle"),
-            concat("deadlock in block (0,0,0), ", launched("kernel"), "\n  16 threads wait at ",
+            concat("deadlock in block (0,0,0), ", launched("barrier_against_shuffle"), "\n  16 threads wait at ",
                    line_of("barrier_against_shuffle.shuffle"),
                    " in __shfl_xor_sync of lanes 0xffffffff, for example thread (0,0,0)\n  16 threads wait at ",
                    line_of("barrier_against_shuffle.barrier"), " in __syncthreads, for example thread (16,0,0)"));
@@ -80,12 +92,12 @@ TEST(Mistakes, LoopWithDifferingTripCounts) {
             concat(line_of("trip_counts"),
                    ": __shfl_down_sync of lanes 0xffffffff names an exited lane: 5\n  it was thread (5,0,0) of block "
                    "(0,0,0), ",
-                   launched("kernel")));
+                   launched("trip_counts")));
 }
 
 TEST(Mistakes, TwoShufflesInTwoBranches) {
   EXPECT_EQ(report_of("two_shuffles"),
-            concat("divergent __shfl_sync of lanes 0xffffffff in block (0,0,0), ", launched("kernel"),
+            concat("divergent __shfl_sync of lanes 0xffffffff in block (0,0,0), ", launched("two_shuffles"),
                    "\n  thread (0,0,0) at ", line_of("two_shuffles.first"), " in __shfl_sync\n  thread (1,0,0) at ",
                    line_of("two_shuffles.second"), " in __shfl_sync"));
 }
@@ -136,9 +148,8 @@ TEST(Mistakes, ShuffleOfHalfAWave) {
   const ScopedSettings restore;
   settings().warp_width = 64;
   const std::string report = report_of("half_wave_shuffle");
-  EXPECT_NE(
-      report.find(line_of("half_wave_shuffle") + ": __shfl_xor_sync of lanes 0xffffffffffffffff names an exited lane"),
-      std::string::npos)
+  EXPECT_NE(report.find(line_of("half_wave_shuffle") + ": __shfl_xor of lanes 0xffffffffffffffff names an exited lane"),
+            std::string::npos)
       << report;
 }
 

@@ -24,6 +24,9 @@ inline void __threadfence_system() { ::glmv::simt::memory_fence(); }
 /// Gives the other threads of the block a turn: without it a thread that spins on one of them would spin for ever.
 inline void __nanosleep(unsigned /*ns*/) { ::glmv::simt::yield(); }
 
+/// Ends the kernel with a report.
+inline void __trap(GLMV_SIMT_HERE) { ::glmv::simt::fail(place, "__trap"); }
+
 // Cache hints: plain loads and stores.
 template <class T>
 T __ldg(const T* p) {

@@ -50,7 +50,7 @@ struct hipDeviceProp_t {
 };
 
 namespace hip_state {
-inline hipError_t g_last_error = hipSuccess;
+inline thread_local hipError_t g_last_error = hipSuccess;
 inline hipError_t record(hipError_t e) {
   if (e != hipSuccess) g_last_error = e;
   return e;

@@ -39,7 +39,8 @@ __device__ void multiply(const Stage& stage, int warp_row, int warp_column, int 
   }
   for (int i = 0; i < 2; ++i) {
     for (int j = 0; j < 4; ++j) {
-      const uint32_t b_regs[2] = {b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]};
+      const int first = j % 2 * 2;
+      const uint32_t b_regs[2] = {b[j / 2][first], b[j / 2][first + 1]};
       ptx::mma_m16n8k16_bf16(sum[i][j], a[i], b_regs, sum[i][j]);
     }
   }

@@ -20,7 +20,7 @@ __global__ void read_before_write_kernel(float* data, int) {
 
 __global__ void copy_not_waited_kernel(float* data, int) {
   GPU_SHARED(float, tile, [64][4]);
-  ptx::cp_async_16(tile[threadIdx.x], data + 256 + 4 * threadIdx.x);
+  ptx::cp_async_16(tile[threadIdx.x], data + 256 + size_t(4) * threadIdx.x);
   ptx::cp_async_commit();
   data[threadIdx.x] = tile[threadIdx.x][0];  // too early
   ptx::cp_async_wait<0>();
@@ -30,7 +30,7 @@ __global__ void copy_not_waited_kernel(float* data, int) {
 // Waiting for all but one group leaves the group that is read unfinished.
 __global__ void copy_waited_too_little_kernel(float* data, int) {
   GPU_SHARED(float, tile, [64][4]);
-  ptx::cp_async_16(tile[threadIdx.x], data + 256 + 4 * threadIdx.x);
+  ptx::cp_async_16(tile[threadIdx.x], data + 256 + size_t(4) * threadIdx.x);
   ptx::cp_async_commit();
   ptx::cp_async_wait<1>();
   data[threadIdx.x] = tile[threadIdx.x][0];
@@ -102,17 +102,13 @@ __global__ void shift_kernel(float* data, int count) {
   data[threadIdx.x] = static_cast<float>(1 << bits);  // @shift
 }
 
-template <class Kernel>
-const char* launch(Kernel kernel, size_t shared, float* data, int count) {
-  const cudaError_t e = gpu_launch(kernel, 1, 64, shared, nullptr, data, count);
-  return e == cudaSuccess ? nullptr : cudaGetErrorString(cudaGetLastError());
-}
+const char* text(cudaError_t e) { return e == cudaSuccess ? nullptr : cudaGetErrorString(cudaGetLastError()); }
 
 }  // namespace
 
-#define GLMV_MISTAKE(name, shared)                                                           \
-  {                                                                                          \
-#name, [](float* data, int count) { return launch(name##_kernel, shared, data, count); } \
+#define GLMV_MISTAKE(name, shared)                                                                                     \
+  {                                                                                                                    \
+#name, [](float* data, int count) { return text(gpu_launch(name##_kernel, 1, 64, shared, nullptr, data, count)); } \
   }
 const Mistake memory_mistakes[] = {
     GLMV_MISTAKE(read_before_write, 0),

@@ -98,7 +98,7 @@ __global__ void whole_warp_barrier_kernel(float* data) {
 template <bool kBarrier>
 __device__ void copy_and_read(float* data) {
   GPU_SHARED(float, tile, [64][4]);
-  ptx::cp_async_16(tile[threadIdx.x], data + 4 * threadIdx.x);
+  ptx::cp_async_16(tile[threadIdx.x], data + size_t(4) * threadIdx.x);
   ptx::cp_async_commit();
   ptx::cp_async_wait<0>();
   if (kBarrier) __syncthreads();
@@ -135,40 +135,29 @@ __global__ void large_block_kernel(float* data) {
   data[1024 + 1024 * blockIdx.x + threadIdx.x] = part[1023 - threadIdx.x];
 }
 
-template <class Kernel>
-const char* launch(Kernel kernel, int threads, float* data) {
-  const cudaError_t e = gpu_launch(kernel, 2, threads, 0, nullptr, data);
-  return e == cudaSuccess ? nullptr : cudaGetErrorString(cudaGetLastError());
-}
+const char* text(cudaError_t e) { return e == cudaSuccess ? nullptr : cudaGetErrorString(cudaGetLastError()); }
 
 }  // namespace
 
-#define GLMV_MISTAKE(name, threads)                                              \
-  {                                                                              \
-#name, [](float* data, int) { return launch(name##_kernel, threads, data); } \
-  }
-#define GLMV_ONE_BLOCK(name)                                                            \
-  {                                                                                     \
-#name, [](float* data, int) {                                                         \
-      const cudaError_t e = gpu_launch(name##_kernel, 1, 256, 0, nullptr, data);          \
-      return e == cudaSuccess ? nullptr : cudaGetErrorString(cudaGetLastError());         \
-    } \
+#define GLMV_MISTAKE(name, blocks, threads)                                                                    \
+  {                                                                                                            \
+#name, [](float* data, int) { return text(gpu_launch(name##_kernel, blocks, threads, 0, nullptr, data)); } \
   }
 const Mistake race_mistakes[] = {
-    GLMV_ONE_BLOCK(missing_barrier),
-    GLMV_ONE_BLOCK(both_barriers),
-    GLMV_MISTAKE(right_by_chance, 64),
-    GLMV_MISTAKE(lockstep, 64),
-    GLMV_MISTAKE(warp_reduction, 64),
-    GLMV_MISTAKE(two_blocks, 64),
-    GLMV_MISTAKE(atomics, 64),
-    GLMV_MISTAKE(half_warp_barrier, 32),
-    GLMV_MISTAKE(whole_warp_barrier, 32),
-    GLMV_MISTAKE(copy_without_barrier, 64),
-    GLMV_MISTAKE(copy_with_barrier, 64),
-    GLMV_MISTAKE(no_fence, 64),
-    GLMV_MISTAKE(with_fence, 64),
-    GLMV_MISTAKE(large_block, 1024),
+    GLMV_MISTAKE(missing_barrier, 1, 256),
+    GLMV_MISTAKE(both_barriers, 1, 256),
+    GLMV_MISTAKE(right_by_chance, 2, 64),
+    GLMV_MISTAKE(lockstep, 2, 64),
+    GLMV_MISTAKE(warp_reduction, 2, 64),
+    GLMV_MISTAKE(two_blocks, 2, 64),
+    GLMV_MISTAKE(atomics, 2, 64),
+    GLMV_MISTAKE(half_warp_barrier, 2, 32),
+    GLMV_MISTAKE(whole_warp_barrier, 2, 32),
+    GLMV_MISTAKE(copy_without_barrier, 2, 64),
+    GLMV_MISTAKE(copy_with_barrier, 2, 64),
+    GLMV_MISTAKE(no_fence, 2, 64),
+    GLMV_MISTAKE(with_fence, 2, 64),
+    GLMV_MISTAKE(large_block, 2, 1024),
 };
 const size_t race_mistakes_count = sizeof(race_mistakes) / sizeof(race_mistakes[0]);
 
