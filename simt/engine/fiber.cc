@@ -82,6 +82,8 @@ void Fiber::start(Body body, void* argument) {
   argument_ = argument;
 }
 
+void Fiber::set_name(const char* name) { race::name_fiber(race_fiber_, name); }
+
 void Fiber::resume() {
   race_scheduler_ = race::this_fiber();
   leaving(&scheduler_fake_stack_, memory_ + guard_bytes_, bytes_);
