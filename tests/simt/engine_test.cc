@@ -112,6 +112,7 @@ __global__ void sum_kernel(unsigned* out) {
 // Launches of several host threads take turns; errors are each thread's own.
 TEST(Engine, SeveralHostThreads) {
   std::vector<std::thread> hosts;
+  hosts.reserve(4);
   for (int h = 0; h < 4; ++h) {
     hosts.emplace_back([h] {
       const DeviceArray<unsigned> out(1);
