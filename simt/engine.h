@@ -89,7 +89,7 @@ void memory_fence();
 /// A variable in shared memory: one static object per declaration, its address is its identity.
 struct SharedVariable {
   const char* name;
-  size_t bytes;
+  size_t bytes, alignment;
   Place place;
 };
 void* shared_variable(const SharedVariable& variable);

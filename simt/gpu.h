@@ -46,9 +46,10 @@ hipError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t d
 #include "simt/engine.h"
 
 #define GLMV_EMULATED 1
-#define GPU_SHARED(type, name, ...)                                                                               \
-  typedef type name##_type __VA_ARGS__;                                                                           \
-  static const ::glmv::simt::SharedVariable name##_variable = {#name, sizeof(name##_type), {__FILE__, __LINE__}}; \
+#define GPU_SHARED(type, name, ...)                                            \
+  typedef type name##_type __VA_ARGS__;                                        \
+  static const ::glmv::simt::SharedVariable name##_variable = {                \
+      #name, sizeof(name##_type), alignof(name##_type), {__FILE__, __LINE__}}; \
   name##_type& name = *static_cast<name##_type*>(::glmv::simt::shared_variable(name##_variable))
 #define GPU_DYNAMIC_SHARED(type, name) \
   auto* const name = static_cast<type*>(::glmv::simt::dynamic_shared())  // NOLINT(bugprone-macro-parentheses)

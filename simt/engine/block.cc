@@ -67,6 +67,7 @@ void Block::reset(Index3 block_index, size_t ordinal) {
     t.block_index = block_index;
     t.barriers = 0;
     t.fiber = &fiber_for(t.index, ordinal);
+    if (race::kChecking) t.fiber->set_name(concat(name_of(t), " of ", name_of_block(block_index)).c_str());
     t.fiber->start(&Block::thread_main, &t);
     wake(t);
   }

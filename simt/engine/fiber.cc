@@ -27,9 +27,9 @@ namespace context = boost::context::detail;
 
 // Sanitizers make frames several times larger.
 #if GLMV_SIMT_ASAN || GLMV_SIMT_TSAN
-constexpr size_t kStackBytes = 256 * 1024;
+constexpr size_t kStackBytes = size_t{256} * 1024;
 #else
-constexpr size_t kStackBytes = 64 * 1024;
+constexpr size_t kStackBytes = size_t{64} * 1024;
 #endif
 
 // AddressSanitizer keeps one shadow stack per stack and must be told before and after each switch.
@@ -54,7 +54,7 @@ struct Fiber::Entry {
     self->scheduler_context_ = from.fctx;
     arrived(nullptr, &self->scheduler_stack_, &self->scheduler_stack_bytes_);
     for (;;) {
-      self->body_(self->argument_);
+      if (self->body_ != nullptr) self->body_(self->argument_);
       self->body_ = nullptr;
       self->suspend();
     }
@@ -81,6 +81,8 @@ void Fiber::start(Body body, void* argument) {
   body_ = body;
   argument_ = argument;
 }
+
+void Fiber::set_name(const char* name) { race::name_fiber(race_fiber_, name); }
 
 void Fiber::resume() {
   race_scheduler_ = race::this_fiber();

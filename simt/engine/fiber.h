@@ -16,6 +16,8 @@ class Fiber {
 
   /// The next resume() runs `body` from its beginning. Only while idle.
   void start(Body body, void* argument);
+  /// How the race checker's reports call it.
+  void set_name(const char* name);
   /// Called by the scheduler: runs the fiber until it suspends or its body ends.
   void resume();
   /// Called on the fiber: back to the scheduler.

@@ -27,7 +27,21 @@ Machine& machine() {
   return m;
 }
 
-SharedLimits limits_of(Dialect dialect) { return dialect == Dialect::cuda ? settings().cuda : settings().hip; }
+/// What one launch may have of shared memory.
+struct Allowed {
+  SharedLimits limits;
+  size_t dynamic;
+  bool opted_in;
+};
+
+// Without an opt-in everything together must fit in what a kernel may declare.
+Allowed allowed_to(const LaunchConfig& c) {
+  SharedLimits limits = c.dialect == Dialect::cuda ? settings().cuda : settings().hip;
+  const auto opted = machine().opted_in.find(c.function);
+  if (opted != machine().opted_in.end()) return {limits, std::min(limits.total, opted->second.total), true};
+  limits.total = limits.fixed;
+  return {limits, limits.fixed, false};
+}
 
 size_t volume(Index3 i) { return size_t{i.x} * i.y * i.z; }
 
@@ -46,12 +60,10 @@ std::string refusal(const LaunchConfig& c) {
   if (c.dialect == Dialect::cuda && settings().warp_width != 32) {
     return concat("CUDA kernels need a warp width of 32, not ", settings().warp_width);
   }
-  const SharedLimits limits = limits_of(c.dialect);
-  const auto opted = machine().opted_in.find(c.function);
-  const size_t allowed = opted == machine().opted_in.end() ? limits.fixed : std::min(limits.total, opted->second.total);
-  if (c.dynamic_shared > allowed) {
-    return concat(c.dynamic_shared, " bytes of dynamic shared memory exceed the limit of ", allowed,
-                  opted == machine().opted_in.end() ? " (no opt-in for this kernel)" : " this kernel opted in for");
+  const Allowed allowed = allowed_to(c);
+  if (c.dynamic_shared > allowed.dynamic) {
+    return concat(c.dynamic_shared, " bytes of dynamic shared memory exceed the limit of ", allowed.dynamic,
+                  allowed.opted_in ? " this kernel opted in for" : " (no opt-in for this kernel)");
   }
   return "";
 }
@@ -118,7 +130,7 @@ LaunchStatus launch(const LaunchConfig& config, const KernelCall& call) {
     set_report(concat(name_of(config.place), ": cannot launch ", config.kernel, ": ", why));
     return LaunchStatus::bad_config;
   }
-  m.shared.begin_launch(limits_of(config.dialect), config.dynamic_shared, Block::sync_objects(volume(config.block)));
+  m.shared.begin_launch(allowed_to(config).limits, config.dynamic_shared, Block::sync_objects(volume(config.block)));
   Block block(config, call, m.fibers, m.shared);
   g_block = &block;
   const bool good = run_blocks(config, block);

@@ -23,6 +23,8 @@ constexpr bool kChecking = true;
 inline void* create_fiber() { return __tsan_create_fiber(0); }
 inline void* this_fiber() { return __tsan_get_current_fiber(); }
 inline void switch_to(void* fiber) { __tsan_switch_to_fiber(fiber, __tsan_switch_to_fiber_no_sync); }
+/// What a report calls the fiber.
+inline void name_fiber(void* fiber, const char* name) { __tsan_set_fiber_name(fiber, name); }
 inline void destroy_fiber(void* fiber) { __tsan_destroy_fiber(fiber); }
 inline void release(void* sync) { __tsan_release(sync); }
 inline void acquire(void* sync) { __tsan_acquire(sync); }
@@ -47,6 +49,7 @@ constexpr bool kChecking = false;
 inline void* create_fiber() { return nullptr; }
 inline void* this_fiber() { return nullptr; }
 inline void switch_to(void* /*fiber*/) {}
+inline void name_fiber(void* /*fiber*/, const char* /*name*/) {}
 inline void destroy_fiber(void* /*fiber*/) {}
 inline void release(void* /*sync*/) {}
 inline void acquire(void* /*sync*/) {}

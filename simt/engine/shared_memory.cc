@@ -19,7 +19,8 @@
 namespace glmv::simt {
 namespace {
 
-constexpr size_t kRedZone = 128;  // at least; keeps alignment
+constexpr size_t kRedZone = 128;  // at least
+constexpr size_t kLine = 256;     // where layout starts anew
 constexpr size_t kMaxVariables = 64;
 
 size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
@@ -33,10 +34,10 @@ void SharedMemory::begin_launch(SharedLimits limits, size_t dynamic_bytes, size_
   declared_bytes_ = 0;
   declared_limit_ = std::min(limits.fixed, limits.total - dynamic_bytes);
   dynamic_bytes_ = dynamic_bytes;
-  shared_at_ = round_up(sync_objects * kSyncBytes, kAlignment);
-  dynamic_at_ = shared_at_ + kRedZone;
-  used_ = round_up(dynamic_at_ + dynamic_bytes, kAlignment) + kRedZone;
-  const size_t room = used_ + declared_limit_ + kMaxVariables * (kRedZone + kAlignment);
+  shared_at_ = round_up(sync_objects * kSyncBytes, kLine);
+  dynamic_at_ = shared_at_ + kDynamicAlignment;
+  used_ = dynamic_at_ + dynamic_bytes;
+  const size_t room = used_ + kLine + declared_limit_ + kMaxVariables * (kRedZone + 2 * kLine);
   if (room > bytes_ || race::kChecking) {
     free();
     allocate(room);
@@ -60,12 +61,14 @@ void* SharedMemory::find_or_add(const SharedVariable& variable) {
   for (const Entry& e : entries_) {
     if (e.variable == &variable) return data_ + e.at;
   }
-  declared_bytes_ += round_up(variable.bytes, 16);
+  declared_bytes_ += round_up(variable.bytes, kVariableAlignment);
   if (declared_bytes_ > declared_limit_ || entries_.size() == kMaxVariables) return nullptr;
-  entries_.push_back({&variable, used_});
-  open(used_, variable.bytes);
-  used_ = round_up(used_ + variable.bytes, kAlignment) + kRedZone;
-  return data_ + entries_.back().at;
+  const size_t line = round_up(used_ + kRedZone, kLine);
+  const size_t at = line + std::max(variable.alignment, kVariableAlignment);
+  entries_.push_back({&variable, at});
+  open(at, variable.bytes);
+  used_ = at + variable.bytes;
+  return data_ + at;
 }
 
 bool SharedMemory::contains(const void* p, size_t bytes) const {

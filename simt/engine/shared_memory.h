@@ -12,7 +12,9 @@ namespace glmv::simt {
 /// block gets fresh memory, so that nothing of the last block's history is left in it.
 class SharedMemory {
  public:
-  static constexpr size_t kAlignment = 128;  // what the copy engines of the hardware ask for at most
+  // What a kernel is promised (simt/gpu.h), and on purpose no more: a variable never lies on a multiple of 32 unless
+  // its type asks for that, dynamic memory never on one of 256.
+  static constexpr size_t kVariableAlignment = 16, kDynamicAlignment = 128;
 
   ~SharedMemory();
   /// Room for one launch. `sync_objects`: how many addresses sync() can give.

@@ -1,4 +1,4 @@
-// The engine: order of threads and blocks, launch checks, shared memory, stacks, exceptions.
+// The engine: order of threads and blocks, launch checks, asynchronous copies, stacks, exceptions, host threads.
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
@@ -74,64 +74,6 @@ TEST(Engine, LaunchesThatCannotBe) {
   refused(1, 64, 0, "CUDA kernels need a warp width of 32, not 64");
 }
 
-__global__ void dynamic_kernel(unsigned* bytes) {
-  GPU_DYNAMIC_SHARED(unsigned char, data);
-  for (unsigned i = 0; i < *bytes; ++i) data[i] = 1;
-}
-
-TEST(Engine, DynamicSharedMemoryNeedsAnOptIn) {
-  const DeviceArray<unsigned> bytes(std::vector<unsigned>{100000});
-  EXPECT_EQ(gpu_launch(dynamic_kernel, 1, 1, 100000, nullptr, bytes.data()), cudaErrorInvalidConfiguration);
-  EXPECT_EQ(cudaFuncSetAttribute(dynamic_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 300000),
-            cudaErrorInvalidValue);
-  EXPECT_EQ(last_error(), "300000 bytes of dynamic shared memory exceed the device's limit of 232448");
-  ASSERT_EQ(cudaFuncSetAttribute(dynamic_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 100000), cudaSuccess);
-  EXPECT_EQ(gpu_launch(dynamic_kernel, 1, 1, 100000, nullptr, bytes.data()), cudaSuccess) << last_error();
-  EXPECT_EQ(gpu_launch(dynamic_kernel, 1, 1, 100001, nullptr, bytes.data()), cudaErrorInvalidConfiguration);
-  EXPECT_NE(last_error().find("exceed the limit of 100000 this kernel opted in for"), std::string::npos);
-}
-
-// Every block finds its shared memory as if nobody had ever written there.
-__global__ void poison_kernel(unsigned* out) {
-  GPU_SHARED(unsigned, fixed, [8]);
-  GPU_DYNAMIC_SHARED(unsigned, dynamic);
-  out[blockIdx.x * 8 + threadIdx.x] = fixed[threadIdx.x] & dynamic[threadIdx.x];
-  fixed[threadIdx.x] = dynamic[threadIdx.x] = 0;
-}
-
-TEST(Engine, SharedMemoryIsPoisonedForEveryBlock) {
-  const DeviceArray<unsigned> out(32);
-  ASSERT_EQ(gpu_launch(poison_kernel, 4, 8, 8 * sizeof(unsigned), nullptr, out.data()), cudaSuccess) << last_error();
-  for (unsigned v : out.values()) EXPECT_EQ(v, 0xffffffffu);
-}
-
-template <int kVariant>
-__device__ unsigned* variable_of() {
-  GPU_SHARED(unsigned, value, );
-  return &value;
-}
-// An instance of a function template has its own variable; all threads of a block see the same one.
-__global__ void variables_kernel(uint64_t* out) {
-  GPU_DYNAMIC_SHARED(unsigned, dynamic);
-  const uint64_t a = reinterpret_cast<uint64_t>(variable_of<0>()), b = reinterpret_cast<uint64_t>(variable_of<1>());
-  uint64_t* mine = &out[size_t{3} * threadIdx.x];
-  mine[0] = a;
-  mine[1] = b;
-  mine[2] = reinterpret_cast<uint64_t>(dynamic);
-}
-
-TEST(Engine, SharedVariables) {
-  const DeviceArray<uint64_t> out(15);
-  ASSERT_EQ(gpu_launch(variables_kernel, 1, 5, 4, nullptr, out.data()), cudaSuccess) << last_error();
-  const auto got = out.values();
-  EXPECT_NE(got[0], got[1]);
-  EXPECT_EQ(got[0] % 16, 0u);
-  EXPECT_EQ(got[2] % 128, 0u);
-  for (int t = 1; t < 5; ++t) {
-    for (int i = 0; i < 3; ++i) EXPECT_EQ(got[t * 3 + i], got[i]);
-  }
-}
-
 __global__ void throwing_kernel() {
   if (threadIdx.x == 3) throw std::runtime_error("out of ideas");
   __syncthreads();
@@ -170,6 +112,7 @@ __global__ void sum_kernel(unsigned* out) {
 // Launches of several host threads take turns; errors are each thread's own.
 TEST(Engine, SeveralHostThreads) {
   std::vector<std::thread> hosts;
+  hosts.reserve(4);
   for (int h = 0; h < 4; ++h) {
     hosts.emplace_back([h] {
       const DeviceArray<unsigned> out(1);
