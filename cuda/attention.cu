@@ -1,5 +1,7 @@
-// Prefill and vision attention: 64 rows of one kv head against 64 keys at a time. The query heads of a kv group are
-// rows of one block, so keys and values are fetched once for all of them, and blocks of one kv head are neighbours.
+// Prefill and vision attention: 64 or 128 rows of one kv head against 32 keys at a time. The query heads of a kv group
+// are rows of one tile, so keys and values are fetched once for all of them, and tiles of one kv head are neighbours in
+// the grid. 128 rows halve what each warp reads from shared memory per product, which is what limits it; short prompts
+// have too few of them to fill the device.
 #include "reference/attention.h"
 
 #include "cuda/attention_tile.h"
@@ -15,69 +17,70 @@ using cuda_plan::AttentionPath;
 using cuda_plan::kPrefillKeys;
 using cuda_plan::kPrefillRows;
 using cuda_plan::kPrefillStages;
-using cuda_plan::row_elements;
 
-static_assert(kPrefillRows == kWarps * kWarpRows, "each warp has one mma tile of rows");
-static_assert(kPrefillKeys == kWarps * kWarpKeys, "each warp fetches an equal part of a tile of keys");
-static_assert(kPrefillStages == 2, "one tile is worked on while the next one comes");
+static_assert(kPrefillRows == kWarps * kWarpRows, "each warp has one or two mma tiles of rows");
+static_assert(2 * kPrefillKeys == kWarps * kWarpKeys, "half of the warps fetch keys, half values");
+static_assert(kPrefillStages == 2, "one stage is worked on while the next one comes");
 
-// ---- Shared memory: per stage 64 keys, then 64 values
+// ---- Shared memory: the queries; then per stage 32 keys and 32 values
 
-template <int D>
-struct Stage {
-  bf16 *k, *v;
-  __device__ Stage(bf16* shared, int tile) {
-    constexpr int kElements = kPrefillKeys * row_elements(D);
-    k = shared + tile % kPrefillStages * 2 * kElements;
-    v = k + kElements;
+template <int D, int Blocks>
+struct Shared {
+  static constexpr int kStage = kPrefillKeys * row_elements(D);  // elements, of keys or of values
+  bf16* queries;
+
+  __device__ bf16* keys(int stage) const {
+    return queries + kPrefillRows * Blocks * row_elements(D) + stage % kPrefillStages * 2 * kStage;
   }
+  __device__ bf16* values(int stage) const { return keys(stage) + kStage; }
 };
 
 // ---- Device helpers
 
-/// Starts this warp's quarter of a tile; `place` as fetch_rows wants it.
-template <Pass P, int D>
-__device__ void fetch_tile(const AttentionParams& p, const Stage<D>& to, int64_t place, int warp, int lane) {
-  const int row = warp * kWarpKeys * row_elements(D);
-  fetch_rows<D>(to.k + row, p.k, place, lane);
-  if constexpr (P != Pass::stats) fetch_rows<D>(to.v + row, p.v, place, lane);
+/// Starts this warp's quarter of a stage; `place` as fetch_rows wants it.
+template <Pass P, int D, int Blocks>
+__device__ void fetch_stage(const AttentionParams& p, const Shared<D, Blocks>& shared, int stage, int place, int warp,
+                            int lane) {
+  const int half = warp % 2 * kWarpKeys * row_elements(D);
+  if (warp < 2) fetch_rows<D>(shared.keys(stage) + half, p.k, place, lane);
+  if (warp >= 2 && P != Pass::stats) fetch_rows<D>(shared.values(stage) + half, p.v, place, lane);
   ptx::cp_async_commit();
 }
 
 /// One walk over all keys that the tile sees.
-template <Pass P, int D>
-__device__ void walk_keys(const AttentionParams& p, const Work& w, int kv_head, WarpRows<D>& rows, bf16* shared) {
-  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  const int keys = keys_of_tile(p, w), tiles = (keys + kPrefillKeys - 1) / kPrefillKeys;
-  const int own = warp * kWarpKeys + lane % kWarpKeys;  // the key of each tile whose place this lane looks up
-  const auto place_in = [&](int tile) { return key_place(p, w, kv_head, tile * kPrefillKeys + own, keys); };
+template <Pass P, int D, int Blocks>
+__device__ void walk_keys(const AttentionParams& p, const Work& w, int kv_head, WarpRows<D, Blocks>& rows,
+                          const Shared<D, Blocks>& shared, int warp, int lane) {
+  const int keys = keys_of_tile(p, w), stages = (keys + kPrefillKeys - 1) / kPrefillKeys;
+  const int own = warp % 2 * kWarpKeys + lane % kWarpKeys;  // the key of each stage whose place this lane looks up
+  const auto place_in = [&](int stage) { return key_place(p, w, kv_head, stage * kPrefillKeys + own, keys); };
 
-  if (tiles > 0) fetch_tile<P, D>(p, Stage<D>(shared, 0), place_in(0), warp, lane);
-  int64_t next = place_in(1);  // looked up a tile ahead: the page table is far away
-  for (int tile = 0; tile < tiles; ++tile) {
+  if (stages > 0) fetch_stage<P>(p, shared, 0, place_in(0), warp, lane);
+  int next = place_in(1);  // looked up a stage ahead: the page table is far away
+  for (int stage = 0; stage < stages; ++stage) {
     ptx::cp_async_wait<0>();
-    __syncthreads();  // this tile is there for all, and nobody reads the other stage any more
-    if (tile + 1 < tiles) fetch_tile<P, D>(p, Stage<D>(shared, tile + 1), next, warp, lane);
-    next = place_in(tile + 2);
-    const Stage<D> here(shared, tile);
-    take_keys<P, D, kPrefillKeys>(rows, here.k, here.v, tile * kPrefillKeys, p.scale, lane);
+    __syncthreads();  // this stage is there for all, and nobody reads the other one any more
+    if (stage + 1 < stages) fetch_stage<P>(p, shared, stage + 1, next, warp, lane);
+    next = place_in(stage + 2);
+    take_keys<P, kPrefillKeys>(rows, shared.keys(stage), shared.values(stage), stage * kPrefillKeys, p.scale, lane);
   }
   __syncthreads();  // a second walk begins in these stages
   if constexpr (P != Pass::weigh) sum_lanes(rows);
 }
 
+/// Two neighbouring columns per lane; `divide`: by the sum of the probabilities.
 template <int D>
-__device__ void store_rows(const AttentionParams& p, const Work& w, int kv_head, const WarpRows<D>& rows,
-                           const float (&factor)[2]) {
-  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+__device__ void store_block(const AttentionParams& p, const Work& w, int kv_head, const RowBlock<D>& rows,
+                            int first_row, bool divide, int lane) {
   GPU_UNROLL
   for (int i = 0; i < 2; ++i) {
-    const RowPlace at(p, w, warp * kWarpRows + lane / 4 + 8 * i);
+    const RowPlace at(p, w, first_row + lane / 4 + 8 * i);
     if (!at.real) continue;
+    const float factor = divide ? rows.inverse[i] : 1.0f;
     uint32_t* out = out_row(p, w, kv_head, at);
     GPU_UNROLL
     for (int d = 0; d < D / 8; ++d) {
-      out[4 * d + lane % 4] = pair_of(rows.out[d][2 * i] * factor[i], rows.out[d][2 * i + 1] * factor[i]);
+      out[4 * d + lane % 4] = pair_of(rows.out[d][2 * i] * factor, rows.out[d][2 * i + 1] * factor);
     }
   }
 }
@@ -85,21 +88,26 @@ __device__ void store_rows(const AttentionParams& p, const Work& w, int kv_head,
 // ---- Kernel
 
 /// Grid (tiles, kv heads). The last tile of a sequence sees most keys and comes first.
-template <Rounding R, int D>
+template <Rounding R, int D, int Blocks>
 __global__ void __launch_bounds__(kThreads, 2) attention_kernel(AttentionParams p) {
-  GPU_DYNAMIC_SHARED(bf16, shared);
+  GPU_DYNAMIC_SHARED(bf16, memory);
+  const Shared<D, Blocks> shared{memory};
   const Work w = work_of(p, static_cast<int>(gridDim.x - 1 - blockIdx.x));
   if (w.rows <= 0) return;
-  const int kv_head = static_cast<int>(blockIdx.y), warp = static_cast<int>(threadIdx.x) / 32;
-  WarpRows<D> rows(p, w, kv_head, warp * kWarpRows, static_cast<int>(threadIdx.x) % 32);
+  const int kv_head = static_cast<int>(blockIdx.y);
+  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const int first_row = warp * Blocks * kWarpRows;
+  load_queries<D>(shared.queries, p, w, kv_head, kPrefillRows * Blocks);  // the walk has the barrier
+  WarpRows<D, Blocks> rows(p, w, first_row, shared.queries, lane);
   if constexpr (R == Rounding::once) {
-    walk_keys<Pass::online, D>(p, w, kv_head, rows, shared);
-    store_rows<D>(p, w, kv_head, rows, rows.inverse);
+    walk_keys<Pass::online>(p, w, kv_head, rows, shared, warp, lane);
   } else {
-    const float one[2] = {1, 1};
-    walk_keys<Pass::stats, D>(p, w, kv_head, rows, shared);
-    walk_keys<Pass::weigh, D>(p, w, kv_head, rows, shared);
-    store_rows<D>(p, w, kv_head, rows, one);
+    walk_keys<Pass::stats>(p, w, kv_head, rows, shared, warp, lane);
+    walk_keys<Pass::weigh>(p, w, kv_head, rows, shared, warp, lane);
+  }
+  GPU_UNROLL
+  for (int b = 0; b < Blocks; ++b) {
+    store_block<D>(p, w, kv_head, rows.block[b], first_row + b * kWarpRows, R == Rounding::once, lane);
   }
 }
 
@@ -110,8 +118,11 @@ void attention_prefill(const AttentionArgs& a, const cuda_plan::AttentionPlan& p
   const dim3 grid(static_cast<unsigned>(plan.tiles), static_cast<unsigned>(a.kv.kv_heads()));
   with_head_width(a.q.dim[2], [&](auto width) {
     constexpr int kWidth = decltype(width)::value;
-    void (*kernel)(AttentionParams) = attention_kernel<Rounding::once, kWidth>;
-    if (a.rounding == Rounding::hf) kernel = attention_kernel<Rounding::hf, kWidth>;
+    const bool large = plan.row_blocks == 2;
+    auto* kernel = large ? attention_kernel<Rounding::once, kWidth, 2> : attention_kernel<Rounding::once, kWidth, 1>;
+    if (a.rounding == Rounding::hf) {
+      kernel = large ? attention_kernel<Rounding::hf, kWidth, 2> : attention_kernel<Rounding::hf, kWidth, 1>;
+    }
     allow_shared(kernel, plan.shared_bytes);
     GLMV_LAUNCH(kernel, grid, dim3(kThreads), plan.shared_bytes, exec, p);
   });
@@ -127,8 +138,9 @@ AttentionParams attention_params(const AttentionArgs& a, const cuda_plan::Attent
   p.out_token = a.out.stride[0] / 2, p.out_head = a.out.stride[1] / 2;
   p.k = static_cast<const bf16*>(a.kv.k_pages.data);
   p.v = static_cast<const bf16*>(a.kv.v_pages.data);
-  p.page_stride = a.kv.k_pages.stride[0], p.key_stride = a.kv.k_pages.stride[1];
-  p.kv_head_stride = a.kv.k_pages.stride[2];
+  p.page_stride = static_cast<int>(a.kv.k_pages.stride[0] / 8);
+  p.key_stride = static_cast<int>(a.kv.k_pages.stride[1] / 8);
+  p.kv_head_stride = static_cast<int>(a.kv.k_pages.stride[2] / 8);
   p.page_table = static_cast<const int32_t*>(a.kv.page_table.data);
   p.lengths = static_cast<const int32_t*>(a.kv.lengths.data);
   p.cu_seqlens = static_cast<const int32_t*>(a.cu_seqlens.data);

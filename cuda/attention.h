@@ -14,7 +14,7 @@ struct AttentionParams {
   uint32_t* out;
   int64_t q_token, q_head, out_token, out_head;  ///< strides in pairs
   const bf16 *k, *v;                             ///< one layout
-  int64_t page_stride, key_stride, kv_head_stride;
+  int page_stride, key_stride, kv_head_stride;   ///< in chunks of 8
   const int32_t *page_table, *lengths, *cu_seqlens;
   int64_t table_row, table_column;  ///< strides
   int sequences, group, page_size;

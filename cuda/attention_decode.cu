@@ -1,10 +1,10 @@
-// Decode attention: few queries per sequence, so the keys are split over blocks to fill the device. The query heads of a
-// kv group are the rows of one mma tile (12 of 16 for GLM-4.5V: the rest is empty and costs nothing that matters, the
+// Decode attention: few queries per sequence, so the keys are split over blocks to fill the device. The query heads of
+// a kv group are the rows of one mma tile (12 of 16 for GLM-4.5V: the rest is empty and costs nothing that matters, the
 // kernel waits for memory).
 //
 // A block is one (tile, kv head, split); each of its warps takes every fourth group of 16 keys through stages of its
-// own, without a block barrier until the warps merge in shared memory. A second kernel merges the splits, in the order of
-// the keys. Rounding::hf must know a row's whole sum before it rounds a probability: the same kernel runs twice, the
+// own, without a block barrier until the warps merge in shared memory. A second kernel merges the splits, in the order
+// of the keys. Rounding::hf must know a row's whole sum before it rounds a probability: the same kernel runs twice, the
 // first time for maxima and sums only.
 #include "cuda/attention_tile.h"
 
@@ -16,7 +16,6 @@ using cuda_plan::kDecodeKeys;
 using cuda_plan::kDecodeRows;
 using cuda_plan::kDecodeStages;
 using cuda_plan::KeyRange;
-using cuda_plan::row_elements;
 
 static_assert(kDecodeRows == kWarpRows, "all warps have the same tile of rows");
 static_assert(kDecodeKeys == kWarps * kWarpKeys, "a stage has a group of keys for each warp");
@@ -51,20 +50,22 @@ struct MergedStats {
   }
 };
 
-// ---- Shared memory: stages of each warp, 16 keys and then 16 values each; afterwards what each warp found
+// ---- Shared memory: the queries; then stages of each warp, 16 keys and 16 values each, and afterwards in the stages'
+// ---- place what each warp found
 
 template <int D>
 struct Shared {
   static constexpr int kGroup = kWarpKeys * row_elements(D);  // elements
   static constexpr int kPitch = D + 8;                        // floats of a row: rows of a store hit different banks
-  bf16* base;
+  bf16* queries;
 
+  __device__ bf16* stages() const { return queries + kDecodeRows * row_elements(D); }
   __device__ bf16* keys(int warp, int group) const {
-    return base + (warp * kDecodeStages + group % kDecodeStages) * 2 * kGroup;
+    return stages() + (warp * kDecodeStages + group % kDecodeStages) * 2 * kGroup;
   }
   __device__ bf16* values(int warp, int group) const { return keys(warp, group) + kGroup; }
   __device__ float* out(int warp, int row) const {
-    return reinterpret_cast<float*>(base) + (warp * kWarpRows + row) * kPitch;
+    return reinterpret_cast<float*>(stages()) + (warp * kWarpRows + row) * kPitch;
   }
   __device__ RowStats& stats(int warp, int row) const {
     return reinterpret_cast<RowStats*>(out(kWarps, 0))[warp * kWarpRows + row];
@@ -82,13 +83,13 @@ static_assert(merge_fits<16>() && merge_fits<128>(), "the warps' results take th
 
 /// This warp's groups of keys, of those of the split.
 template <Pass P, int D>
-__device__ void walk_groups(const AttentionParams& p, const Work& w, int kv_head, KeyRange keys, WarpRows<D>& rows,
+__device__ void walk_groups(const AttentionParams& p, const Work& w, int kv_head, KeyRange keys, WarpRows<D, 1>& rows,
                             const Shared<D>& shared, int warp, int lane) {
   const int groups = (keys.end - keys.begin + kWarpKeys - 1) / kWarpKeys;
   const int own = groups > warp ? (groups - warp + kWarps - 1) / kWarps : 0;
   const auto first_key = [&](int i) { return keys.begin + (i * kWarps + warp) * kWarpKeys; };
   const auto place_in = [&](int i) { return key_place(p, w, kv_head, first_key(i) + lane % kWarpKeys, keys.end); };
-  const auto fetch = [&](int i, int64_t place) {
+  const auto fetch = [&](int i, int place) {
     if (i < own) {
       fetch_rows<D>(shared.keys(warp, i), p.k, place, lane);
       if constexpr (P != Pass::stats) fetch_rows<D>(shared.values(warp, i), p.v, place, lane);
@@ -98,13 +99,13 @@ __device__ void walk_groups(const AttentionParams& p, const Work& w, int kv_head
 
   GPU_UNROLL
   for (int i = 0; i < kDecodeStages - 1; ++i) fetch(i, place_in(i));
-  int64_t next = place_in(kDecodeStages - 1);
+  int next = place_in(kDecodeStages - 1);
   for (int i = 0; i < own; ++i) {
     ptx::cp_async_wait<kDecodeStages - 2>();
     __syncwarp();  // group i is there for all lanes, and none reads the stage of group i - 1 any more
     fetch(i + kDecodeStages - 1, next);
     next = place_in(i + kDecodeStages);
-    take_keys<P, D, kWarpKeys>(rows, shared.keys(warp, i), shared.values(warp, i), first_key(i), p.scale, lane);
+    take_keys<P, kWarpKeys>(rows, shared.keys(warp, i), shared.values(warp, i), first_key(i), p.scale, lane);
   }
   ptx::cp_async_wait_all();
   if constexpr (P != Pass::weigh) sum_lanes(rows);
@@ -112,7 +113,7 @@ __device__ void walk_groups(const AttentionParams& p, const Work& w, int kv_head
 
 /// Lays down what this warp found.
 template <Pass P, int D>
-__device__ void lay_down(const WarpRows<D>& rows, const Shared<D>& shared, int warp, int lane) {
+__device__ void lay_down(const RowBlock<D>& rows, const Shared<D>& shared, int warp, int lane) {
   GPU_UNROLL
   for (int i = 0; i < 2; ++i) {
     const int row = lane / 4 + 8 * i;
@@ -149,7 +150,7 @@ __device__ float merge_column(const Shared<D>& shared, int row, int column, cons
 
 /// Before the second pass: maximum and inverse sum of the whole row, from all splits.
 template <int D>
-__device__ void read_stats(WarpRows<D>& rows, const Partials& partials, int64_t first_cell, int lane) {
+__device__ void read_stats(RowBlock<D>& rows, const Partials& partials, int64_t first_cell, int lane) {
   GPU_UNROLL
   for (int i = 0; i < 2; ++i) {
     MergedStats<Pass::stats> merged;
@@ -161,8 +162,8 @@ __device__ void read_stats(WarpRows<D>& rows, const Partials& partials, int64_t 
 
 /// The block's sums: the output itself where the keys are not split, else a partial one.
 template <Pass P, int D>
-__device__ void store_sums(const AttentionParams& p, const Work& w, int kv_head, const Partials& partials,
-                           int64_t cell, const Shared<D>& shared) {
+__device__ void store_sums(const AttentionParams& p, const Work& w, int kv_head, const Partials& partials, int64_t cell,
+                           const Shared<D>& shared) {
   for (int i = static_cast<int>(threadIdx.x); i < kDecodeRows * D / 2; i += kThreads) {
     const int row = i / (D / 2), column = i % (D / 2) * 2;
     const RowStats whole = merge_warps<P>(shared, row);
@@ -192,11 +193,13 @@ __global__ void __launch_bounds__(kThreads, 2) attention_decode_kernel(Attention
   if (w.rows <= 0) return;
   const Shared<D> shared{memory};
   const KeyRange keys = cuda_plan::split_share(keys_of_tile(p, w), partials.splits, split);
-  WarpRows<D> rows(p, w, kv_head, 0, lane);
-  if constexpr (P == Pass::weigh) read_stats(rows, partials, partials.cell(tile, kv_head, 0), lane);
+  load_queries<D>(shared.queries, p, w, kv_head, kDecodeRows);
+  WarpRows<D, 1> rows(p, w, 0, shared.queries, lane);
+  if constexpr (P == Pass::weigh) read_stats(rows.block[0], partials, partials.cell(tile, kv_head, 0), lane);
+  __syncthreads();  // the queries are there
   walk_groups<P>(p, w, kv_head, keys, rows, shared, warp, lane);
   __syncthreads();  // the stages become the place of the results
-  lay_down<P>(rows, shared, warp, lane);
+  lay_down<P>(rows.block[0], shared, warp, lane);
   __syncthreads();
   const int64_t cell = partials.cell(tile, kv_head, split);
   const int row = static_cast<int>(threadIdx.x);
@@ -255,8 +258,8 @@ Partials partials_in(const Scratch& scratch, const AttentionArgs& a, const cuda_
   partials.kv_heads = static_cast<int>(a.kv.kv_heads());
   partials.splits = plan.splits;
   partials.stats = static_cast<RowStats*>(scratch.data);
-  partials.out = reinterpret_cast<float*>(partials.stats + int64_t{plan.tiles} * partials.kv_heads * plan.splits *
-                                                               kDecodeRows);
+  partials.out =
+      reinterpret_cast<float*>(partials.stats + int64_t{plan.tiles} * partials.kv_heads * plan.splits * kDecodeRows);
   return partials;
 }
 

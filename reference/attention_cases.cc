@@ -101,8 +101,10 @@ Cases attention_cases() {
       {"real", {{8, 40}}, 96, 8, 128, 64},
       // What kernels get wrong: ends of pages and tiles, both ratios, unequal and empty sequences, splits without keys.
       {"chunk", {{9, 75}}, 16, 1, 128, 64},
-      {"chunk", {{40, 173}}, 12, 1, 64, 64},
+      {"chunk", {{20, 135}}, 12, 1, 64, 64},
+      {"chunk", {{80, 173}}, 12, 1, 64, 64},
       {"chunk", {{3, 70}}, 24, 1, 32, 16},
+      {"prefill", {{70, 70}, {13, 13}}, 12, 1, 16, 16},
       {"chunk", {{6, 21}, {30, 30}, {0, 7}, {11, 150}}, 6, 2, 32, 16},
       {"prefill", {{10, 10}}, 6, 2, 96, 16},
       {"decode", {{1, 1}}, 12, 1, 128, 64},

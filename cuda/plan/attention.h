@@ -1,5 +1,5 @@
-// Plan of the tuned attention kernels: which one takes a call, its tiles, splits, scratch and shared memory. It looks at
-// extents only, because lengths lie on the device and an op may not wait for them; what depends on lengths is a few
+// Plan of the tuned attention kernels: which one takes a call, its tiles, splits, scratch and shared memory. It looks
+// at extents only, because lengths lie on the device and an op may not wait for them; what depends on lengths is a few
 // functions here that the kernels call too.
 //
 // A kv head is read by `group` query heads. A row is one (query, query head of the group); a query takes `pitch` rows,
@@ -60,17 +60,23 @@ struct AttentionPlan {
   const char* rule = "";  ///< why
   RowTiles tiling;
   int tiles = 0;             ///< of one kv head
+  int row_blocks = 1;        ///< of 16 rows, that a warp has; 1 or 2
   int splits = 1;            ///< of the keys of a tile; decode only
   size_t shared_bytes = 0;   ///< of a block
   size_t scratch_bytes = 0;  ///< without the naive path's
 };
 
-constexpr int kPrefillRows = 64, kPrefillKeys = 64, kPrefillStages = 2;
-constexpr int kDecodeRows = 16, kDecodeKeys = 64, kDecodeStages = 3;  ///< keys of a stage: 16 for each of 4 warps
+constexpr int kWarps = 4;                             ///< of a block
+constexpr int kWarpRows = 16;                         ///< of an mma tile
+constexpr int kPrefillRows = kWarps * kWarpRows;      ///< of a tile, times row_blocks
+constexpr int kPrefillKeys = 32, kPrefillStages = 2;  ///< keys of a stage
+constexpr int kDecodeRows = kWarpRows;                ///< of a tile: all warps have the same
+constexpr int kDecodeKeys = 64, kDecodeStages = 3;    ///< keys of a stage: 16 for each warp
 constexpr int kMostSplits = 64;
 
-/// Elements from one row of keys to the next in shared memory: 16 bytes more than the head is wide. A head is an even
-/// number of 16-byte chunks, so the same chunk of eight neighbouring rows lies in eight different groups of four banks.
+/// Elements from one row of queries, keys or values to the next in shared memory: 16 bytes more than the head is wide.
+/// A head is an even number of 16-byte chunks, so the same chunk of eight neighbouring rows lies in eight different
+/// groups of four banks.
 GLMV_HD constexpr int row_elements(int width) { return width + 8; }
 
 /// Error: extents that exceed the kernels' 32-bit row numbers.

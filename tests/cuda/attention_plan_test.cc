@@ -60,22 +60,42 @@ TEST(Path, NaiveForAReason) {
   EXPECT_STREQ(plan_attention(unlike, kH100).rule, "keys and values are laid out differently");
   AttentionArgs spread = args_of({8, 2, 96, 8, 128, 8, 64});
   spread.cu_seqlens.stride[0] = 2;
+  AttentionArgs far = args_of(text);
+  far.kv.k_pages.stride[0] = far.kv.v_pages.stride[0] = int64_t{1} << 33;
+  EXPECT_STREQ(plan_attention(far, kH100).rule, "pages are too far apart");
   EXPECT_STREQ(plan_attention(spread, kH100).rule, "lengths are not adjacent");
   EXPECT_EQ(path_of(spread), AttentionPath::naive);
 }
 
 TEST(Path, TooMuchIsAnErrorBeforeAnyLaunch) {
   EXPECT_THROW(plan_attention(args_of({int64_t{1} << 28, 1, 96, 8, 128, 8, 64}), kH100), Error);
-  EXPECT_THROW(plan_attention(args_of({8, 1, 96, 8, 128, int64_t{1} << 26, 64}), kH100), Error);
-  EXPECT_THROW(plan_attention(args_of({8, 1, 96, 8, 128, 8, 64}), {132, 48 * 1024}), Error);
+  AttentionArgs long_table = args_of({8, 1, 96, 8, 128, 8, 64});
+  long_table.kv.page_table.dim[1] = int64_t{1} << 26;
+  EXPECT_THROW(plan_attention(long_table, kH100), Error);
+}
+
+/// What one kernel needs and a device lacks another may do without.
+TEST(Path, BySharedMemory) {
+  const AttentionArgs decode = args_of({1, 1, 96, 8, 128, 512, 64});
+  EXPECT_EQ(plan_attention(decode, {128, 99 * 1024}).path, AttentionPath::prefill) << "consumer cards: 99 KiB";
+  EXPECT_STREQ(plan_attention(decode, {128, 48 * 1024}).rule, "too little shared memory");
+  EXPECT_EQ(plan_attention(args_of({1, 1, 96, 8, 32, 512, 64}), {128, 48 * 1024}).path, AttentionPath::decode);
+}
+
+TEST(Path, MoreRowsPerWarpWhereTheyFillTheDevice) {
+  const AttentionPlan large = plan_attention(args_of({4096, 1, 96, 8, 128, 64, 64}), kH100);
+  EXPECT_EQ(large.row_blocks, 2);
+  EXPECT_EQ(large.tiles, 4096 * 12 / 128 + 1);
+  EXPECT_EQ(plan_attention(args_of({64, 1, 96, 8, 128, 64, 64}), kH100).row_blocks, 1);
 }
 
 TEST(Memory, OfABlockAndOfTheSplits) {
   const AttentionPlan prefill = plan_attention(args_of({4096, 1, 96, 8, 128, 64, 64}), kH100);
-  EXPECT_EQ(prefill.shared_bytes, 2u * 2 * 64 * (128 + 8) * 2);
+  EXPECT_EQ(prefill.shared_bytes, (128u + 2 * 2 * 32) * (128 + 8) * 2);
+  EXPECT_LE(2 * (prefill.shared_bytes + 1024), 164u * 1024) << "two blocks per multiprocessor of an A100";
   EXPECT_EQ(prefill.scratch_bytes, 0u);
   const AttentionPlan decode = plan_attention(args_of({1, 1, 96, 8, 128, 512, 64}), kH100);
-  EXPECT_EQ(decode.shared_bytes, 3u * 2 * 64 * (128 + 8) * 2);
+  EXPECT_EQ(decode.shared_bytes, (16u + 3 * 2 * 64) * (128 + 8) * 2);
   EXPECT_LE(2 * (decode.shared_bytes + 1024), 228u * 1024) << "two blocks per multiprocessor of an H100";
   EXPECT_EQ(decode.scratch_bytes, 8u * static_cast<size_t>(decode.splits) * 16 * (128 + 2) * sizeof(float));
 }
