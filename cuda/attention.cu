@@ -92,7 +92,8 @@ template <Rounding R, int D, int Blocks>
 __global__ void __launch_bounds__(kThreads, 2) attention_kernel(AttentionParams p) {
   GPU_DYNAMIC_SHARED(bf16, memory);
   const Shared<D, Blocks> shared{memory};
-  const Work w = work_of(p, static_cast<int>(gridDim.x - 1 - blockIdx.x));
+  const int tile = static_cast<int>(gridDim.x - 1 - blockIdx.x);
+  const Work w = work_of(p, tile);
   if (w.rows <= 0) return;
   const int kv_head = static_cast<int>(blockIdx.y);
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
@@ -105,9 +106,10 @@ __global__ void __launch_bounds__(kThreads, 2) attention_kernel(AttentionParams 
     walk_keys<Pass::stats>(p, w, kv_head, rows, shared, warp, lane);
     walk_keys<Pass::weigh>(p, w, kv_head, rows, shared, warp, lane);
   }
+  const Work again = work_of(p, tile);  // registers are short: it need not live through the walk
   GPU_UNROLL
   for (int b = 0; b < Blocks; ++b) {
-    store_block<D>(p, w, kv_head, rows.block[b], first_row + b * kWarpRows, R == Rounding::once, lane);
+    store_block<D>(p, again, kv_head, rows.block[b], first_row + b * kWarpRows, R == Rounding::once, lane);
   }
 }
 
