@@ -6,6 +6,7 @@ namespace glmv::GLMV_BACKEND {
 
 OpTable ops() {
   OpTable t = naive::ops();
+  t.attention = {attention, attention_scratch};
   return t;
 }
 

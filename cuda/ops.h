@@ -6,6 +6,9 @@
 
 namespace glmv::GLMV_BACKEND {
 
+void attention(const AttentionArgs&, Exec);
+size_t attention_scratch(const AttentionArgs&);
+
 OpTable ops();
 
 }  // namespace glmv::GLMV_BACKEND

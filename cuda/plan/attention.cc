@@ -1,0 +1,143 @@
+#include "cuda/plan/attention.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace glmv::cuda_plan {
+namespace {
+
+constexpr int64_t kMostRows = std::numeric_limits<int32_t>::max();
+
+/// Queries per sequence up to which keys are split instead of queries gathered.
+constexpr int64_t kDecodeQueries = 4;
+
+/// Blocks per multiprocessor that keep the memory busy, times ten.
+constexpr int64_t kTenthsOfBlocks = 17;
+
+bool has_kernel_of(int64_t width) { return width == 16 || width == 32 || width == 64 || width == 96 || width == 128; }
+
+bool aligned(const void* data, size_t bytes) { return reinterpret_cast<uintptr_t>(data) % bytes == 0; }
+
+template <class V>
+bool strides_are_multiples(const V& v, int64_t elements) {
+  for (int i = 0; i + 1 < v.rank; ++i) {
+    if (v.dim[i] > 1 && v.stride[i] % elements != 0) return false;
+  }
+  return true;
+}
+
+/// Whether the place of every row of the pages, in chunks of 8 elements, fits in 32 bits.
+bool near(const ConstTensorView& pages) {
+  int64_t last = 0;
+  for (int i = 0; i < 3; ++i) {
+    if (pages.stride[i] < 0) return false;
+    last += pages.stride[i] / 8 * std::max<int64_t>(pages.dim[i] - 1, 1);
+  }
+  return last + pages.dim[3] / 8 < kMostRows;
+}
+
+bool adjacent(const ConstTensorView& v) { return v.dim[0] <= 1 || v.stride[0] == 1; }
+
+/// Why the tuned kernels cannot take a call, or null.
+const char* refusal(const AttentionArgs& a) {
+  const ConstTensorView &k = a.kv.k_pages, &v = a.kv.v_pages;
+  if (a.out.dtype != DType::bf16) return "activations are not bf16";
+  if (!has_kernel_of(k.dim[3])) return "no kernel for this head width";
+  if (!aligned(a.q.data, 4) || !aligned(a.out.data, 4) || !strides_are_multiples(a.q, 2) ||
+      !strides_are_multiples(a.out, 2)) {
+    return "queries are not pairs of bf16";
+  }
+  if (!aligned(k.data, 16) || !aligned(v.data, 16) || !strides_are_multiples(k, 8)) return "pages are not aligned";
+  for (int i = 0; i < 3; ++i) {
+    if (k.stride[i] != v.stride[i]) return "keys and values are laid out differently";
+  }
+  if (!near(k)) return "pages are too far apart";
+  if (!adjacent(a.cu_seqlens) || !adjacent(a.kv.lengths)) return "lengths are not adjacent";
+  return nullptr;
+}
+
+int next_power_of_two(int64_t n) {
+  int power = 1;
+  while (power < n) power *= 2;
+  return power;
+}
+
+/// The fewest that fill the device, none below its smallest size.
+int choose_splits(int64_t blocks, int64_t room, const Device& device) {
+  const int64_t wanted = (kTenthsOfBlocks * device.multiprocessors + 9) / 10;
+  const int64_t filling = (wanted + blocks - 1) / blocks;
+  return static_cast<int>(std::clamp<int64_t>(std::min(filling, room / kSmallestSplit), 1, kMostSplits));
+}
+
+/// Queries, and stages of keys and values.
+size_t shared_bytes(int64_t rows, int64_t keys, int64_t stages, int64_t width) {
+  return static_cast<size_t>((rows + 2 * keys * stages) * row_elements(static_cast<int>(width))) * size_of(DType::bf16);
+}
+
+int count_tiles(const RowTiles& t, const AttentionArgs& a) {
+  return t.first(a.q.dim[0], static_cast<int>(a.cu_seqlens.dim[0] - 1));
+}
+
+AttentionPlan plan_prefill(const AttentionArgs& a, int row_blocks) {
+  AttentionPlan p;
+  p.path = AttentionPath::prefill;
+  p.rule = "many queries per sequence, a group of more than 16, or little shared memory";
+  p.row_blocks = row_blocks;
+  p.tiling = {static_cast<int>(a.q.dim[1] / a.kv.kv_heads()), kPrefillRows * row_blocks};
+  p.tiles = count_tiles(p.tiling, a);
+  p.shared_bytes = shared_bytes(p.tiling.rows, kPrefillKeys, kPrefillStages, a.q.dim[2]);
+  return p;
+}
+
+/// Twice the rows for each key that is read from shared memory, if there are enough of them for the whole device.
+AttentionPlan plan_prefill(const AttentionArgs& a, const Device& device) {
+  const AttentionPlan large = plan_prefill(a, 2);
+  const bool fills = large.tiles * a.kv.kv_heads() >= 2 * device.multiprocessors;
+  return fills && large.shared_bytes <= device.shared_bytes ? large : plan_prefill(a, 1);
+}
+
+AttentionPlan plan_decode(const AttentionArgs& a, int64_t group) {
+  AttentionPlan p;
+  p.path = AttentionPath::decode;
+  p.rule = "few queries per sequence";
+  p.tiling = {next_power_of_two(group), kDecodeRows};
+  p.tiles = count_tiles(p.tiling, a);
+  p.shared_bytes = shared_bytes(kDecodeRows, kDecodeKeys, kDecodeStages, a.q.dim[2]);
+  return p;
+}
+
+/// A maximum and a sum per row, and a row of sums of weighted values, for each split.
+size_t partial_bytes(const AttentionPlan& p, int64_t kv_heads, int64_t width) {
+  const int64_t rows = int64_t{p.tiles} * kv_heads * p.splits * kDecodeRows;
+  return static_cast<size_t>(rows * (width + 2)) * sizeof(float);
+}
+
+}  // namespace
+
+AttentionPlan plan_attention(const AttentionArgs& a, const Device& device) {
+  AttentionPlan p;
+  const int64_t queries = a.q.dim[0], sequences = a.cu_seqlens.dim[0] - 1, kv_heads = a.kv.kv_heads();
+  if (queries == 0 || sequences == 0) return p;
+  p.path = AttentionPath::naive;
+  p.rule = refusal(a);
+  if (p.rule != nullptr) return p;
+
+  const int64_t group = a.q.dim[1] / kv_heads, room = a.kv.page_table.dim[1] * a.kv.page_size();
+  GLMV_CHECK(2 * queries * group + 2 * kPrefillRows * sequences < kMostRows && room < kMostRows && kv_heads < 65536,
+             "attention: more rows or keys than 32 bits count: q ", a.q, " k ", a.kv.k_pages, " page_table ",
+             a.kv.page_table);
+  if (group <= kDecodeRows && queries <= kDecodeQueries * sequences) {
+    p = plan_decode(a, group);
+    p.splits = choose_splits(p.tiles * kv_heads, room, device);
+    p.scratch_bytes = partial_bytes(p, kv_heads, a.q.dim[2]);
+    if (p.shared_bytes <= device.shared_bytes) return p;
+  }
+  p = plan_prefill(a, device);
+  if (p.shared_bytes <= device.shared_bytes) return p;
+  p = {};
+  p.path = AttentionPath::naive;
+  p.rule = "too little shared memory";
+  return p;
+}
+
+}  // namespace glmv::cuda_plan
