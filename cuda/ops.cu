@@ -6,6 +6,8 @@ namespace glmv::GLMV_BACKEND {
 
 OpTable ops() {
   OpTable t = naive::ops();
+  t.moe_route = {moe_route};
+  t.moe_experts = {moe_experts, moe_experts_scratch};
   return t;
 }
 

@@ -6,6 +6,10 @@
 
 namespace glmv::GLMV_BACKEND {
 
+void moe_route(const MoeRouteArgs&, Exec);
+void moe_experts(const MoeExpertsArgs&, Exec);
+size_t moe_experts_scratch(const MoeExpertsArgs&);
+
 OpTable ops();
 
 }  // namespace glmv::GLMV_BACKEND
