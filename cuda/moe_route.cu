@@ -42,7 +42,12 @@ __device__ void lane_dots(const Operands<X, G>& o, int64_t token, int64_t expert
   }
 }
 
-// ---- Device helpers: choosing. Forced inline: candidates must stay in registers.
+// ---- Device helpers: choosing
+
+__device__ float score_of(const MoeRouteArgs& a, int64_t t, int expert) { return sigmoid(get(a.logits, t, expert)); }
+__device__ float choice_of(const MoeRouteArgs& a, int64_t t, int expert) {
+  return score_of(a, t, expert) + get(a.correction_bias, expert);
+}
 
 /// Floats as integers of the same order; 0 comes before all of them.
 constexpr unsigned kExcluded = 0;
@@ -50,17 +55,16 @@ __device__ unsigned ordered(float x) {
   const unsigned bits = __float_as_uint(x);
   return (bits & 0x80000000u) != 0 ? max(~bits, 1u) : bits | 0x80000000u;  // 1: a NaN can be chosen too
 }
-__device__ float value_of(unsigned key) { return __uint_as_float((key & 0x80000000u) != 0 ? key & 0x7fffffffu : ~key); }
 
-/// A token's experts in the registers of a warp: expert 32 i + lane is candidate i of the lane.
+/// A token's experts in the registers of a warp: expert 32 i + lane is candidate i of the lane. Arrays are indexed by
+/// unrolled loops only, or they would not be in registers.
 template <int PerLane>
 struct Candidates {
-  float score[PerLane];
-  unsigned key[PerLane];     ///< order of score + bias; kExcluded: not, or no longer, to be chosen
+  unsigned key[PerLane];     ///< order of the choice's value; kExcluded: not, or no longer, to be chosen
   unsigned chosen[PerLane];  ///< bit l: expert 32 i + l is; the same in all lanes
 
-  __device__ __forceinline__ static int lane() { return static_cast<int>(threadIdx.x) % kLanes; }
-  __device__ __forceinline__ static int expert(int i) { return kLanes * i + lane(); }
+  __device__ static int lane() { return static_cast<int>(threadIdx.x) % kLanes; }
+  __device__ static int expert(int i) { return kLanes * i + lane(); }
 
   /// The lower index of the largest key among the candidates that `among` lets in, of which there is one.
   template <class Among>
@@ -74,40 +78,32 @@ struct Candidates {
     const unsigned largest = __reduce_max_sync(kAllLanes, own);
     return static_cast<int>(__reduce_min_sync(kAllLanes, own == largest ? static_cast<unsigned>(at) : ~0u));
   }
-  __device__ __forceinline__ int best() const {
-    return best([](int) { return true; });
-  }
-  __device__ __forceinline__ unsigned key_of(int e) const {
-    return __shfl_sync(kAllLanes, pick(key, e / kLanes), e % kLanes);
-  }
-  __device__ __forceinline__ float score_of(int e) const {
-    return __shfl_sync(kAllLanes, pick(score, e / kLanes), e % kLanes);
-  }
-
-  /// values[i] without a register array indexed at run time.
-  template <class V>
-  __device__ __forceinline__ static V pick(const V (&values)[PerLane], int i) {
-    V value = values[0];
-    GPU_UNROLL
-    for (int j = 1; j < PerLane; ++j) value = j == i ? values[j] : value;
-    return value;
-  }
   __device__ __forceinline__ void choose(int e) {
     GPU_UNROLL
     for (int i = 0; i < PerLane; ++i) {
-      if (i == e / kLanes) chosen[i] |= 1u << (e % kLanes);
-      if (expert(i) == e) key[i] = kExcluded;
+      chosen[i] |= i == e / kLanes ? 1u << (e % kLanes) : 0u;
+      key[i] = expert(i) == e ? kExcluded : key[i];
     }
+  }
+  /// The lowest expert of a mask like `chosen`, which loses it; there is one.
+  __device__ __forceinline__ static int take_lowest(unsigned (&left)[PerLane]) {
+    int lowest = -1;
+    GPU_UNROLL
+    for (int i = 0; i < PerLane; ++i) {
+      if (lowest >= 0 || left[i] == 0) continue;
+      lowest = kLanes * i + __ffs(static_cast<int>(left[i])) - 1;
+      left[i] &= left[i] - 1;
+    }
+    return lowest;
   }
   /// f(e, position) for the chosen experts in ascending order.
   template <class F>
   __device__ __forceinline__ void for_each_chosen(F f) const {
-    int position = 0;
+    unsigned left[PerLane];
+    int count = 0;
     GPU_UNROLL
-    for (int i = 0; i < PerLane; ++i) {
-      for (unsigned left = chosen[i]; left != 0; left &= left - 1)
-        f(kLanes * i + __ffs(static_cast<int>(left)) - 1, position++);
-    }
+    for (int i = 0; i < PerLane; ++i) left[i] = chosen[i], count += __popc(chosen[i]);
+    for (int position = 0; position < count; ++position) f(take_lowest(left), position);
   }
 };
 
@@ -116,31 +112,29 @@ __device__ __forceinline__ void load_candidates(const MoeRouteArgs& a, int64_t t
   GPU_UNROLL
   for (int i = 0; i < PerLane; ++i) {
     const int e = c.expert(i);
-    const bool there = e < a.logits.dim[1];
-    c.score[i] = there ? sigmoid(get(a.logits, t, e)) : 0.0f;
-    c.key[i] = there ? ordered(c.score[i] + get(a.correction_bias, e)) : kExcluded;
+    c.key[i] = e < a.logits.dim[1] ? ordered(choice_of(a, t, e)) : kExcluded;
     c.chosen[i] = 0;
   }
 }
 
-/// Sum of a group's two largest values (its only one, if it has one).
+/// Sum of the two largest values of the group of `size` experts from `first` on (of its only one, if it has one).
 template <int PerLane>
-__device__ __forceinline__ float group_value(const Candidates<PerLane>& c, int first, int size) {
+__device__ __forceinline__ float group_value(const MoeRouteArgs& a, int64_t t, const Candidates<PerLane>& c, int first,
+                                             int size) {
   const auto member = [=](int e) { return e >= first && e < first + size; };
   const int best = c.best(member);
-  const float value = value_of(c.key_of(best));
+  const float value = choice_of(a, t, best);
   if (size == 1) return value;
-  const int second = c.best([&](int e) { return member(e) && e != best; });
-  return value + value_of(c.key_of(second));
+  return value + choice_of(a, t, c.best([=](int e) { return member(e) && e != best; }));
 }
 
 /// Excludes the experts of all but the best topk_group groups; of equal groups the lower index is kept.
 template <int PerLane>
-__device__ __forceinline__ void keep_best_groups(const MoeRouteArgs& a, Candidates<PerLane>& c) {
+__device__ __forceinline__ void keep_best_groups(const MoeRouteArgs& a, int64_t t, Candidates<PerLane>& c) {
   const int groups = static_cast<int>(a.n_group), size = static_cast<int>(a.logits.dim[1]) / groups;
   float mine = 0;  // the value of group number `lane`
   for (int g = 0; g < groups; ++g) {
-    const float value = group_value(c, g * size, size);
+    const float value = group_value(a, t, c, g * size, size);
     if (c.lane() == g) mine = value;
   }
   int before = 0;  // groups that come before the lane's
@@ -157,11 +151,9 @@ __device__ __forceinline__ void keep_best_groups(const MoeRouteArgs& a, Candidat
 }
 
 template <int PerLane>
-__device__ __forceinline__ void choose_best(const MoeRouteArgs& a, Candidates<PerLane>& c) {
-  if (a.topk_group < a.n_group) keep_best_groups(a, c);
-  for (int64_t k = 0; k < a.ids.dim[1]; ++k) {
-    c.choose(c.best());
-  }
+__device__ __forceinline__ void choose_best(const MoeRouteArgs& a, int64_t t, Candidates<PerLane>& c) {
+  if (a.topk_group < a.n_group) keep_best_groups(a, t, c);
+  for (int64_t k = 0; k < a.ids.dim[1]; ++k) c.choose(c.best([](int) { return true; }));
 }
 
 template <int PerLane>
@@ -175,10 +167,10 @@ __device__ __forceinline__ void choose_forced(const MoeRouteArgs& a, int64_t t, 
 template <int PerLane>
 __device__ __forceinline__ void write_chosen(const MoeRouteArgs& a, int64_t t, const Candidates<PerLane>& c) {
   float sum = 1e-20f;
-  c.for_each_chosen([&](int e, int) { sum += c.score_of(e); });
+  c.for_each_chosen([&](int e, int) { sum += score_of(a, t, e); });
   c.for_each_chosen([&](int e, int position) {
-    const float score = c.score_of(e);
-    if (c.lane() != 0) return;
+    if (Candidates<PerLane>::lane() != position % kLanes) return;
+    const float score = score_of(a, t, e);
     int_at(a.ids, t, position) = e;
     set(a.weights, (a.norm_topk ? score / sum : score) * a.scaling, t, position);
   });
@@ -227,7 +219,7 @@ __global__ void __launch_bounds__(plan::kChooseWarps* kLanes) choose_kernel(MoeR
   if (a.forced_ids.data != nullptr) {
     choose_forced(a, t, candidates);
   } else {
-    choose_best(a, candidates);
+    choose_best(a, t, candidates);
   }
   write_chosen(a, t, candidates);
 }

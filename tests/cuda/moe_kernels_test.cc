@@ -216,7 +216,8 @@ std::vector<std::vector<char>> outputs_of(const Case& c, simt::Order order) {
 TEST(MoeKernels, GiveTheSameBitsInEveryOrder) {
   int cases = 0;
   for (const Case& c : all_cases()) {
-    if (!c.small || c.name.rfind("moe_", 0) != 0) continue;
+    const bool route = c.name.rfind("moe_route/", 0) == 0, experts = c.name.rfind("moe_experts/", 0) == 0;
+    if (!c.small || !(route || (experts && c.dtype == DType::bf16))) continue;  // f32 experts: the plain rung
     const auto forward = outputs_of(c, simt::Order::forward);
     EXPECT_TRUE(outputs_of(c, simt::Order::reverse) == forward) << c.name;
     EXPECT_TRUE(outputs_of(c, simt::Order::random) == forward) << c.name;
