@@ -23,7 +23,8 @@ __device__ int warp() { return static_cast<int>(threadIdx.x) / kLanes; }
 struct GateUp {
   float gate, up;
 };
-__device__ GateUp lane_products(const bf16* x, const bf16* gate, const bf16* up, int width) {
+template <class W>
+__device__ GateUp lane_products(const bf16* x, const W* gate, const W* up, int width) {
   GateUp sum = {0, 0};
   for (int h = lane() * 8; h < width; h += kStride) {
     float xs[8], gs[8], us[8];
@@ -36,7 +37,8 @@ __device__ GateUp lane_products(const bf16* x, const bf16* gate, const bf16* up,
 }
 
 /// hidden . row for kRows rows of down, over this lane's columns.
-__device__ void lane_products(const float* hidden, const bf16* rows, int64_t row_stride, int ffn, float (&sum)[kRows]) {
+template <class W>
+__device__ void lane_products(const float* hidden, const W* rows, int64_t row_stride, int ffn, float (&sum)[kRows]) {
   for (int f = lane() * 8; f < ffn; f += kStride) {
     float values[8], weights[8];
     load_eight(hidden + f, values);
@@ -59,6 +61,7 @@ __device__ void gather_hidden(const Chosen& chosen, const float* hidden, int ffn
 // ---- Kernels
 
 /// A warp per slot (y) and inner column: hidden [T K, F].
+template <class W>
 __global__ void __launch_bounds__(kWarps* kLanes)
     decode_hidden_kernel(MoeExpertsArgs a, ExpertMatrices gate, ExpertMatrices up, float* hidden, DType inner) {
   const int slot = static_cast<int>(blockIdx.y), per_token = static_cast<int>(a.ids.dim[1]), t = slot / per_token;
@@ -67,12 +70,14 @@ __global__ void __launch_bounds__(kWarps* kLanes)
   if (f >= gate.rows || !names_expert(expert, gate.experts)) return;
   const bf16* x = static_cast<const bf16*>(a.x.data) + t * a.x.stride[0];
   const GateUp mine =
-      lane_products(x, expert_row(gate, expert, f), expert_row(up, expert, f), static_cast<int>(a.x.dim[1]));
-  const float value = hidden_value(inner, warp_sum(mine.gate), warp_sum(mine.up));
+      lane_products(x, expert_row<W>(gate, expert, f), expert_row<W>(up, expert, f), static_cast<int>(a.x.dim[1]));
+  const float value = hidden_value(inner, warp_sum(mine.gate) * row_scale<W>(gate, expert, f),
+                                   warp_sum(mine.up) * row_scale<W>(up, expert, f));
   if (lane() == 0) hidden[int64_t(slot) * gate.rows + f] = value;
 }
 
 /// A warp per token (y) and kRows outputs.
+template <class W>
 __global__ void __launch_bounds__(kWarps* kLanes)
     decode_down_kernel(MoeExpertsArgs a, ExpertMatrices down, const float* hidden, DType inner) {
   GPU_DYNAMIC_SHARED(float, gathered);
@@ -88,9 +93,12 @@ __global__ void __launch_bounds__(kWarps* kLanes)
   float total[kRows] = {};
   for (int n = 0; n < chosen.count; ++n) {
     float sum[kRows] = {};
-    lane_products(gathered + n * ffn, expert_row(down, chosen.expert[n], h), down.row_stride, ffn, sum);
+    lane_products(gathered + n * ffn, expert_row<W>(down, chosen.expert[n], h), down.row_stride, ffn, sum);
     GPU_UNROLL
-    for (int i = 0; i < kRows; ++i) total[i] += chosen.weight[n] * round_to(inner, warp_sum(sum[i]));
+    for (int i = 0; i < kRows; ++i) {
+      const float output = warp_sum(sum[i]) * row_scale<W>(down, chosen.expert[n], h + i);
+      total[i] += chosen.weight[n] * round_to(inner, output);
+    }
   }
   GPU_UNROLL
   for (int i = 0; i < kRows; ++i) {
@@ -100,20 +108,29 @@ __global__ void __launch_bounds__(kWarps* kLanes)
 
 dim3 grid(const plan::Blocks& blocks) { return {static_cast<unsigned>(blocks.x), static_cast<unsigned>(blocks.y)}; }
 
-}  // namespace
-
 // ---- Launch
+
+template <class W>
+void launch(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, float* hidden,
+            Exec exec) {
+  const DType inner = inner_type(a.rounding, a.out.dtype);
+  const dim3 threads(kWarps * kLanes);
+  const auto moe_decode_hidden = decode_hidden_kernel<W>;
+  const auto moe_decode_down = decode_down_kernel<W>;
+  launched("moe_decode_down", cudaFuncSetAttribute(moe_decode_down, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                   static_cast<int>(plan.decode_shared_bytes)));
+  GLMV_LAUNCH(moe_decode_hidden, grid(plan.gate_up), threads, 0, exec, a, experts.gate, experts.up, hidden, inner);
+  GLMV_LAUNCH(moe_decode_down, grid(plan.down), threads, plan.decode_shared_bytes, exec, a, experts.down, hidden,
+              inner);
+}
+
+}  // namespace
 
 void moe_decode(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, char* memory,
                 Exec exec) {
   auto* hidden = reinterpret_cast<float*>(memory);
-  const DType inner = inner_type(a.rounding, a.out.dtype);
-  const dim3 threads(kWarps * kLanes);
-  launched("decode_down_kernel", cudaFuncSetAttribute(decode_down_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                      static_cast<int>(plan.decode_shared_bytes)));
-  GLMV_LAUNCH(decode_hidden_kernel, grid(plan.gate_up), threads, 0, exec, a, experts.gate, experts.up, hidden, inner);
-  GLMV_LAUNCH(decode_down_kernel, grid(plan.down), threads, plan.decode_shared_bytes, exec, a, experts.down, hidden,
-              inner);
+  experts.gate.dtype == DType::bf16 ? launch<bf16>(a, experts, plan, hidden, exec)
+                                    : launch<f8e4m3>(a, experts, plan, hidden, exec);
 }
 
 }  // namespace glmv::GLMV_BACKEND

@@ -1,7 +1,7 @@
 // The experts: which path, and its memory. The kernels are in moe_decode.cu and moe_grouped.cu.
 //
-// f32 activations and FP8 experts run on the plain rung: there is no f32 mma.sync, and FP8 weights have no tuned
-// kernels yet. plan::plan_experts names these rules and the others.
+// f32 activations run on the plain rung: there is no f32 mma.sync. plan::plan_experts names this rule and the others.
+// FP8 experts are widened to bf16, which holds every code exactly; a row's scale multiplies its f32 sum.
 #include "cuda/moe_experts.h"
 
 #include "cuda/moe_vector.h"

@@ -1,4 +1,4 @@
-// The paths of moe_experts, see plan::ExpertsPath. Arguments are checked, bf16 and aligned; memory is what the plan
+// The paths of moe_experts, see plan::ExpertsPath. Arguments are checked and aligned; memory is what the plan
 // wants behind the expert table.
 #pragma once
 
@@ -13,9 +13,16 @@ void moe_decode(const MoeExpertsArgs& a, const ExpertTable& experts, const plan:
 void moe_grouped(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, char* memory,
                  Exec exec);
 
-/// Row of an expert's bf16 matrix.
-__device__ inline const bf16* expert_row(const ExpertMatrices& m, int expert, int64_t row) {
-  return static_cast<const bf16*>(m.of_expert[expert].data) + row * m.row_stride;
+/// Row of an expert's matrix; W is bf16 or f8e4m3.
+template <class W>
+__device__ const W* expert_row(const ExpertMatrices& m, int expert, int64_t row) {
+  return static_cast<const W*>(m.of_expert[expert].data) + row * m.row_stride;
+}
+
+/// What a product with a row of codes is multiplied by; 1 for plain weights.
+template <class W>
+__device__ float row_scale(const ExpertMatrices& m, int expert, int64_t row) {
+  return sizeof(W) == 1 ? m.of_expert[expert].scale[row] : 1.0f;
 }
 
 /// silu(gate) * up, rounded to `inner` wherever the model rounds.

@@ -39,12 +39,13 @@ struct Hidden {
 
 /// Weight row r of a tile that begins at hidden column `first`: eight of gate, eight of up, and so on, so that one
 /// thread gets both sums of a column.
+template <class W>
 struct GateUpRow {
-  const bf16 *gate, *up;
+  const W *gate, *up;
   int64_t gate_stride, up_stride;
   int first, ffn;
 
-  __device__ const bf16* operator()(int r) const {
+  __device__ const W* operator()(int r) const {
     const int f = first + r / 16 * 8 + r % 8;
     if (f >= ffn) return nullptr;
     return r / 8 % 2 == 0 ? gate + f * gate_stride : up + f * up_stride;
@@ -110,6 +111,7 @@ __device__ void add_weighted(const V* outputs, float weight, float (&sums)[8]) {
 template <class T>
 __global__ void __launch_bounds__(T::kThreads)
     gate_up_kernel(ConstTensorView x, Rows rows, ExpertMatrices gate, ExpertMatrices up, Hidden hidden) {
+  using W = typename T::Weight;
   GPU_DYNAMIC_SHARED(typename T::Stage, stages);
   const RowTile tile = rows.tiles[blockIdx.y];
   if (tile.expert < 0) return;
@@ -119,19 +121,22 @@ __global__ void __launch_bounds__(T::kThreads)
     return tokens + int64_t(rows.slot_of_row[tile.first_row + r] / rows.per_token) * x.stride[0];
   };
   const int first = static_cast<int>(blockIdx.x) * (T::kColumns / 2);
-  const GateUpRow weight_row = {expert_row(gate, tile.expert, 0),
-                                expert_row(up, tile.expert, 0),
-                                gate.row_stride,
-                                up.row_stride,
-                                first,
-                                hidden.ffn};
+  const GateUpRow<W> weight_row = {expert_row<W>(gate, tile.expert, 0),
+                                   expert_row<W>(up, tile.expert, 0),
+                                   gate.row_stride,
+                                   up.row_stride,
+                                   first,
+                                   hidden.ffn};
   typename T::Sums sum = {};
   multiply_tile<T>(stages, x_row, weight_row, {static_cast<int>(x.dim[1])}, tokens, sum);
   const DType inner = rows.rounded ? DType::bf16 : DType::f32;
   for_each_hidden_pair<T>(sum, [&](int row, int column, float g0, float g1, float u0, float u1) {
     if (row >= tile.rows || first + column >= hidden.ffn) return;
     const int64_t at = int64_t(tile.first_row + row) * hidden.ffn + first + column;
-    store_hidden(hidden, at, rows.rounded, hidden_value(inner, g0, u0), hidden_value(inner, g1, u1));
+    const auto value = [&](int f, float g, float u) {
+      return hidden_value(inner, g * row_scale<W>(gate, tile.expert, f), u * row_scale<W>(up, tile.expert, f));
+    };
+    store_hidden(hidden, at, rows.rounded, value(first + column, g0, u0), value(first + column + 1, g1, u1));
   });
 }
 
@@ -139,10 +144,11 @@ __global__ void __launch_bounds__(T::kThreads)
 template <class T>
 __global__ void __launch_bounds__(T::kThreads)
     down_kernel(Rows rows, ExpertMatrices down, Hidden hidden, void* outputs) {
+  using W = typename T::Weight;
   GPU_DYNAMIC_SHARED(typename T::Stage, stages);
   const RowTile tile = rows.tiles[blockIdx.y];
   if (tile.expert < 0) return;
-  const bf16* weights = expert_row(down, tile.expert, 0);
+  const W* weights = expert_row<W>(down, tile.expert, 0);
   const int first = static_cast<int>(blockIdx.x) * T::kColumns, width = static_cast<int>(down.rows);
   const auto hidden_row = [&](int r) {
     return r < tile.rows ? hidden.data + int64_t(tile.first_row + r) * hidden.ffn : nullptr;
@@ -152,7 +158,9 @@ __global__ void __launch_bounds__(T::kThreads)
   multiply_tile<T>(stages, hidden_row, weight_row, {hidden.ffn, rows.rounded ? 1 : 3, hidden.plane}, weights, sum);
   for_each_pair<T>(sum, [&](int row, int column, float x, float y) {
     if (row >= tile.rows || first + column >= width) return;
-    store_outputs(outputs, int64_t(tile.first_row + row) * width + first + column, rows.rounded, x, y);
+    const int h = first + column;
+    store_outputs(outputs, int64_t(tile.first_row + row) * width + h, rows.rounded,
+                  x * row_scale<W>(down, tile.expert, h), y * row_scale<W>(down, tile.expert, h + 1));
   });
 }
 
@@ -188,6 +196,16 @@ void launch_products(const MoeExpertsArgs& a, const ExpertTable& experts, const 
   GLMV_LAUNCH_TILES(T, moe_down, plan.down, exec, rows, experts.down, hidden, outputs);
 }
 
+template <class W>
+void launch_tiles(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, const Rows& rows,
+                  const Hidden& hidden, void* outputs, Exec exec) {
+  switch (plan.align.tile_rows) {
+    case FewRows<W>::kRows: return launch_products<FewRows<W>>(a, experts, plan, rows, hidden, outputs, exec);
+    case SomeRows<W>::kRows: return launch_products<SomeRows<W>>(a, experts, plan, rows, hidden, outputs, exec);
+    default: return launch_products<ManyRows<W>>(a, experts, plan, rows, hidden, outputs, exec);
+  }
+}
+
 }  // namespace
 
 void moe_grouped(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, char* memory,
@@ -199,11 +217,8 @@ void moe_grouped(const MoeExpertsArgs& a, const ExpertTable& experts, const plan
   const int64_t ffn = experts.gate.rows;
   const Hidden hidden = {reinterpret_cast<bf16*>(memory + plan.hidden_at), a.ids.size() * ffn, static_cast<int>(ffn)};
   void* outputs = memory + plan.outputs_at;
-  switch (plan.align.tile_rows) {
-    case FewRows::kRows: launch_products<FewRows>(a, experts, plan, rows, hidden, outputs, exec); break;
-    case SomeRows::kRows: launch_products<SomeRows>(a, experts, plan, rows, hidden, outputs, exec); break;
-    default: launch_products<ManyRows>(a, experts, plan, rows, hidden, outputs, exec);
-  }
+  experts.gate.dtype == DType::bf16 ? launch_tiles<bf16>(a, experts, plan, rows, hidden, outputs, exec)
+                                    : launch_tiles<f8e4m3>(a, experts, plan, rows, hidden, outputs, exec);
   GLMV_LAUNCH(combine_kernel, dim3(static_cast<unsigned>(plan.combine.x)), dim3(kCombineThreads), 0, exec, a,
               aligned.row_of_slot, outputs, rounded);
 }

@@ -249,8 +249,8 @@ void launch_dots(const MoeRouteArgs& a, const plan::RoutePlan& plan, Exec exec) 
 void launch_logits(const MoeRouteArgs& a, const plan::RoutePlan& plan, Exec exec) {
   const bool x_f32 = a.x.dtype == DType::f32, gate_f32 = a.gate.data.dtype == DType::f32;
   if (plan.path == plan::RoutePath::tiles) {
-    const auto route_tiles = tiles_kernel<SomeRows>;
-    GLMV_LAUNCH_TILES(SomeRows, route_tiles, plan.logits, exec, operands<bf16, bf16>(a), a.logits);
+    const auto route_tiles = tiles_kernel<SomeRows<bf16>>;
+    GLMV_LAUNCH_TILES(SomeRows<bf16>, route_tiles, plan.logits, exec, operands<bf16, bf16>(a), a.logits);
   } else if (x_f32) {
     gate_f32 ? launch_dots<float, float>(a, plan, exec) : launch_dots<float, bf16>(a, plan, exec);
   } else {

@@ -1,5 +1,6 @@
 // A block's tile of a product A B^T in bf16 with f32 sums: mma.sync m16n8k16 on operands that cp.async brings through a
-// ring of shared-memory stages. Rows of A and B may lie anywhere, so that gathering rows costs nothing extra.
+// ring of shared-memory stages. Rows of A and B may lie anywhere, so that gathering rows costs nothing extra. B may
+// also be codes of E4M3: they travel and wait as bytes and become bf16, exactly, on their way to the registers.
 #pragma once
 
 #include "cuda/moe_vector.h"
@@ -9,24 +10,27 @@
 namespace glmv::GLMV_BACKEND {
 
 constexpr int kStep = 64;  ///< columns of a stage
-constexpr int kPitch =
-    kStep + 8;  ///< 144 bytes: the eight rows of an ldmatrix begin in eight different groups of banks
-constexpr int kChunks = kStep / 8;  ///< 16-byte copies of a row
 
-/// Extents of the tile, how the block's warps share it, and stages in flight.
-template <int Rows, int Columns, int WarpsDown, int WarpsAcross, int Stages>
+/// Elements of a row in shared memory: 16 bytes more than a step, so that the eight rows of a fragment begin in eight
+/// different groups of banks.
+template <class V>
+constexpr int kPitch = kStep + 16 / static_cast<int>(sizeof(V));
+
+/// Extents of the tile, how the block's warps share it, stages in flight, and the type of B.
+template <int Rows, int Columns, int WarpsDown, int WarpsAcross, int Stages, class W>
 struct Tile {
   static constexpr int kRows = Rows, kColumns = Columns, kStages = Stages;
   static constexpr int kThreads = WarpsDown * WarpsAcross * kLanes;
   static constexpr int kWarpRows = Rows / WarpsDown, kWarpColumns = Columns / WarpsAcross;
   static constexpr int kBands = kWarpRows / 16, kBlocks = kWarpColumns / 8;  ///< a warp's mma tiles
   static_assert(kWarpRows % 16 == 0 && kWarpColumns % 16 == 0, "ldmatrix.x4 brings 16 rows");
-  static_assert(Rows * kChunks % kThreads == 0 && Columns * kChunks % kThreads == 0, "copies are shared evenly");
   static_assert(Stages >= 2);
+  using Weight = W;
 
   /// One stage; both operands by rows.
-  struct Stage {
-    bf16 a[Rows][kPitch], b[Columns][kPitch];
+  struct alignas(16) Stage {
+    bf16 a[Rows][kPitch<bf16>];
+    W b[Columns][kPitch<W>];
   };
   static constexpr size_t kSharedBytes = Stages * sizeof(Stage);
 
@@ -37,31 +41,51 @@ struct Tile {
   __device__ static int first_column() { return static_cast<int>(threadIdx.x) / kLanes % WarpsAcross * kWarpColumns; }
 };
 
-/// Who copies what: a thread brings one 16-byte chunk of every (threads / 8)-th row, the same ones in every step.
-template <int Rows, int Threads>
+/// Who copies what: a thread brings one 16-byte chunk of every kApart-th row, the same ones in every step.
+template <int Rows, int Threads, class V>
 struct RowCopies {
-  static constexpr int kEach = Rows * kChunks / Threads, kApart = Threads / kChunks;
-  const bf16* row[kEach];  ///< null: a row of zeros
+  static constexpr int kChunk = 16 / static_cast<int>(sizeof(V)), kPerRow = kStep / kChunk;
+  static constexpr int kEach = Rows * kPerRow / Threads, kApart = Threads / kPerRow;
+  static_assert(Rows * kPerRow % Threads == 0, "copies are shared evenly");
+  const V* row[kEach];  ///< null: a row of zeros
 
   /// row_at(r): row r of the tile in global memory, or null.
   template <class RowAt>
   __device__ explicit RowCopies(RowAt row_at) {
     GPU_UNROLL
-    for (int i = 0; i < kEach; ++i) row[i] = row_at(static_cast<int>(threadIdx.x) / kChunks + i * kApart);
+    for (int i = 0; i < kEach; ++i) row[i] = row_at(static_cast<int>(threadIdx.x) / kPerRow + i * kApart);
   }
 
   /// Columns [k, k + kStep) of the rows; those from `depth` on become zero. `somewhere` is any address that exists.
-  __device__ void start(bf16 (&tile)[Rows][kPitch], int k, int depth, int64_t offset, const bf16* somewhere) const {
-    const int chunk = static_cast<int>(threadIdx.x) % kChunks * 8;
+  __device__ void start(V (&tile)[Rows][kPitch<V>], int k, int depth, int64_t offset, const void* somewhere) const {
+    const int chunk = static_cast<int>(threadIdx.x) % kPerRow * kChunk;
     GPU_UNROLL
     for (int i = 0; i < kEach; ++i) {
       const bool inside = row[i] != nullptr && k + chunk < depth;
-      const bf16* from = inside ? row[i] + offset + k + chunk : somewhere;
-      bf16* to = &tile[static_cast<int>(threadIdx.x) / kChunks + i * kApart][chunk];
+      const void* from = inside ? row[i] + offset + k + chunk : somewhere;
+      V* to = &tile[static_cast<int>(threadIdx.x) / kPerRow + i * kApart][chunk];
       ptx::cp_async_16_zfill(to, from, inside ? 16 : 0);
     }
   }
 };
+
+/// B's registers of two mma tiles, the columns of which are rows [row, row + 16) in shared memory, at columns k to
+/// k + 15: b[0..1] of the first, b[2..3] of the second.
+template <int Rows>
+__device__ void load_weights(const bf16 (&tile)[Rows][kPitch<bf16>], int row, int k, uint32_t (&b)[4]) {
+  const int lane = static_cast<int>(threadIdx.x) % kLanes;
+  ptx::ldmatrix_x4(b, &tile[row + lane / 16 * 8 + lane % 8][k + lane / 8 % 2 * 8]);
+}
+template <int Rows>
+__device__ void load_weights(const f8e4m3 (&tile)[Rows][kPitch<f8e4m3>], int row, int k, uint32_t (&b)[4]) {
+  const int lane = static_cast<int>(threadIdx.x) % kLanes;
+  GPU_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const f8e4m3* two = &tile[row + i / 2 * 8 + lane / 4][k + i % 2 * 8 + lane % 4 * 2];
+    const unsigned codes = *reinterpret_cast<const uint16_t*>(two);
+    b[i] = __float_as_uint(widened(codes & 0xffu)) >> 16 | (__float_as_uint(widened(codes >> 8)) & 0xffff0000u);
+  }
+}
 
 /// The warp's mma tiles of one step of 16 columns.
 template <class T>
@@ -75,7 +99,7 @@ __device__ void multiply_columns(const typename T::Stage& stage, int k, typename
   GPU_UNROLL
   for (int j = 0; j < T::kBlocks; j += 2) {
     uint32_t b[4];  // two blocks of eight columns, each in two halves along K
-    ptx::ldmatrix_x4(b, &stage.b[T::first_column() + 8 * j + lane / 16 * 8 + lane % 8][k + lane / 8 % 2 * 8]);
+    load_weights<T::kColumns>(stage.b, T::first_column() + 8 * j, k, b);
     GPU_UNROLL
     for (int i = 0; i < T::kBands; ++i) {
       ptx::mma_m16n8k16_bf16(sum[i][j], a[i], {b[0], b[1]}, sum[i][j]);
@@ -94,10 +118,10 @@ struct Depth {
 
 /// sum = A B^T. All threads of the block; `stages` is its dynamic shared memory.
 template <class T, class RowA, class RowB>
-__device__ void multiply_tile(typename T::Stage* stages, RowA row_a, RowB row_b, Depth depth, const bf16* somewhere,
+__device__ void multiply_tile(typename T::Stage* stages, RowA row_a, RowB row_b, Depth depth, const void* somewhere,
                               typename T::Sums& sum) {
-  const RowCopies<T::kRows, T::kThreads> a(row_a);
-  const RowCopies<T::kColumns, T::kThreads> b(row_b);
+  const RowCopies<T::kRows, T::kThreads, bf16> a(row_a);
+  const RowCopies<T::kColumns, T::kThreads, typename T::Weight> b(row_b);
   // Pieces follow one another at the same columns: B comes from the cache for all but the first.
   const int steps = (depth.columns + kStep - 1) / kStep * depth.pieces;
   const auto start = [&](int step) {
@@ -137,15 +161,18 @@ __device__ void for_each_pair(const typename T::Sums& sum, F f) {
   }
 }
 
-using FewRows = Tile<16, 64, 1, 4, 5>;
-using SomeRows = Tile<64, 128, 2, 2, 3>;
-using ManyRows = Tile<128, 128, 4, 2, 3>;
+template <class W>
+using FewRows = Tile<16, 64, 1, 4, 5, W>;
+template <class W>
+using SomeRows = Tile<64, 128, 2, 2, 3, W>;
+template <class W>
+using ManyRows = Tile<128, 128, 4, 2, 3, W>;
 template <class T>
 constexpr bool is_planned(plan::TileExtents extents) {
   return T::kRows == extents.rows && T::kColumns == extents.weight_rows;
 }
-static_assert(is_planned<FewRows>(plan::kFewRows) && is_planned<SomeRows>(plan::kSomeRows) &&
-              is_planned<ManyRows>(plan::kManyRows));
+static_assert(is_planned<FewRows<bf16>>(plan::kFewRows) && is_planned<SomeRows<bf16>>(plan::kSomeRows) &&
+              is_planned<ManyRows<bf16>>(plan::kManyRows));
 
 /// Launches a kernel that works on tiles T; more than 48 KiB of shared memory must be asked for.
 #define GLMV_LAUNCH_TILES(T, kernel, blocks, exec, ...)                                                                \

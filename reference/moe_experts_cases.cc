@@ -84,6 +84,9 @@ Cases moe_experts_cases() {
       {"one_expert_takes_all", 65, 64, 32, 8, 1, Spread::one},
       {"idle_experts", 17, 32, 24, 40, 3, Spread::some_idle},
       {"unsorted", 17, 40, 24, 12, 4, Spread::unsorted},
+      {"decode", 1, 64, 48, 8, 2, Spread::even, Format::fp8_per_row},
+      {"some_rows", 65, 144, 80, 4, 2, Spread::even, Format::fp8_per_row},
+      {"many_rows", 130, 80, 144, 2, 2, Spread::even, Format::fp8_per_row},
   };
   Cases list;
   for (const Shape& s : shapes) {

@@ -105,11 +105,15 @@ TileExtents tile_for(int64_t slots, int64_t experts) {
 
 namespace {
 
+bool is_plain_bf16(const ExpertsProblem& p) { return p.format == Format::plain && p.weight == DType::bf16; }
+bool is_fp8(const ExpertsProblem& p) { return p.format == Format::fp8_per_row && p.weight == DType::f8e4m3; }
+
 const char* why_naive(const ExpertsProblem& p) {
   return first_of({
       {p.activation != DType::bf16, "activations are not bf16"},
-      {p.format != Format::plain || p.weight != DType::bf16, "experts are not plain bf16"},
+      {!is_plain_bf16(p) && !is_fp8(p), "experts are neither plain bf16 nor FP8 with a scale per row"},
       {p.width % 8 != 0 || p.ffn % 8 != 0, "H or F is not a multiple of 8"},
+      {is_fp8(p) && (p.width % 16 != 0 || p.ffn % 16 != 0), "H or F of FP8 experts is not a multiple of 16"},
       {p.experts > kMaxExperts, "more than 256 experts"},
       {p.k > p.experts, "more experts per token than there are"},
       {!p.aligned, "a row is not aligned to 16 bytes"},

@@ -159,7 +159,7 @@ TEST(MoeAlign, IdsMayHaveStrides) {
 /// out of three experts whose outputs cancel unless they are added in ascending order. `order`: of a token's slots.
 std::vector<uint16_t> out_in_order(int64_t tokens, Rounding rounding, const std::vector<int32_t>& order) {
   CaseRun run(device(), DType::bf16, DType::bf16, 1);
-  const float weight[] = {0x1p20f, -0x1p20f, 1.0f};
+  const float weight[] = {0x1p30f, -0x1p30f, 1.0f};
   std::vector<int32_t> ids;
   std::vector<double> weights;
   for (int64_t t = 0; t < tokens; ++t) {

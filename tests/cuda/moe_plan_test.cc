@@ -103,8 +103,11 @@ TEST(MoePlan, UnsupportedExpertsAreNamed) {
     return std::string(plan.rule);
   };
   EXPECT_EQ(rule([](ExpertsProblem& p) { p.activation = DType::f32; }), "activations are not bf16");
-  EXPECT_EQ(rule([](ExpertsProblem& p) { p.format = Format::fp8_per_row; }), "experts are not plain bf16");
-  EXPECT_EQ(rule([](ExpertsProblem& p) { p.weight = DType::f16; }), "experts are not plain bf16");
+  const char* const format = "experts are neither plain bf16 nor FP8 with a scale per row";
+  EXPECT_EQ(rule([](ExpertsProblem& p) { p.format = Format::fp8_per_row; }), format);
+  EXPECT_EQ(rule([](ExpertsProblem& p) { p.weight = DType::f16; }), format);
+  EXPECT_EQ(rule([](ExpertsProblem& p) { p.format = Format::fp8_per_row, p.weight = DType::f8e4m3, p.ffn = 1400; }),
+            "H or F of FP8 experts is not a multiple of 16");
   EXPECT_EQ(rule([](ExpertsProblem& p) { p.width = 4100; }), "H or F is not a multiple of 8");
   EXPECT_EQ(rule([](ExpertsProblem& p) { p.ffn = 1410; }), "H or F is not a multiple of 8");
   EXPECT_EQ(rule([](ExpertsProblem& p) { p.experts = 257; }), "more than 256 experts");
