@@ -28,11 +28,11 @@ struct Rows {
   bool rounded;   ///< Rounding::hf
 };
 
-/// Hidden values in their planes.
+/// Hidden values in their planes: one (rounded), or three.
 struct Hidden {
   bf16* data;
   int64_t plane;  ///< elements
-  int ffn;
+  int planes, ffn;
 };
 
 // ---- Device helpers
@@ -77,10 +77,9 @@ __device__ float split(float& x) {
   return nearest;
 }
 
-/// Two neighbours into one plane (rounded), or three whose sums they are exactly.
-__device__ void store_hidden(const Hidden& to, int64_t at, bool rounded, float x, float y) {
-  const int planes = rounded ? 1 : 3;
-  for (int p = 0; p < planes; ++p) {
+/// Two neighbours as sums of what is stored in the planes, exactly.
+__device__ void store_hidden(const Hidden& to, int64_t at, float x, float y) {
+  for (int p = 0; p < to.planes; ++p) {
     const float low = split(x), high = split(y);
     *reinterpret_cast<unsigned*>(to.data + p * to.plane + at) = pair_of(low, high);
   }
@@ -136,7 +135,7 @@ __global__ void __launch_bounds__(T::kThreads)
     const auto value = [&](int f, float g, float u) {
       return hidden_value(inner, g * row_scale<W>(gate, tile.expert, f), u * row_scale<W>(up, tile.expert, f));
     };
-    store_hidden(hidden, at, rows.rounded, value(first + column, g0, u0), value(first + column + 1, g1, u1));
+    store_hidden(hidden, at, value(first + column, g0, u0), value(first + column + 1, g1, u1));
   });
 }
 
@@ -155,7 +154,7 @@ __global__ void __launch_bounds__(T::kThreads)
   };
   const auto weight_row = [&](int r) { return first + r < width ? weights + (first + r) * down.row_stride : nullptr; };
   typename T::Sums sum = {};
-  multiply_tile<T>(stages, hidden_row, weight_row, {hidden.ffn, rows.rounded ? 1 : 3, hidden.plane}, weights, sum);
+  multiply_tile<T>(stages, hidden_row, weight_row, {hidden.ffn, hidden.planes, hidden.plane}, weights, sum);
   for_each_pair<T>(sum, [&](int row, int column, float x, float y) {
     if (row >= tile.rows || first + column >= width) return;
     const int h = first + column;
@@ -215,7 +214,8 @@ void moe_grouped(const MoeExpertsArgs& a, const ExpertTable& experts, const plan
   const bool rounded = a.rounding == Rounding::hf;
   const Rows rows = {aligned.tiles, aligned.slot_of_row, static_cast<int>(a.ids.dim[1]), rounded};
   const int64_t ffn = experts.gate.rows;
-  const Hidden hidden = {reinterpret_cast<bf16*>(memory + plan.hidden_at), a.ids.size() * ffn, static_cast<int>(ffn)};
+  const Hidden hidden = {reinterpret_cast<bf16*>(memory + plan.hidden_at), a.ids.size() * ffn, plan.pieces,
+                         static_cast<int>(ffn)};
   void* outputs = memory + plan.outputs_at;
   experts.gate.dtype == DType::bf16 ? launch_tiles<bf16>(a, experts, plan, rows, hidden, outputs, exec)
                                     : launch_tiles<f8e4m3>(a, experts, plan, rows, hidden, outputs, exec);
