@@ -8,6 +8,9 @@ namespace glmv::GLMV_BACKEND {
 
 void attention(const AttentionArgs&, Exec);
 size_t attention_scratch(const AttentionArgs&);
+void moe_route(const MoeRouteArgs&, Exec);
+void moe_experts(const MoeExpertsArgs&, Exec);
+size_t moe_experts_scratch(const MoeExpertsArgs&);
 
 OpTable ops();
 

@@ -10,6 +10,7 @@ enum class Spread : uint8_t {
   even,       ///< tokens use all experts
   one,        ///< every token's first choice is expert 0
   some_idle,  ///< only the first K + 1 experts are used
+  unsorted,   ///< even, and a token's ids descend
 };
 
 struct Shape {
@@ -19,7 +20,7 @@ struct Shape {
   Format format = Format::plain;
 };
 
-/// Ascending ids of each token.
+/// Ids of each token, ascending unless said otherwise.
 std::vector<int32_t> choice(const Shape& s) {
   std::vector<int32_t> ids;
   for (int64_t t = 0; t < s.tokens; ++t) {
@@ -30,6 +31,7 @@ std::vector<int32_t> choice(const Shape& s) {
       row.push_back(static_cast<int32_t>((start + k) % among));
     }
     std::sort(row.begin(), row.end());
+    if (s.spread == Spread::unsorted) std::reverse(row.begin(), row.end());
     ids.insert(ids.end(), row.begin(), row.end());
   }
   return ids;
@@ -70,6 +72,21 @@ Cases moe_experts_cases() {
       {"idle_experts", 6, 24, 20, 9, 2, Spread::some_idle},
       {"prefill", 5, 32, 16, 4, 2, Spread::even, Format::fp8_per_row},
       {"wide", 2, 1024, 352, 8, 2},
+      // What a tuned kernel may do differently: few tokens without sorting, tiles for few, some and many rows per
+      // expert, each with rests in every direction, and sums of more steps than a pipeline has stages.
+      {"decode", 1, 64, 48, 128, 8},
+      {"decode_unsorted", 2, 40, 24, 128, 8, Spread::unsorted},
+      {"top8_of_128", 17, 72, 40, 128, 8},
+      {"top8_of_128", 65, 32, 16, 128, 8},
+      {"deep", 9, 712, 392, 6, 2},
+      {"some_rows", 65, 136, 72, 4, 2},
+      {"many_rows", 150, 72, 136, 2, 2},
+      {"one_expert_takes_all", 65, 64, 32, 8, 1, Spread::one},
+      {"idle_experts", 17, 32, 24, 40, 3, Spread::some_idle},
+      {"unsorted", 17, 40, 24, 12, 4, Spread::unsorted},
+      {"decode", 1, 64, 48, 8, 2, Spread::even, Format::fp8_per_row},
+      {"some_rows", 65, 144, 80, 4, 2, Spread::even, Format::fp8_per_row},
+      {"many_rows", 130, 80, 144, 2, 2, Spread::even, Format::fp8_per_row},
   };
   Cases list;
   for (const Shape& s : shapes) {

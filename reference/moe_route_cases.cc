@@ -70,6 +70,20 @@ Cases moe_route_cases() {
       {"forced", 5, 24, 12, 3, 2, 1, true, 1.7f, false, true},
       {"one_per_group", 4, 16, 4, 2, 4, 2},
       {"real", 16, 4096, 128, 8},
+      // What a tuned kernel may do differently: one token, several per warp with a rest, tiles of tokens with a rest,
+      // widths of several steps, more experts than a warp has lanes.
+      {"top8_of_128", 1, 64, 128, 8},
+      {"top8_of_128", 2, 264, 128, 8, 1, 1, true, 1.7f},
+      {"top8_of_128", 17, 40, 128, 8},
+      {"top8_of_128", 65, 72, 128, 8},
+      {"prefill", 70, 392, 20, 4},
+      {"prefill", 130, 24, 160, 6, 2, 1, true, 1.7f},
+      {"groups", 17, 40, 256, 8, 8, 4, true, 2.5f},
+      {"groups", 66, 32, 128, 8, 2, 1, true, 1.7f},
+      {"odd_width", 9, 37, 24, 4},
+      {"ties", 66, 16, 128, 8, 1, 1, true, 1, true},
+      {"ties", 3, 16, 128, 8, 4, 2, true, 1, true},
+      {"forced", 65, 24, 128, 8, 1, 1, true, 1, false, true},
   };
   Cases list;
   for (const Shape& s : shapes) {
