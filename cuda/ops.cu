@@ -6,6 +6,16 @@ namespace glmv::GLMV_BACKEND {
 
 OpTable ops() {
   OpTable t = naive::ops();
+  t.rmsnorm = {rmsnorm};
+  t.fused_add_rmsnorm = {fused_add_rmsnorm};
+  t.layernorm = {layernorm};
+  t.linear = {linear, linear_scratch};
+  t.add = {add};
+  t.gelu = {gelu};
+  t.silu_mul = {silu_mul};
+  t.mrope = {mrope};
+  t.kv_write = {kv_write};
+  t.sample = {sample};
   return t;
 }
 

@@ -6,6 +6,18 @@
 
 namespace glmv::GLMV_BACKEND {
 
+void rmsnorm(const RmsNormArgs&, Exec);
+void fused_add_rmsnorm(const FusedAddRmsNormArgs&, Exec);
+void layernorm(const LayerNormArgs&, Exec);
+void linear(const LinearArgs&, Exec);
+size_t linear_scratch(const LinearArgs&);
+void add(const AddArgs&, Exec);
+void gelu(const GeluArgs&, Exec);
+void silu_mul(const SiluMulArgs&, Exec);
+void mrope(const MropeArgs&, Exec);
+void kv_write(const KvWriteArgs&, Exec);
+void sample(const SampleArgs&, Exec);
+
 OpTable ops();
 
 }  // namespace glmv::GLMV_BACKEND

@@ -26,6 +26,7 @@ Cases kv_write_cases() {
   Cases list;
   for (DType d : {DType::f32, DType::bf16}) {
     list.push_back(write(d, 8, 1, {0}, 1, 8));
+    list.push_back(write(d, 8, 1, {3, 1}, 1, 5));
     list.push_back(write(d, 4, 3, {0, 1, 2, 3, 8, 9, 4}, 2, 16));
     list.push_back(write(d, 64, 2, {63, 64, 65}, 8, 128));
   }
