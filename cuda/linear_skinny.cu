@@ -2,8 +2,8 @@
 // several stages ahead.
 //
 // Weights are the M operand of the mma and tokens the N operand: 16 rows of w fill an mma whatever the number of
-// tokens. Four warps with 16 weight rows each share the tile of tokens. Row r of a warp's mma is weight row 2 r for
-// r < 8, else 2 (r - 8) + 1: a thread, which holds rows g and g + 8, so has two neighbours of a row of out.
+// tokens. Four warps with 16 or 32 weight rows each share the tile of tokens. Row r of a warp's mma is weight row 2 r
+// for r < 8, else 2 (r - 8) + 1: a thread, which holds rows g and g + 8, so has two neighbours of a row of out.
 //
 // Where N gives too few blocks, blockIdx.y cuts K into slices. Each writes its f32 sums to scratch [splits, T, N], and
 // a second kernel adds them slice by slice: the same order in every run.
@@ -20,8 +20,10 @@ struct Skinny {
   static constexpr int kRows = kTile.rows, kDepth = kTile.depth, kStages = kTile.stages;
   static constexpr int kChunks = kDepth / 8;
   static constexpr int kBlocks = Tokens / 8;  // mma along the tokens
+  static constexpr int kWarpRows = kRows / (cuda_plan::kLinearThreads / kWarp);
+  static constexpr int kFragments = kWarpRows / 16;  // mma along a warp's weight rows
 
-  static_assert(kRows == 16 * (cuda_plan::kLinearThreads / kWarp), "16 weight rows per warp");
+  static_assert(kWarpRows % 16 == 0, "whole mma");
   static_assert(kChunks == 8, "what the swizzle of the weights knows");
 
   // Shared memory: kStages times [kRows][kDepth] of w and [Tokens][kDepth] of x, chunks swizzled.
@@ -29,7 +31,7 @@ struct Skinny {
     bf16 w[kRows * kDepth], x[Tokens * kDepth];
   };
   static_assert(kStages * sizeof(Stage) == kTile.shared_bytes(), "the planner counts as the kernel does");
-  using Sums = float[kBlocks][4];
+  using Sums = float[kFragments][kBlocks][4];
 };
 
 /// The 16 x 16 of w that starts at `row` and at column 16 `step` of the stage, rows dealt out as above.
@@ -51,13 +53,15 @@ template <class S>
 __device__ void multiply(const typename S::Stage& stage, int row, typename S::Sums& sums) {
   GPU_UNROLL
   for (int step = 0; step < S::kChunks / 2; ++step) {
-    uint32_t a[4];
-    load_w<S>(stage, row, step, a);
+    uint32_t a[S::kFragments][4];
+    GPU_UNROLL
+    for (int i = 0; i < S::kFragments; ++i) load_w<S>(stage, row + 16 * i, step, a[i]);
     GPU_UNROLL
     for (int block = 0; block < S::kBlocks; ++block) {
       uint32_t b[2];
       load_x<S>(stage, block, step, b);
-      ptx::mma_m16n8k16_bf16(sums[block], a, b, sums[block]);
+      GPU_UNROLL
+      for (int i = 0; i < S::kFragments; ++i) ptx::mma_m16n8k16_bf16(sums[i][block], a[i], b, sums[i][block]);
     }
   }
 }
@@ -65,13 +69,16 @@ __device__ void multiply(const typename S::Stage& stage, int row, typename S::Su
 /// f(token, n, sums of n and n + 1) for the pairs of out that a thread holds, `row` being the warp's first weight row.
 template <class S, class F>
 __device__ void for_each_pair(int row, const typename S::Sums& sums, F f) {
-  const int lane = threadIdx.x % kWarp, n = row + 2 * (lane / 4);
+  const int lane = threadIdx.x % kWarp;
   GPU_UNROLL
-  for (int block = 0; block < S::kBlocks; ++block) {
+  for (int i = 0; i < S::kFragments; ++i) {
     GPU_UNROLL
-    for (int i = 0; i < 2; ++i) {
-      const float pair[2] = {sums[block][i], sums[block][2 + i]};
-      f(8 * block + 2 * (lane % 4) + i, n, pair);
+    for (int block = 0; block < S::kBlocks; ++block) {
+      GPU_UNROLL
+      for (int odd = 0; odd < 2; ++odd) {
+        const float pair[2] = {sums[i][block][odd], sums[i][block][2 + odd]};
+        f(8 * block + 2 * (lane % 4) + odd, row + 16 * i + 2 * (lane / 4), pair);
+      }
     }
   }
 }
@@ -82,7 +89,7 @@ __global__ void __launch_bounds__(cuda_plan::kLinearThreads)
     linear_skinny_kernel(LinearOperands a, int steps_per_split, float* partial) {
   using S = Skinny<Tokens>;
   GPU_DYNAMIC_SHARED(typename S::Stage, stages);
-  const int row0 = static_cast<int>(blockIdx.x) * S::kRows, row = threadIdx.x / kWarp * 16;
+  const int row0 = static_cast<int>(blockIdx.x) * S::kRows, row = threadIdx.x / kWarp * S::kWarpRows;
   const int k0 = static_cast<int>(blockIdx.y) * steps_per_split * S::kDepth;
   const int steps = min((a.k - k0 + S::kDepth - 1) / S::kDepth, steps_per_split);
   const TileLoader<cuda_plan::EverySecond, S::kRows, S::kChunks> w(a.w, a.w_stride, row0, a.n, a.k);

@@ -16,6 +16,7 @@ OpTable ops() {
   t.mrope = {mrope};
   t.kv_write = {kv_write};
   t.sample = {sample};
+  t.fused_rope_kv_write = {fused_rope_kv_write};
   return t;
 }
 

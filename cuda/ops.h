@@ -16,6 +16,7 @@ void gelu(const GeluArgs&, Exec);
 void silu_mul(const SiluMulArgs&, Exec);
 void mrope(const MropeArgs&, Exec);
 void kv_write(const KvWriteArgs&, Exec);
+void fused_rope_kv_write(const FusedRopeKvWriteArgs&, Exec);
 void sample(const SampleArgs&, Exec);
 
 OpTable ops();

@@ -19,13 +19,14 @@ bool takes_wide_stores(const TensorView& out) {
   return aligned(out.data) && out.dim[1] % 8 == 0 && (out.dim[0] <= 1 || out.stride[0] % per_chunk == 0);
 }
 
-/// Slices of K: as many as give every multiprocessor two blocks, but each at least four steps long (a shorter one ends
-/// before its pipeline is full), and so few that writing and reading the sums stays under a quarter of reading w:
-/// 8 T N splits <= 2 N K / 4.
-int splits_for(int64_t tokens, int64_t k, int64_t steps, int64_t blocks, int multiprocessors) {
-  if (blocks >= multiprocessors) return 1;
-  const int64_t wanted = ceil_div(2 * int64_t{multiprocessors}, blocks);
-  const int64_t most = std::min(steps / 4, k / (16 * tokens));
+/// Slices of K, for a device that fewer blocks than three quarters of its multiprocessors would leave idle: as many as
+/// bring enough weights in flight (two blocks per multiprocessor, one of the large tiles), but each at least four steps
+/// long (a shorter one ends before its pipeline is full), and so few that writing and reading the sums stays under a
+/// quarter of reading w: 8 T N splits <= 2 N K / 4.
+int splits_for(const Tile& tile, int64_t tokens, int64_t k, int64_t blocks, int multiprocessors) {
+  if (4 * blocks >= 3 * int64_t{multiprocessors}) return 1;
+  const int64_t wanted = ceil_div(int64_t{multiprocessors} * 128 / tile.rows, blocks);
+  const int64_t most = std::min(ceil_div(k, tile.depth) / 4, k / (16 * tokens));
   return static_cast<int>(std::max<int64_t>(1, std::min(wanted, most)));
 }
 
@@ -36,7 +37,7 @@ void plan_skinny(LinearPlan& p, int64_t tokens, int64_t n, int64_t k, const Devi
   p.tile = skinny_tile(*tile);
   const int64_t steps = ceil_div(k, p.tile.depth), blocks = ceil_div(n, p.tile.rows);
   p.blocks = static_cast<int>(blocks);
-  const int splits = splits_for(tokens, k, steps, blocks, device.multiprocessors);
+  const int splits = splits_for(p.tile, tokens, k, blocks, device.multiprocessors);
   p.steps_per_split = static_cast<int>(ceil_div(steps, splits));
   p.splits = static_cast<int>(ceil_div(steps, p.steps_per_split));  // equal slices, none of them empty
   if (p.splits > 1) p.scratch_bytes = static_cast<size_t>(p.splits) * static_cast<size_t>(tokens * n) * sizeof(float);

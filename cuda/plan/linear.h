@@ -37,8 +37,12 @@ struct Tile {
 // Four warps each. Large: 64 KiB, two blocks per multiprocessor from sm_80 on. Small: 48 KiB, no opt-in needed.
 constexpr Tile kDenseLarge = {128, 128, 32, 4};
 constexpr Tile kDenseSmall = {64, 64, 64, 3};
-// About 60 KiB: two blocks keep 100 KiB of weights per multiprocessor in flight.
-constexpr Tile skinny_tile(int tokens) { return {64, tokens, 64, tokens <= 16 ? 6 : 4}; }
+/// Every block reads all of x, from L2: with 64 rows of w per block, 64 tokens would double what L2 must deliver. So
+/// many tokens get 128 rows. 60 to 80 KiB each, of which 40 to 60 are weights: two blocks per multiprocessor from sm_80
+/// on.
+constexpr Tile skinny_tile(int tokens) {
+  return {tokens >= 32 ? 128 : 64, tokens, 64, tokens == 64 ? 3 : tokens == 32 ? 4 : 6};
+}
 constexpr int kSkinnyTokens[] = {8, 16, 32, 64};  ///< the tiles there are, ascending
 constexpr int kGemvRows = 8;                      ///< weight rows per block: four warps of two
 constexpr int kLinearThreads = 128;               ///< of every kernel of the family

@@ -49,7 +49,7 @@ TEST(Orders, EveryCaseGivesTheSameBits) {
   int64_t cases = 0;
   for (const Case& c : all_cases()) {
     if (!c.small || !is_of(c, {"linear", "rmsnorm", "fused_add_rmsnorm", "layernorm", "add", "gelu", "silu_mul",
-                               "mrope", "kv_write", "sample"}))
+                               "mrope", "kv_write", "sample", "fused_rope_kv_write"}))
       continue;
     const std::string forward = bytes_of(c, simt::Order::forward, 0);
     EXPECT_TRUE(forward == bytes_of(c, simt::Order::reverse, 0)) << c.name << ", reverse order";
@@ -132,6 +132,32 @@ TEST(Linear, CasesMeetEveryKernelAndTile) {
     EXPECT_TRUE(paths_met.count({path, columns})) << name_of(path) << " with " << columns << " columns";
 }
 
+/// 257 + 1 is 258; 257 rounded to bf16 is 256, and 256 + 1 rounded is 256 again. Noise of ordinary inputs hides that.
+TEST(Linear, TheBiasIsAddedBeforeTheOneRounding) {
+  for (const auto& [tokens, k] : {std::pair<int64_t, int64_t>{1, 264}, {7, 264}, {7, 1096}, {40, 264}, {65, 264}}) {
+    Arena arena(emulated());
+    constexpr int64_t kRows = 40;
+    const auto filled = [&](std::initializer_list<int64_t> dims, auto value_of_column) {
+      Tensor host(DType::bf16, dims);
+      for (int64_t i = 0; i < host.view.size(); ++i)
+        host.data<bf16>()[i] = bf16(value_of_column(i % host.view.dim[host.view.rank - 1]));
+      const TensorView v = arena.make(DType::bf16, dims);
+      emulated().to_device(v.data, host.view.data, static_cast<size_t>(v.bytes()));
+      return v;
+    };
+    LinearArgs a;
+    a.x = filled({tokens, k}, [](int64_t) { return 1.0f; });
+    a.w.data = filled({kRows, k}, [](int64_t i) { return i < 257 ? 1.0f : 0.0f; });
+    a.bias = filled({kRows}, [](int64_t) { return 1.0f; });
+    a.out = arena.make(DType::bf16, {tokens, kRows});
+    Exec exec;
+    exec.arena = &arena;
+    emulated().ops.linear(a, exec);
+    const Tensor got = to_host(emulated(), a.out);
+    for (int64_t i = 0; i < tokens * kRows; ++i) EXPECT_EQ(static_cast<float>(got.data<bf16>()[i]), 258.0f) << tokens;
+  }
+}
+
 /// Rows of out beyond those of the view, and columns between them, stay as they were.
 TEST(Linear, WritesNothingBetweenTheRowsOfOut) {
   for (int64_t tokens : {1, 7, 65}) {
@@ -144,8 +170,7 @@ TEST(Linear, WritesNothingBetweenTheRowsOfOut) {
       const TensorView wide = arena.make(DType::bf16, {tokens + 1, pitch});
       a.out = slice(slice(wide, 0, 0, tokens), 1, 0, n);
       const std::vector<bf16> ones(static_cast<size_t>((tokens + n) * k), bf16(1));
-      emulated().to_device(a.x.data == nullptr ? nullptr : const_cast<void*>(a.x.data), ones.data(),
-                           static_cast<size_t>(tokens * k) * 2);
+      emulated().to_device(const_cast<void*>(a.x.data), ones.data(), static_cast<size_t>(tokens * k) * 2);
       emulated().to_device(const_cast<void*>(a.w.data.data), ones.data(), static_cast<size_t>(n * k) * 2);
       const std::vector<bf16> sevens(static_cast<size_t>((tokens + 1) * pitch), bf16(7));
       emulated().to_device(wide.data, sevens.data(), sevens.size() * 2);

@@ -83,8 +83,10 @@ TEST(LinearPlan, SplitsFillTheDeviceAndNoMore) {
   EXPECT_EQ(o.steps_per_split, 39);
   EXPECT_EQ(o.scratch_bytes, size_t{5} * 8 * 4096 * 4);
   EXPECT_EQ(Linear(8, 4096, 12288).plan(kA100).splits, 4);
-  EXPECT_EQ(Linear(64, 4096, 4096).plan().splits, 4);  // 64 tokens: more would be mostly sums
-  EXPECT_EQ(Linear(8, 128, 256).plan().splits, 1);     // four steps are one pipeline
+  EXPECT_EQ(Linear(64, 14336, 4096).plan().splits, 1);  // 112 large tiles are enough
+  EXPECT_EQ(Linear(64, 4096, 12288).plan().splits, 5);  // 32 large tiles, one slice per multiprocessor
+  EXPECT_EQ(Linear(64, 4096, 4096).plan().splits, 4);   // more would be mostly sums
+  EXPECT_EQ(Linear(8, 128, 256).plan().splits, 1);      // four steps are one pipeline
 }
 
 TEST(LinearPlan, SlicesCoverKOnceAndNoneIsEmpty) {
