@@ -112,8 +112,9 @@ __global__ void __launch_bounds__(kMropeThreads)
 
 /// One block per token: its queries in place, its keys to the cache, its values as they are to the cache. A slot
 /// outside the pages is not written: a kernel cannot throw.
+/// Four blocks per multiprocessor: without that word ptxas aims at five, with 48 registers, and spills.
 template <class T, int N, Pairing pairing>
-__global__ void __launch_bounds__(kMropeThreads)
+__global__ void __launch_bounds__(kMropeThreads, 4)
     rope_kv_write_kernel(Heads<T> q, Heads<const T> k, Heads<const T> v, Angles cosine, Angles sine, Groups q_groups,
                          Groups k_groups, ConstTensorView slots, int64_t rows, Heads<T> k_pages, Heads<T> v_pages,
                          DType inner) {
