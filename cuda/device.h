@@ -26,8 +26,8 @@ constexpr size_t kPlainSharedBytes = 48 * 1024;
 template <class Kernel>
 void allow_shared(Kernel* kernel, size_t bytes) {
   if (bytes <= kPlainSharedBytes) return;
-  launched("cudaFuncSetAttribute", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                        static_cast<int>(bytes)));
+  launched("cudaFuncSetAttribute",
+           cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
 }
 
 }  // namespace glmv::GLMV_BACKEND

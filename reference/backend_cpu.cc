@@ -61,6 +61,7 @@ OpTable reference_ops() {
   ops.moe_experts.run = ref::moe_experts;
   ops.sample.run = ref::sample;
   ops.fused_add_rmsnorm.run = ref::fused_add_rmsnorm;
+  ops.fused_rope_kv_write.run = ref::fused_rope_kv_write;
   return ops;
 }
 

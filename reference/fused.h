@@ -28,4 +28,27 @@ void check(const FusedAddRmsNormArgs&);
 namespace ref {
 void fused_add_rmsnorm(const FusedAddRmsNormArgs&, Exec);
 }
+
+/// fused_rope_kv_write: turns q in place; writes k, turned, and v to the cache.
+/// Shapes   q [T, Hq, D]   k, v [T, Hkv, D]   cos, sin [T, J], 2J <= D   slots [T]   pages [pages, page, Hkv, D]
+/// Types    q, k, v and pages f32 or bf16, all equal (f64 = gold); cos, sin f32 or bf16; slots i32
+/// Rounding as mrope followed by kv_write
+/// Layout   q: last axis adjacent; k, v: last two axes adjacent; pages contiguous; nothing overlaps
+/// Errors   as mrope and kv_write
+/// Cost     reads and writes 2·T·Hq·J of q and 2·T·Hkv·D of k and v
+/// Source   reference/mrope.h, reference/kv_write.h
+struct FusedRopeKvWriteArgs {
+  TensorView q;
+  ConstTensorView k, v;
+  ConstTensorView cos, sin;
+  Pairing pairing = Pairing::half_split;
+  Rounding rounding = Rounding::hf;
+  ConstTensorView slots;
+  TensorView k_pages, v_pages;
+};
+void check(const FusedRopeKvWriteArgs&);
+
+namespace ref {
+void fused_rope_kv_write(const FusedRopeKvWriteArgs&, Exec);
+}
 }  // namespace glmv

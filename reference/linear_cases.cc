@@ -31,19 +31,49 @@ Case product(const char* what, DType dtype, Shape s, bool bias, Format format = 
   return c;
 }
 
-/// Rows of x that do not lie side by side, as a slice of fused projections has them.
-Case strided(DType dtype) {
-  Case c = product("strided", dtype, {5, 12, 20}, true);
+/// Rows of x that do not lie side by side, as a slice of fused projections has them: columns `begin` to `begin` + K.
+Case strided(DType dtype, Shape s, int64_t begin) {
+  Case c = product("strided", dtype, s, true);
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     LinearArgs a;
-    a.x = slice(r.input("wide", {5, 50}), 1, 20, 40);
-    r.argument("x", "wide[:, 20:40]");
-    a.w = r.weight("w", 12, 20);
-    a.bias = r.fixed("bias", DType::bf16, {12}, {0.2, 0});
-    a.out = r.output("out", {5, 12});
+    a.x = slice(r.input("wide", {s.tokens, 2 * s.k + begin}), 1, begin, begin + s.k);
+    r.argument("x", concat("wide[:, ", begin, ':', begin + s.k, ']'));
+    a.w = r.weight("w", s.n, s.k);
+    a.bias = r.fixed("bias", DType::bf16, {s.n}, {0.2, 0});
+    a.out = r.output("out", {s.tokens, s.n});
     return [=, &ops](Exec e) { ops.linear(a, e); };
   };
   return c;
+}
+
+/// 16-bit activations, a result that is not rounded to them: logits.
+Case logits(Shape s) {
+  Case c = product("f32_out", DType::bf16, s, true);
+  c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
+    LinearArgs a;
+    a.x = r.input("x", {s.tokens, s.k});
+    a.w = r.weight("w", s.n, s.k);
+    a.bias = r.fixed("bias", DType::f32, {s.n}, {0.2, 0});
+    a.out = r.output("out", r.exact(), {s.tokens, s.n});
+    return [=, &ops](Exec e) { ops.linear(a, e); };
+  };
+  return c;
+}
+
+/// Sizes around the tiles of device kernels: 16-byte chunks along K are whole, nothing else is.
+void add_ragged(Cases& list) {
+  for (int64_t tokens : {1, 7, 17, 65, 130}) {
+    for (int64_t n : {40, 136}) {
+      for (int64_t k : {64, 72, 328}) {
+        for (bool bias : {false, true}) list.push_back(product("ragged", DType::bf16, {tokens, n, k}, bias));
+      }
+    }
+  }
+  for (const Shape& s : {Shape{1, 33, 8}, {7, 33, 64}, {40, 70, 264}, {65, 70, 128}, {130, 65, 8}})
+    list.push_back(product("odd", DType::bf16, s, true));
+  for (const Shape& s : {Shape{7, 40, 1096}, {13, 72, 2056}, {17, 136, 1032}, {33, 24, 4104}})  // a long K for few rows
+    list.push_back(product("split", DType::bf16, s, true));
+  for (const Shape& s : {Shape{1, 40, 328}, {7, 40, 1096}, {17, 40, 72}, {65, 40, 72}}) list.push_back(logits(s));
 }
 
 }  // namespace
@@ -58,11 +88,14 @@ Cases linear_cases() {
     list.push_back(product("wide", d, {3, 8, 4097}, true));
     list.push_back(product("prefill", d, {33, 16, 64}, true, Format::fp8_per_row));
     list.push_back(product("decode", d, {1, 16, 64}, false, Format::fp8_per_row));
-    list.push_back(strided(d));
+    list.push_back(strided(d, {5, 12, 20}, 20));
+    list.push_back(strided(d, {5, 12, 40}, 16));
+    list.push_back(strided(d, {66, 12, 40}, 16));
     list.push_back(product("qkv", d, {1, 14336, 4096}, true, Format::plain, false));
     list.push_back(product("o_proj", d, {16, 4096, 12288}, false, Format::plain, false));
     list.push_back(product("dense_mlp", d, {64, 10944, 4096}, false, Format::plain, false));
   }
+  add_ragged(list);
   return list;
 }
 

@@ -35,11 +35,25 @@ Case rotate(DType dtype, Pairing pairing, Rounding rounding, Shape s, bool in_pl
   return c;
 }
 
+/// Heads that lie between others of a fused projection, turned in place: nothing else may change.
+Case between(DType dtype, Pairing pairing) {
+  Case c = rotate(dtype, pairing, Rounding::once, {3, 2, 64, 16}, true);
+  c.name += "_between";
+  c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
+    const TensorView x = slice(r.in_place("qkv", {3, 6, 64}), 1, 2, 4);
+    const MropeArgs a{
+        x, r.fixed("cos", DType::f32, {3, 16}), r.fixed("sin", DType::f32, {3, 16}), pairing, Rounding::once, x};
+    return [=, &ops](Exec e) { ops.mrope(a, e); };
+  };
+  return c;
+}
+
 }  // namespace
 
 Cases mrope_cases() {
   Cases list;
   for (Pairing p : {Pairing::half_split, Pairing::even_odd}) {
+    for (DType d : {DType::f32, DType::bf16}) list.push_back(between(d, p));
     for (const Shape& s : {Shape{1, 1, 8, 2}, Shape{7, 12, 128, 32}, Shape{5, 3, 20, 10}, Shape{4, 96, 128, 32}}) {
       list.push_back(rotate(DType::f32, p, Rounding::once, s, false));
       list.push_back(rotate(DType::bf16, p, Rounding::hf, s, false));

@@ -70,7 +70,7 @@ Case fused(DType dtype, Rounding rounding, int64_t tokens, int64_t width) {
 Cases norm_cases() {
   Cases list;
   const auto add = [&](DType d, Rounding rounding) {
-    for (const auto& [tokens, width] : {std::pair{1, 8}, {7, 33}, {64, 128}, {3, 4096}}) {
+    for (const auto& [tokens, width] : {std::pair{1, 8}, {7, 33}, {64, 128}, {3, 4096}, {2, 8192}, {2, 8200}}) {
       list.push_back(rms(d, rounding, tokens, width));
       list.push_back(fused(d, rounding, tokens, width));
     }
@@ -80,7 +80,8 @@ Cases norm_cases() {
   add(DType::bf16, Rounding::hf);
   add(DType::bf16, Rounding::once);
   for (DType d : {DType::f32, DType::bf16}) {
-    for (const auto& [tokens, width] : {std::pair{1, 8}, {7, 33}, {3, 4096}}) list.push_back(layer(d, tokens, width));
+    for (const auto& [tokens, width] : {std::pair{1, 8}, {7, 33}, {3, 4096}, {2, 8200}})
+      list.push_back(layer(d, tokens, width));
   }
   return list;
 }

@@ -32,6 +32,7 @@ struct MoeRouteArgs;
 struct MoeExpertsArgs;
 struct SampleArgs;
 struct FusedAddRmsNormArgs;
+struct FusedRopeKvWriteArgs;
 
 template <class Args>
 struct Op {
@@ -70,6 +71,7 @@ struct OpTable {
   // Fused entries are optional: their reference is the composition of plain ops in reference/fused.cc, and a layer
   // uses one only where it is present and no point inside it is being traced.
   Op<FusedAddRmsNormArgs> fused_add_rmsnorm;
+  Op<FusedRopeKvWriteArgs> fused_rope_kv_write;
 
   /// f("attention", entry) for every entry, in the order above.
   template <class F>
@@ -92,6 +94,7 @@ struct OpTable {
     f("moe_experts", moe_experts);
     f("sample", sample);
     f("fused_add_rmsnorm", fused_add_rmsnorm);
+    f("fused_rope_kv_write", fused_rope_kv_write);
   }
 };
 

@@ -5,6 +5,7 @@
 
 #include "reference/attention.h"
 #include "reference/embedding.h"
+#include "reference/fused.h"
 #include "reference/kv_write.h"
 #include "reference/model/layers.h"
 #include "reference/moe_experts.h"
@@ -14,10 +15,25 @@
 #include "reference/splice.h"
 
 namespace glmv {
+/// Turns q in place and fills the cache: in one launch where the backend has the fused op.
+void rotate_and_cache(const Context& ctx, const TextLayer& layer, const Step& step, const TensorView& q,
+                      const TensorView& k, const TensorView& v, const std::string& at) {
+  const Pairing pairing = layer.config.family == Family::moe ? Pairing::half_split : Pairing::even_odd;
+  if (ctx.ops().fused_rope_kv_write && !ctx.traced(at + ".k_rot")) {
+    ctx.ops().fused_rope_kv_write(
+        {q, k, v, step.cos, step.sin, pairing, Rounding::hf, step.slots, layer.k_pages, layer.v_pages}, ctx.exec);
+    return ctx.point(at + ".q_rot", q);
+  }
+  ctx.ops().mrope({q, step.cos, step.sin, pairing, Rounding::hf, q}, ctx.exec);
+  ctx.ops().mrope({k, step.cos, step.sin, pairing, Rounding::hf, k}, ctx.exec);
+  ctx.point(at + ".q_rot", q);
+  ctx.point(at + ".k_rot", k);
+  ctx.ops().kv_write({k, v, step.slots, layer.k_pages, layer.v_pages}, ctx.exec);
+}
+
 TensorView self_attention(const Context& ctx, const TextLayer& layer, const Step& step, const TensorView& h,
                           const std::string& at) {
   const TextConfig& c = layer.config.text;
-  const Pairing pairing = layer.config.family == Family::moe ? Pairing::half_split : Pairing::even_odd;
   const TensorView q = heads_of(linear(ctx, h, layer.w.q, layer.w.q_bias), 0, c.num_heads, c.head_dim);
   const TensorView k = heads_of(linear(ctx, h, layer.w.k, layer.w.k_bias), 0, c.num_kv_heads, c.head_dim);
   const TensorView v = heads_of(linear(ctx, h, layer.w.v, layer.w.v_bias), 0, c.num_kv_heads, c.head_dim);
@@ -25,12 +41,7 @@ TensorView self_attention(const Context& ctx, const TextLayer& layer, const Step
   ctx.point(at + ".k", k);
   ctx.point(at + ".v", v);
 
-  ctx.ops().mrope({q, step.cos, step.sin, pairing, Rounding::hf, q}, ctx.exec);
-  ctx.ops().mrope({k, step.cos, step.sin, pairing, Rounding::hf, k}, ctx.exec);
-  ctx.point(at + ".q_rot", q);
-  ctx.point(at + ".k_rot", k);
-
-  ctx.ops().kv_write({k, v, step.slots, layer.k_pages, layer.v_pages}, ctx.exec);
+  rotate_and_cache(ctx, layer, step, q, k, v, at);
   const TensorView context = ctx.arena.make(q.dtype, {q.dim[0], q.dim[1], q.dim[2]});
   const KvView kv{layer.k_pages, layer.v_pages, step.page_table, step.lengths};
   const float scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""Compiles every kernel file of cuda/ for sm_80 and sm_90a and compares what ptxas says of each kernel (registers, bytes
+of spills, of stack and of static shared memory) with the table beside this script.
+
+    check.py [--update] [--nvcc PATH] [--build DIR] [FILE.cu ...]
+
+It fails if nvcc warns, if a kernel spills more than its entry says (a kernel without entry: at all), or needs more
+registers, stack or shared memory than its entry says. Registers depend on the release of nvcc: with another one than the
+table's they are reported only. Kernels without an entry, and entries without a kernel, are listed; --update writes the
+table anew, but no new spills. Exit code 77: no nvcc.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TABLE = pathlib.Path(__file__).resolve().with_name("cuda.json")
+ARCHITECTURES = ("sm_80", "sm_90a")
+MEASURES = ("registers", "spills", "stack", "shared")
+
+
+def find_nvcc(given):
+    for candidate in [given] if given else ["nvcc", "/usr/local/cuda/bin/nvcc"]:
+        if candidate and shutil.which(candidate):
+            return candidate
+    return None
+
+
+def release_of(nvcc):
+    text = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True).stdout
+    return re.search(r"release ([0-9.]+)", text)[1]
+
+
+def compile_file(nvcc, source, build):
+    """What nvcc and ptxas print for all architectures; (text, succeeded)."""
+    target = build / (str(source.relative_to(ROOT)).replace("/", "_") + ".o")
+    command = [nvcc, "-std=c++17", "-O3", f"-I{ROOT}", "-DGLMV_BACKEND=cuda", "-Werror=all-warnings", "-Xptxas", "-v"]
+    for architecture in ARCHITECTURES:
+        command += ["-gencode", f"arch={architecture.replace('sm', 'compute')},code={architecture}"]
+    if shutil.which("ccache"):
+        command.insert(0, "ccache")
+    done = subprocess.run(command + ["-c", str(source), "-o", str(target)], capture_output=True, text=True)
+    return done.stdout + done.stderr, done.returncode == 0
+
+
+def short_name(demangled):
+    """'linear_dense_kernel<128, 128, 32, 4>' of a kernel's whole signature."""
+    name = demangled.replace("(anonymous namespace)::", "")
+    name = re.sub(r"\bglmv::(cuda::)?(naive::)?", "", name)
+    name = re.sub(r"^void ", "", name)
+    depth = 0
+    for at, letter in enumerate(name):
+        depth += (letter == "<") - (letter == ">")
+        if letter == "(" and depth == 0 and at > 0:
+            return name[:at]
+    return name
+
+
+def demangle(names):
+    done = subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def read_ptxas(text):
+    """{mangled kernel: {architecture: {measure: number}}} of ptxas' lines."""
+    kernels, now = {}, None
+    for line in text.splitlines():
+        if entry := re.search(r"Compiling entry function '(\S+)' for '(\S+)'", line):
+            now = kernels.setdefault(entry[1], {}).setdefault(entry[2], dict.fromkeys(MEASURES, 0))
+        elif now is not None and (frame := re.search(
+                r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", line)):
+            # A function that was not inlined has lines of its own after its kernel's: they count for the kernel.
+            now["stack"] = max(now["stack"], int(frame[1]))
+            now["spills"] = max(now["spills"], int(frame[2]) + int(frame[3]))
+        elif now is not None and (used := re.search(r"Used (\d+) registers", line)):
+            now["registers"] = int(used[1])
+            if shared := re.search(r"(\d+) bytes smem", line):
+                now["shared"] = int(shared[1])
+    return kernels
+
+
+def measure(nvcc, sources, build):
+    """({'linear_dense.cu: kernel<...>': {architecture: {measure: number}}}, [what nvcc complained of])."""
+    build.mkdir(parents=True, exist_ok=True)
+    found, complaints = {}, []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for source, (text, good) in zip(sources, pool.map(lambda s: compile_file(nvcc, s, build), sources)):
+            if not good or "warning" in text:
+                complaints.append(f"{source}:\n{text}")
+            kernels = read_ptxas(text)
+            for mangled, name in zip(kernels, demangle(kernels)):
+                found[f"{source.relative_to(ROOT / 'cuda')}: {short_name(name)}"] = kernels[mangled]
+    return found, complaints
+
+
+def compare(found, table, same_release):
+    """(failures, notes) as lines."""
+    failures, notes = [], []
+    for kernel, measured in sorted(found.items()):
+        entry = table.get(kernel)
+        if entry is None:
+            notes.append(f"not in the table: {kernel} {json.dumps(measured)}")
+        for architecture, numbers in measured.items():
+            allowed = dict(zip(MEASURES, entry[architecture])) if entry and architecture in entry else {"spills": 0}
+            for what, most in allowed.items():
+                if numbers[what] <= most:
+                    continue
+                line = f"{kernel} {architecture}: {numbers[what]} {what}, the table says {most}"
+                (failures if same_release or what == "spills" else notes).append(line)
+    notes += [f"in the table, but not compiled: {kernel}" for kernel in sorted(set(table) - set(found))]
+    return failures, notes
+
+
+def write_table(found, release, table, others):
+    """Others: entries of files that were not compiled. Spills are not written: where one is to be allowed, somebody puts it into the table by hand."""
+    for kernel, measured in found.items():
+        for architecture, numbers in measured.items():
+            allowed = table.get(kernel, {}).get(architecture, [0] * len(MEASURES))[MEASURES.index("spills")]
+            numbers["spills"] = min(numbers["spills"], allowed)
+    entries = {kernel: {a: [n[m] for m in MEASURES] for a, n in measured.items()} for kernel, measured in found.items()}
+    lines = [f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in sorted({**others, **entries}.items())]
+    TABLE.write_text('{\n  "schema": "glmv.isa/1",\n' + f'  "nvcc": "{release}",\n' +
+                     f'  "columns": {json.dumps(MEASURES)},\n' + '  "kernels": {\n' + ",\n".join(lines) + "\n  }\n}\n")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--update", action="store_true", help="write the table, or the entries of the files given")
+    parser.add_argument("--nvcc")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "isa", help="where objects go")
+    parser.add_argument("files", nargs="*", type=pathlib.Path, help="default: all of cuda/")
+    args = parser.parse_args()
+    nvcc = find_nvcc(args.nvcc)
+    if nvcc is None:
+        print("skipped: no nvcc")
+        return 77
+    sources = [f.resolve() for f in args.files] or sorted((ROOT / "cuda").rglob("*.cu"))
+    found, complaints = measure(nvcc, sources, args.build)
+    for complaint in complaints:
+        print(complaint)
+    if complaints:
+        print(f"nvcc warned of, or refused, {len(complaints)} of {len(sources)} files")
+        return 1
+    if not found:
+        print("ptxas reported no kernel at all")
+        return 1
+    release = release_of(nvcc)
+    table = json.loads(TABLE.read_text()) if TABLE.exists() else {"nvcc": release, "kernels": {}}
+    entries, others = table["kernels"], {}
+    if args.files:
+        stems = {str(s.relative_to(ROOT / "cuda")) for s in sources}
+        others = {k: v for k, v in entries.items() if k.split(":")[0] not in stems}
+        entries = {k: v for k, v in entries.items() if k not in others}
+    if args.update:
+        failures, _ = compare(found, entries, same_release=False)  # that is, only what spills
+        write_table(found, release, entries, others)
+        print(*failures, f"{len(found)} kernels written to {TABLE.relative_to(ROOT)}", sep="\n")
+        return 1 if failures else 0
+    failures, notes = compare(found, entries, table["nvcc"] == release)
+    for line in notes + failures:
+        print(line)
+    if notes or failures:
+        print("to write the table anew: tests/isa/check.py --update")
+    print(f"{len(found)} kernels in {len(sources)} files for {', '.join(ARCHITECTURES)}, nvcc {release}"
+          f" (table: {table['nvcc']}): {len(failures)} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
