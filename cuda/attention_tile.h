@@ -81,16 +81,16 @@ __device__ inline uint32_t* out_row(const AttentionParams& p, const Work& w, int
 
 // ---- To shared memory
 
-/// All queries of a tile by the whole block; rows that are not real become zero. A barrier must follow.
+/// All queries of a tile, a row by each warp in turn; rows that are not real become zero. A barrier must follow.
 template <int D>
-__device__ void load_queries(bf16* to, const AttentionParams& p, const Work& w, int kv_head, int rows) {
-  for (int i = static_cast<int>(threadIdx.x); i < rows * D / 2; i += kThreads) {
-    const int row = i / (D / 2), pair = i % (D / 2);
+__device__ void load_queries(bf16* to, const AttentionParams& p, const Work& w, int kv_head, int rows, int warp,
+                             int lane) {
+  for (int row = warp; row < rows; row += kWarps) {
     const RowPlace at(p, w, row);
-    const int64_t from =
-        int64_t(w.query_0 + at.query) * p.q_token + (int64_t(kv_head) * p.group + at.member) * p.q_head;
-    const uint32_t bits = at.real ? p.q[from + pair] : 0;
-    memcpy(to + row * row_elements(D) + 2 * pair, &bits, sizeof(bits));
+    const uint32_t* from =
+        p.q + int64_t(w.query_0 + at.query) * p.q_token + (int64_t(kv_head) * p.group + at.member) * p.q_head;
+    auto* pairs = reinterpret_cast<uint32_t*>(to + row * row_elements(D));
+    for (int i = lane; i < D / 2; i += 32) pairs[i] = at.real ? from[i] : 0;
   }
 }
 
