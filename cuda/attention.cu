@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(kThreads, 2) attention_kernel(AttentionParams 
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
   const int first_row = warp * Blocks * kWarpRows;
   load_queries<D>(shared.queries, p, w, kv_head, kPrefillRows * Blocks, warp, lane);  // the walk has the barrier
-  WarpRows<D, Blocks> rows(p, w, first_row, shared.queries, lane);
+  WarpRows<D, Blocks> rows(p, w, first_row, shared.queries);
   if constexpr (R == Rounding::once) {
     walk_keys<Pass::online>(p, w, kv_head, rows, shared, warp, lane);
   } else {
