@@ -1,7 +1,7 @@
 // Prefill and vision attention: 64 or 128 rows of one kv head against 32 keys at a time. The query heads of a kv group
 // are rows of one tile, so keys and values are fetched once for all of them, and tiles of one kv head are neighbours in
-// the grid. 128 rows halve what each warp reads from shared memory per product, which is what limits it; short prompts
-// have too few of them to fill the device.
+// the grid. With 128 rows keys and values are read from shared memory half as often per product; short prompts have too
+// few of them to fill the device. Neither has been timed on a device yet.
 #include "reference/attention.h"
 
 #include "cuda/attention_tile.h"
@@ -98,8 +98,8 @@ __global__ void __launch_bounds__(kThreads, 2) attention_kernel(AttentionParams 
   const int kv_head = static_cast<int>(blockIdx.y);
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
   const int first_row = warp * Blocks * kWarpRows;
-  load_queries<D>(shared.queries, p, w, kv_head, kPrefillRows * Blocks);  // the walk has the barrier
-  WarpRows<D, Blocks> rows(p, w, first_row, shared.queries, lane);
+  load_queries<D>(shared.queries, p, w, kv_head, kPrefillRows * Blocks, warp, lane);  // the walk has the barrier
+  WarpRows<D, Blocks> rows(p, w, first_row, shared.queries);
   if constexpr (R == Rounding::once) {
     walk_keys<Pass::online>(p, w, kv_head, rows, shared, warp, lane);
   } else {

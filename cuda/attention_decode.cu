@@ -193,8 +193,8 @@ __global__ void __launch_bounds__(kThreads, 2) attention_decode_kernel(Attention
   if (w.rows <= 0) return;
   const Shared<D> shared{memory};
   const KeyRange keys = cuda_plan::split_share(keys_of_tile(p, w), partials.splits, split);
-  load_queries<D>(shared.queries, p, w, kv_head, kDecodeRows);
-  WarpRows<D, 1> rows(p, w, 0, shared.queries, lane);
+  load_queries<D>(shared.queries, p, w, kv_head, kDecodeRows, warp, lane);
+  WarpRows<D, 1> rows(p, w, 0, shared.queries);
   if constexpr (P == Pass::weigh) read_stats(rows.block[0], partials, partials.cell(tile, kv_head, 0), lane);
   __syncthreads();  // the queries are there
   walk_groups<P>(p, w, kv_head, keys, rows, shared, warp, lane);

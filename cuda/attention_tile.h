@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cuda_bf16.h>
+#include <type_traits>
 
 #include "cuda/attention.h"
 #include "simt/ptx.h"
@@ -81,16 +82,24 @@ __device__ inline uint32_t* out_row(const AttentionParams& p, const Work& w, int
 
 // ---- To shared memory
 
-/// All queries of a tile by the whole block; rows that are not real become zero. A barrier must follow.
+/// Keys that a row sees: kept in the padding behind its query, because registers are short and few tiles need it.
+template <int D, class Element>
+__device__ auto& visible_of(Element* queries, int row) {
+  using Int = std::conditional_t<std::is_const_v<Element>, const int, int>;
+  return *reinterpret_cast<Int*>(queries + row * row_elements(D) + D);
+}
+
+/// All queries of a tile, a row by each warp in turn; rows that are not real become zero. A barrier must follow.
 template <int D>
-__device__ void load_queries(bf16* to, const AttentionParams& p, const Work& w, int kv_head, int rows) {
-  for (int i = static_cast<int>(threadIdx.x); i < rows * D / 2; i += kThreads) {
-    const int row = i / (D / 2), pair = i % (D / 2);
+__device__ void load_queries(bf16* to, const AttentionParams& p, const Work& w, int kv_head, int rows, int warp,
+                             int lane) {
+  for (int row = warp; row < rows; row += kWarps) {
     const RowPlace at(p, w, row);
-    const int64_t from =
-        int64_t(w.query_0 + at.query) * p.q_token + (int64_t(kv_head) * p.group + at.member) * p.q_head;
-    const uint32_t bits = at.real ? p.q[from + pair] : 0;
-    memcpy(to + row * row_elements(D) + 2 * pair, &bits, sizeof(bits));
+    const uint32_t* from =
+        p.q + int64_t(w.query_0 + at.query) * p.q_token + (int64_t(kv_head) * p.group + at.member) * p.q_head;
+    auto* pairs = reinterpret_cast<uint32_t*>(to + row * row_elements(D));
+    for (int i = lane; i < D / 2; i += 32) pairs[i] = at.real ? from[i] : 0;
+    if (lane == 0) visible_of<D>(to, row) = at.real ? visible_keys(p, w, at.query) : 0;
   }
 }
 
@@ -106,7 +115,7 @@ __device__ inline int key_place(const AttentionParams& p, const Work& w, int kv_
 template <int D>
 __device__ void fetch_rows(bf16* to, const bf16* pages, int place, int lane) {
   constexpr int kChunks = D / 8;
-  GPU_UNROLL
+#pragma unroll 2  // addresses of more copies at once would cost registers
   for (int i = 0; i < kWarpKeys * kChunks / 32; ++i) {
     const int row = (32 * i + lane) / kChunks, chunk = (32 * i + lane) % kChunks;
     const int at = __shfl_sync(kAllLanes, place, row);
@@ -124,15 +133,6 @@ struct RowBlock {
   float maximum[2] = {-INFINITY, -INFINITY};
   float sum[2] = {0, 0};      ///< of this lane's columns until sum_lanes
   float inverse[2] = {1, 1};  ///< of the whole sum: what Pass::weigh multiplies with
-  int visible[2];             ///< keys each row sees
-
-  __device__ void begin(const AttentionParams& p, const Work& w, int first_row, int lane) {
-    GPU_UNROLL
-    for (int i = 0; i < 2; ++i) {
-      const RowPlace at(p, w, first_row + lane / 4 + 8 * i);
-      visible[i] = at.real ? visible_keys(p, w, at.query) : 0;
-    }
-  }
 };
 
 template <int D, int Blocks>
@@ -141,12 +141,10 @@ struct WarpRows {
   const bf16* q;  ///< the first row, in shared memory
   int clear;      ///< keys that all real rows see
 
-  __device__ WarpRows(const AttentionParams& p, const Work& w, int first_row, const bf16* queries, int lane)
+  __device__ WarpRows(const AttentionParams& p, const Work& w, int first_row, const bf16* queries)
       : q(queries + first_row * row_elements(D)) {
     const RowPlace first(p, w, first_row);
     clear = first.real ? visible_keys(p, w, first.query) : 0;  // later queries see more
-    GPU_UNROLL
-    for (int b = 0; b < Blocks; ++b) block[b].begin(p, w, first_row + b * kWarpRows, lane);
   }
 };
 
@@ -268,14 +266,18 @@ __device__ void scale_scores(Scores<Keys>& scores, float scale) {
   }
 }
 
-/// Scores of keys that a row does not see become -inf.
-template <int Keys>
-__device__ void hide_scores(Scores<Keys>& scores, const int (&visible)[2], int first_key, int lane) {
+/// Scores of keys that a row does not see become -inf. `q`: the first row of the block.
+template <int D, int Keys>
+__device__ void hide_scores(Scores<Keys>& scores, const bf16* q, int first_key, int lane) {
   GPU_UNROLL
-  for (int n = 0; n < Keys / 8; ++n) {
+  for (int row = 0; row < 2; ++row) {
+    const int visible = visible_of<D>(q, lane / 4 + 8 * row);
     GPU_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      if (first_key + 8 * n + lane % 4 * 2 + i % 2 >= visible[i / 2]) scores[n][i] = -INFINITY;
+    for (int n = 0; n < Keys / 8; ++n) {
+      GPU_UNROLL
+      for (int i = 0; i < 2; ++i) {
+        if (first_key + 8 * n + lane % 4 * 2 + i >= visible) scores[n][2 * row + i] = -INFINITY;
+      }
     }
   }
 }
@@ -327,9 +329,7 @@ __device__ void exponentiate(Scores<Keys>& scores, RowBlock<D>& rows) {
 }
 
 template <Pass P, int D, int Keys>
-__device__ void soften(Scores<Keys>& scores, RowBlock<D>& rows, int first_key, bool hide, float scale, int lane) {
-  scale_scores<P, Keys>(scores, scale);
-  if (hide) hide_scores<Keys>(scores, rows.visible, first_key, lane);
+__device__ void soften(Scores<Keys>& scores, RowBlock<D>& rows) {
   if constexpr (P != Pass::weigh) {
     float factor[2];
     raise_maximum<P, D, Keys>(factor, rows, scores);
@@ -346,7 +346,11 @@ __device__ void take_keys(WarpRows<D, Blocks>& rows, const bf16* k, const bf16* 
   multiply_keys<D, Blocks, Keys>(scores, rows.q, k, lane);
   const bool hide = first_key + Keys > rows.clear;
   GPU_UNROLL
-  for (int b = 0; b < Blocks; ++b) soften<P, D, Keys>(scores[b], rows.block[b], first_key, hide, scale, lane);
+  for (int b = 0; b < Blocks; ++b) {
+    scale_scores<P, Keys>(scores[b], scale);
+    if (hide) hide_scores<D, Keys>(scores[b], rows.q + b * kWarpRows * row_elements(D), first_key, lane);
+    soften<P, D, Keys>(scores[b], rows.block[b]);
+  }
   if constexpr (P != Pass::stats) weigh_values<D, Blocks, Keys>(rows, scores, v, lane);
 }
 
