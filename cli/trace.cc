@@ -32,8 +32,6 @@ constexpr const char* kExamples = R"(Examples:
   glmv trace --image a.png --prompt "What is this?" --dtype bf16 --layers "layers\.[01]\.|logits" -o mine.safetensors
       two decoder layers and the logits only, in bf16)";
 
-}
-
 int run(const Flags& f) {
   check_output(f.output, Output::tensors);
   const Pattern wanted = Pattern::compile(f.layers, "--layers");
