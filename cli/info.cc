@@ -131,11 +131,12 @@ std::string backends_text() {
   const std::vector<std::string> ops = op_names();
   std::string out = "backends\n";
   for (const Backend* b : linked_backends()) {
-    out += fmt::format("  {:<9} {} of {} ops{}\n", b->name, ops_of(*b).size(), ops.size(),
-                       b->emulated ? ", emulated" : "");
+    const std::string why = absence(*b);
+    out += fmt::format("  {:<20} {} of {} ops{}{}\n", b->name, ops_of(*b).size(), ops.size(),
+                       b->emulated ? ", emulated" : "", why.empty() ? "" : "; absent here: " + why);
   }
-  out += "  cuda, hip are not built into this program\nops, and the backends that have them\n";
-  for (const std::string& op : ops) out += fmt::format("  {:<18} {}\n", op, fmt::join(backends_with(op), ", "));
+  out += "ops, and the backends that have them\n";
+  for (const std::string& op : ops) out += fmt::format("  {:<20} {}\n", op, fmt::join(backends_with(op), ", "));
   return out;
 }
 
@@ -171,6 +172,7 @@ Json as_json(const std::string& dir, const ModelConfig& c, const ModelSummary& s
   for (const Backend* b : linked_backends()) {
     out["backends"].push_back(
         {{"name", b->name}, {"ops", ops_of(*b).size()}, {"of_ops", op_names().size()}, {"emulated", b->emulated}});
+    out["backends"].back()["absence"] = absence(*b);
   }
   for (const std::string& op : op_names()) out["op_backends"][op] = backends_with(op);
   return out;

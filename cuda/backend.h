@@ -4,8 +4,8 @@
 #include "reference/core/backend.h"
 
 namespace glmv::cuda {
-/// "cuda-naive": the plain rung on the first device; "cuda": the tuned one. Error (exit code 5) on first use if there is
-/// no device.
+/// "cuda-naive": the plain rung on the first device; "cuda": the tuned one. Error (exit code 5) on first use if there
+/// is no device.
 const Backend& naive_backend();
 const Backend& backend();
 }  // namespace glmv::cuda

@@ -71,7 +71,37 @@ TEST_F(Cli, ClipsOfOneFrameOrOfDifferentSizesAreBadInputs) {
   expect_error("preprocess --prompt x --video clip", 3, {"clip 1", "frame 2"});
 }
 
-TEST_F(Cli, AnAbsentBackendIsFive) { expect_error("generate --prompt x --backend cuda", 5, {"cuda", "cpu"}); }
+TEST_F(Cli, AnAbsentBackendIsFive) {
+  expect_error("generate --prompt x --backend cuda9", 5, {"cuda9", "cpu"});
+  const Json info = Json::parse(glmv("info --json").out);
+  for (const Json& backend : info["backends"]) {  // one that is built in, where its device is missing
+    const std::string name = backend["name"], why = backend["absence"];
+    if (!why.empty()) expect_error("generate --prompt x --backend " + name, 5, {name, why});
+  }
+}
+
+TEST_F(Cli, TheEmulatedDeviceGivesTheSameAnswer) {
+  const std::string question = "generate --image " + kPicture + " --prompt 'List the objects.' --no-think --json ";
+  const Json cpu = Json::parse(glmv(question).out);
+  for (const char* backend : {"cuda-emulated", "cuda-naive-emulated"}) {
+    const Json device = Json::parse(glmv(question + "--backend " + backend).out);
+    EXPECT_EQ(device["token_ids"], cpu["token_ids"]) << backend;
+    EXPECT_EQ(device["backend"], backend);
+  }
+}
+
+TEST_F(Cli, CrosscheckJudgesABackend) {
+  const std::string moe = "crosscheck --model " + kGolden + "moe_a ";
+  for (const char* backend : {"cuda-emulated", "cuda-naive-emulated"}) {
+    for (const char* trace : {"greedy", "two_images.bf16", "mixed"}) {
+      const std::string dtype = std::string(trace).find("bf16") == std::string::npos ? "f32" : "bf16";
+      const Result r = glmv(concat(moe, "--against ", kGolden, "moe_a/traces/", trace,
+                                   ".safetensors --against-backend ", backend, " --dtype ", dtype));
+      EXPECT_EQ(r.code, 0) << trace << ' ' << backend << '\n' << r.out << r.err;
+    }
+  }
+  expect_error(moe + "--against x --backend cuda-emulated", 2, {"--backend", "--against-backend"});
+}
 
 TEST_F(Cli, BoxesAreInPixelsOfThePictureAsItWas) {
   const std::string picture = kTwin + "/heldout/objects-003-0.png";

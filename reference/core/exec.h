@@ -22,7 +22,7 @@ class Arena;
 
 struct Exec {
   Stream stream;
-  Scratch scratch;  ///< filled in for ops that ask for some, see Op
+  Scratch scratch;                           ///< filled in for ops that ask for some, see Op
   Reduction reduction = Reduction::blocked;  ///< device backends have one order and ignore it
   Arena* arena = nullptr;                    ///< where scratch memory comes from
 };
