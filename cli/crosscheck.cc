@@ -47,12 +47,14 @@ ExitCode verdict(const CrosscheckReport& report) {
 Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, Progress& progress) {
   if (f.against_backend.empty()) return theirs_from(SafetensorsFile::open(f.against), names);
   const Backend& backend = find_backend(f.against_backend);
-  const DType activation = f.run.dtype.empty() ? DType::f32 : f.run.activation();
+  DType activation = f.run.dtype.empty() ? DType::f32 : f.run.activation();
   progress.say("recording on backend " + f.against_backend);
   const bool from_trace = !f.against.empty();
   Script script;
   if (from_trace) {
-    script = script_of(model, theirs_from(SafetensorsFile::open(f.against), names));
+    const Theirs trace = theirs_from(SafetensorsFile::open(f.against), names);
+    if (f.run.dtype.empty()) activation = dtype_of_trace(trace);
+    script = script_of(model, trace);
     script.forced.clear();  // the backend chooses for itself
   } else {
     Prompt prompt = f.prompt.load(model.dir, model.config);
@@ -74,6 +76,8 @@ void check_flags(const Flags& f) {
         "--against TRACE.safetensors is missing (glmv trace and make_golden.py write such files), or --against-backend "
         "NAME");
   }
+  if (f.steps > 0 && (f.against_backend.empty() || !f.against.empty()))
+    usage_error("--steps ", f.steps, ": goes with --against-backend and a prompt; a trace has its own steps");
   if (f.run.backend != "cpu")
     usage_error("--backend ", f.run.backend, ": the reference judges; --against-backend names a backend to be judged");
 }

@@ -57,7 +57,8 @@ double excess(double p, double q, const Flags& f) {
   const double error = std::abs(p - q);
   if (!std::isfinite(error)) return std::numeric_limits<double>::infinity();
   const double allowed = f.exact() ? 0 : f.atol + std::max(f.rtol, 0.0) * std::abs(p);
-  return allowed == 0 ? std::max(error, std::numeric_limits<double>::min()) : error / allowed;
+  if (f.exact()) return error;
+  return allowed == 0 ? std::numeric_limits<double>::infinity() : error / allowed;
 }
 
 /// Integers are compared exactly: a tolerance is for rounding, and ids are not rounded.

@@ -88,6 +88,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   occupy_closed_streams();
   glmv::cli::end_on_signals();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a failed write too
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is a failed write, reported like any other
   try {
     return run(argc, argv);

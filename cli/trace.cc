@@ -36,6 +36,8 @@ int run(const Flags& f) {
   check_output(f.output, Output::tensors);
   const Pattern wanted = Pattern::compile(f.layers, "--layers");
   const Backend& named = f.run.use();
+  if (!f.mistake.empty() && named.space != Space::host)
+    usage_error("--mistake ", f.mistake, " --backend ", named.name, ": mistakes are built into the cpu reference only");
   const Backend backend = f.mistake.empty() ? named : with_mistake(find_mistake(f.mistake));
   const Model model = Model::open(f.model);
   Prompt prompt = f.prompt.load(model.dir, model.config);

@@ -171,9 +171,17 @@ CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const Cros
   report.model_points = std::count_if(runs.all_points.begin(), runs.all_points.end(),
                                       [](const std::string& name) { return !is_input(split_step(name).point); });
   report.model_points += static_cast<int64_t>(script.tokens.size());  // the sampled ids
+  bool unjudged_choice = false;
   for (const auto& [name, view] : theirs.points) {
-    if (!runs.gold.has(name)) report.unknown.push_back(name);
+    if (!runs.gold.has(name)) {
+      report.unknown.push_back(name);
+    } else if (!is_input(split_step(name).point) && !options.names.wanted(name)) {
+      ++report.left_out;
+      unjudged_choice = unjudged_choice || name.find(kTopkIds) != std::string::npos;
+    }
   }
+  if (unjudged_choice)
+    report.warnings.push_back("--only leaves out choices of experts: they were replayed as they are, not judged");
   if (report.first >= 0) {
     report.not_seen = not_seen_before(report, theirs, runs);
     // A tensor of another shape has no numbers that a mistake could explain.

@@ -21,6 +21,7 @@ struct CrosscheckReport {
   std::vector<PointResult> points;        ///< in the order of the forward pass, inputs too
   int64_t first = -1;                     ///< index of the first departure, -1 if there is none
   int64_t model_points = 0;               ///< how many a complete trace of this script has, inputs not counted
+  int64_t left_out = 0;                   ///< points of the trace that the options left out
   std::vector<std::string> not_seen;      ///< points that the trace lacks between the first departure and the last
                                           ///< point before it that was within noise
   std::vector<std::string> unknown;       ///< names in the trace that are no points of ours

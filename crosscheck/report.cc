@@ -126,8 +126,9 @@ std::string counts(const CrosscheckReport& r) {
   Line all;
   for (const PointResult& p : r.points) all.add(p);
   if (all.compared == 0)
-    return fmt::format("\nNOTHING COMPARED: the trace has none of the {} points that the model computes\n",
-                       r.model_points);
+    return fmt::format("\nNOTHING COMPARED: the trace has none of the {} points that the model computes{}\n",
+                       r.model_points,
+                       r.left_out == 0 ? "" : fmt::format(", but {} that --only leaves out", r.left_out));
   return fmt::format(
       "\n{} of {} compared points within noise ({} taken as input, the model has {} points), {} legal router flips, "
       "{:.2f} s\n",

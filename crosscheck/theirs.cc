@@ -103,6 +103,49 @@ DType known_dtype(const std::string& label, const std::string& said) {
   return found->second;
 }
 
+/// One token's experts in ascending order, each with its weight; an expert that is named twice stays so.
+void sort_row(int64_t* ids, double* weights, int64_t k) {
+  std::vector<std::pair<int64_t, double>> pairs;
+  for (int64_t i = 0; i < k; ++i) pairs.emplace_back(ids[i], weights == nullptr ? 0 : weights[i]);
+  std::stable_sort(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (int64_t i = 0; i < k; ++i) {
+    ids[i] = pairs[static_cast<size_t>(i)].first;
+    if (weights != nullptr) weights[i] = pairs[static_cast<size_t>(i)].second;
+  }
+}
+
+/// Engines name a token's experts in the order of their scores; a weight belongs to the id in its place.
+void sort_choices(Theirs& t) {
+  constexpr std::string_view kIds = ".topk_ids", kWeights = ".topk_weights";
+  Change sorted{"a token's experts were put in ascending order, with their weights", "", 0};
+  for (auto& [name, view] : t.points) {
+    if (name.size() < kIds.size() || name.substr(name.size() - kIds.size()) != kIds) continue;
+    if (stage_of(name) < 0 || is_float(view.dtype) || view.rank != 2) continue;
+    const auto weights = t.points.find(concat(name.substr(0, name.size() - kIds.size()), kWeights));
+    const bool weighed = weights != t.points.end() && is_float(weights->second.dtype) && weights->second.rank == 2 &&
+                         weights->second.dim[0] == view.dim[0] && weights->second.dim[1] == view.dim[1];
+    Tensor ids(DType::i64, view), values(DType::f64, view);
+    convert(view, ids.view);
+    if (weighed) convert(weights->second, values.view);
+    const int64_t k = view.dim[1];
+    bool ascending = true;
+    for (int64_t row = 0; row < view.dim[0]; ++row) {
+      int64_t* of_row = ids.data<int64_t>() + row * k;
+      ascending = ascending && std::is_sorted(of_row, of_row + k);
+      sort_row(of_row, weighed ? values.data<double>() + row * k : nullptr, k);
+    }
+    if (ascending) continue;
+    sorted.count(name);
+    t.converted.push_back(ids);
+    view = ids.view;
+    if (!weighed) continue;
+    t.converted.emplace_back(weights->second.dtype, values.view);
+    convert(values.view, t.converted.back().view);
+    weights->second = t.converted.back().view;
+  }
+  sorted.note(t.notes);
+}
+
 }  // namespace
 
 int rank_of_point(std::string_view point) {
@@ -140,6 +183,7 @@ Theirs theirs_from(const SafetensorsFile& trace, const NameRules& names) {
   }
   batch.note(t.notes);
   widened.note(t.notes);
+  sort_choices(t);
   return t;
 }
 

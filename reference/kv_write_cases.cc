@@ -45,7 +45,8 @@ Case rope_and_write(DType dtype, Pairing pairing, Rounding rounding, int64_t tok
     a.cos = r.fixed("cos", table, {tokens, h.pairs});
     a.sin = r.fixed("sin", table, {tokens, h.pairs});
     a.pairing = pairing;
-    a.rounding = rounding;
+    r.argument("pairing", pairing == Pairing::half_split ? "half_split" : "even_odd");
+    a.rounding = r.scalar("rounding", rounding);
     a.slots = r.ids("slots", slots);
     a.k_pages = r.in_place("k_pages", {tokens, 4, h.kv, h.width});
     a.v_pages = r.in_place("v_pages", {tokens, 4, h.kv, h.width});

@@ -10,8 +10,9 @@ namespace glmv {
 ///   chosen = the K experts with the largest scores + correction_bias among the best topk_group of n_group groups,
 ///            a group ranked by the sum of its two largest; equal values: lower index first
 ///   weight = scores of the chosen, without the bias; normalised if norm_topk (sum + 1e-20), times scaling
-/// Shapes   x [T, H]   gate [E, H]   correction_bias [E]   logits [T, E]   ids, weights [T, K]   forced_ids [T, K] or
-/// none Types    x f32 or bf16 (f64 = gold); gate any float type; logits and weights f32 (f64 in a gold run); ids i32
+/// Shapes   x [T, H]   gate [E, H]   correction_bias [E]   logits [T, E]   ids, weights [T, K]
+///          forced_ids [T, K] or none
+/// Types    x f32 or bf16 (f64 = gold); gate any float type; logits and weights f32 (f64 in a gold run); ids i32
 /// Rounding none: everything in f32, also in a bf16 run
 /// Order    ids ascend, weights follow them. Forced ids replace the choice; weights are still computed from scores
 /// Errors   Error on any mismatch above; a forced id outside [0, E) or twice

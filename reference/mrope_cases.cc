@@ -43,6 +43,9 @@ Case between(DType dtype, Pairing pairing) {
     const TensorView x = slice(r.in_place("qkv", {3, 6, 64}), 1, 2, 4);
     const MropeArgs a{
         x, r.fixed("cos", DType::f32, {3, 16}), r.fixed("sin", DType::f32, {3, 16}), pairing, Rounding::once, x};
+    r.argument("x", "qkv[:, 2:4]");
+    r.argument("pairing", pairing == Pairing::half_split ? "half_split" : "even_odd");
+    r.scalar("rounding", Rounding::once);
     return [=, &ops](Exec e) { ops.mrope(a, e); };
   };
   return c;

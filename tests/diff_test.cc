@@ -59,6 +59,14 @@ TEST_F(Diff, AnInfinityIsNearNothingButItself) {
   EXPECT_EQ(compare(row({kNan}), row({1.0}), loose), 1);
 }
 
+TEST_F(Diff, NothingIsAllowedWhereNothingIsAllowed) {
+  const Tensor zeros = row({0.0, 0.0}), near = row({0.0, 0.9});
+  EXPECT_EQ(compare(zeros, near, "--rtol 0"), 1);
+  EXPECT_EQ(compare(zeros, near, "--rtol 1e-3"), 1);
+  EXPECT_EQ(compare(zeros, near, "--rtol 0 --atol 0"), 1);
+  EXPECT_EQ(compare(zeros, near, "--atol 1"), 0);
+}
+
 TEST_F(Diff, IntegersAreComparedAsIntegers) {
   const int64_t big = int64_t(1) << 53;
   EXPECT_EQ(compare(row<int64_t>({0, big}), row<int64_t>({0, big}), ""), 0);

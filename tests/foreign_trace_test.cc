@@ -141,6 +141,11 @@ TEST_F(Foreign, OnlyTheWantedPointsAreJudged) {
   const CrosscheckReport r = check({}, R"(layers\.1\.mlp)");
   EXPECT_EQ(r.compared(), 6);
   EXPECT_TRUE(r.within());
+  const CrosscheckReport none = check({}, "nothing like it");
+  EXPECT_EQ(none.compared(), 0);
+  EXPECT_GT(none.left_out, 70);
+  EXPECT_NE(text_report(none, false).find("that --only leaves out"), std::string::npos);
+  EXPECT_EQ(none.warnings.size(), 1u);  // its choices of experts were replayed all the same
 }
 
 TEST_F(Foreign, AStepWithoutItsTokenIsAnError) {
@@ -166,6 +171,39 @@ TEST_F(Foreign, AFloorMustBeAMeasurement) {
   expect_error({floor, "f32 [2]", "15 rows"});
   tensors_[floor] = Tensor(DType::f32, {15, 1});
   expect_error({floor, "[15,1]"});
+}
+
+TEST_F(Foreign, AFloorCountsForItsOwnRowOnly) {
+  use("one_image.bf16");
+  const std::string point = kLayer1 + ".mlp";
+  tensors_.at("floor/" + point).data<float>()[0] = 0.1F;
+  Tensor& values = tensors_.at(point);
+  const int64_t width = values.view.dim[1];
+  for (int64_t i = width; i < 2 * width; ++i) values.data<bf16>()[i] = bf16(0.0F);
+  EXPECT_FALSE(point_of(check(), point).within);
+}
+
+TEST_F(Foreign, AFloorDoesNotExcuseAToken) {
+  use("greedy");
+  const int64_t rows = tensors_["logits"].view.dim[0];
+  Tensor floor(DType::f32, {rows});
+  for (int64_t r = 0; r < rows; ++r) floor.data<float>()[r] = 0.3F;
+  tensors_["floor/logits"] = floor;
+  tensors_.at("step.1/input_ids").data<int64_t>()[0] += 1;
+  EXPECT_FALSE(point_of(check(), "sampled_id").within);
+}
+
+TEST_F(Foreign, ExpertsMayComeInAnyOrderWithTheirWeights) {
+  const std::string gate = kLayer1 + ".mlp.gate.";
+  Tensor &ids = tensors_.at(gate + "topk_ids"), &weights = tensors_.at(gate + "topk_weights");
+  const int64_t k = ids.view.dim[1];
+  std::reverse(ids.data<int64_t>(), ids.data<int64_t>() + k);
+  EXPECT_FALSE(point_of(check(), gate + "topk_weights").within);  // each expert has another's weight
+  std::reverse(weights.data<float>(), weights.data<float>() + k);
+  const CrosscheckReport r = check();
+  EXPECT_TRUE(r.within()) << text_report(r, false);
+  ASSERT_EQ(r.notes.size(), 1u);
+  EXPECT_NE(r.notes[0].find("ascending order"), std::string::npos);
 }
 
 TEST_F(Foreign, TheTypeIsReadFromTheTensorsIfTheMetadataDoNotSay) {

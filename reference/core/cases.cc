@@ -127,6 +127,8 @@ void judge_choice(const Result& gold, const std::vector<Result>& legal, const Te
         return fail(r, concat("token ", t, " goes to expert ", id));
       chosen.push_back(static_cast<int64_t>(id));
     }
+    if (!std::is_sorted(chosen.begin(), chosen.end()))
+      return fail(r, concat("token ", t, ": its ids do not ascend, so nobody knows whose the weights are"));
     const RoutingVerdict v =
         judge_routing(best, chosen, {static_cast<int64_t>(rule[0]), static_cast<int64_t>(rule[1])}, 2 * error);
     if (!v.legal)

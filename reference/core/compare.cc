@@ -111,7 +111,7 @@ double usual_of(const std::vector<double>& noise, const std::vector<double>& siz
   return relative[static_cast<size_t>(at)];
 }
 
-/// Per row the largest error of the legal runs and the floor.
+/// Per row the largest error of the legal runs.
 std::vector<double> measured_noise(const Tensor& want, const Noise& noise) {
   const int64_t rows = rows_of(want.view), width = rows == 0 ? 0 : want.view.size() / rows;
   std::vector<double> out(static_cast<size_t>(rows), 0.0);
@@ -123,12 +123,16 @@ std::vector<double> measured_noise(const Tensor& want, const Noise& noise) {
       row = std::max(row, error_of(want.data<double>()[i], have.data<double>()[i]));
     }
   }
-  if (!noise.row_floor) return out;
-  GLMV_CHECK(noise.row_floor.rank == 1 && noise.row_floor.dim[0] == rows, "floor ", noise.row_floor, ", gold ",
-             want.view);
-  const Tensor floor = as_f64(noise.row_floor);
-  for (size_t r = 0; r < out.size(); ++r) out[r] = std::max(out[r], floor.data<double>()[r]);
   return out;
+}
+
+/// A floor counts for its own row and no other: it does not enter into what is usual.
+void raise_to_floor(const ConstTensorView& floor, std::vector<double>& noise) {
+  if (!floor) return;
+  GLMV_CHECK(floor.rank == 1 && floor.dim[0] == static_cast<int64_t>(noise.size()), "floor ", floor, " of ",
+             noise.size(), " rows");
+  const Tensor values = as_f64(floor);
+  for (size_t r = 0; r < noise.size(); ++r) noise[r] = std::max(noise[r], values.data<double>()[r]);
 }
 
 template <class T>
@@ -154,6 +158,7 @@ double usual_noise(const ConstTensorView& gold, const Noise& noise) {
 }
 
 std::vector<double> row_noise(const ConstTensorView& gold, const Noise& noise) {
+  if (gold.size() == 0) return {};  // however many rows of nothing
   const Tensor want = as_f64(gold);
   std::vector<double> out = measured_noise(want, noise);
   const std::vector<double> sizes = row_sizes(want);
@@ -161,6 +166,7 @@ std::vector<double> row_noise(const ConstTensorView& gold, const Noise& noise) {
   for (size_t r = 0; r < out.size(); ++r) {
     if (std::isfinite(sizes[r])) out[r] = std::max(out[r], usual * sizes[r]);
   }
+  raise_to_floor(noise.row_floor, out);
   return out;
 }
 
@@ -173,7 +179,8 @@ Comparison compare(const ConstTensorView& gold, const ConstTensorView& got, cons
 
 Comparison distance(const ConstTensorView& a, const ConstTensorView& b, DType unit) {
   GLMV_CHECK(equal_extents(a, b), "one is ", a, ", the other ", b);
-  return measure(as_f64(a), as_f64(b), unit, std::vector<double>(static_cast<size_t>(rows_of(a)), 0.0), 0);
+  const int64_t rows = a.size() == 0 ? 0 : rows_of(a);
+  return measure(as_f64(a), as_f64(b), unit, std::vector<double>(static_cast<size_t>(rows), 0.0), 0);
 }
 
 ExactComparison compare_exact(const ConstTensorView& expected, const ConstTensorView& got) {

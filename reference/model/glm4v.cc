@@ -68,9 +68,19 @@ Model Model::open(const std::string& model) {
   return m;
 }
 
+namespace {
+
+const Backend& that_computes(const Backend& backend, DType activation) {
+  if (activation == DType::f64 && backend.space != Space::host)
+    usage_error("backend ", backend.name, " computes in f32 and bf16; f64 is the reference's alone");
+  return backend;
+}
+
+}  // namespace
+
 Session::Session(const Model& model, const Backend& backend, const SessionOptions& options)
     : model_(model),
-      backend_(backend),
+      backend_(that_computes(backend, options.activation)),
       options_(options),
       weights_(model.weights, backend),
       arena_(backend),
