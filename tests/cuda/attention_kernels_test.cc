@@ -7,13 +7,10 @@
 #include "cuda/plan/attention.h"
 #include "reference/all_cases.h"
 #include "reference/attention.h"
-#include "reference/backends.h"
-#include "simt/settings.h"
+#include "tests/cuda/orders.h"
 
 namespace glmv {
 namespace {
-
-const Backend& emulated() { return find_backend("cuda-emulated"); }
 
 std::vector<Case> bf16_cases() {
   std::vector<Case> list;
@@ -21,24 +18,6 @@ std::vector<Case> bf16_cases() {
     if (c.small && c.dtype == DType::bf16 && c.name.rfind("attention/", 0) == 0) list.push_back(c);
   }
   return list;
-}
-
-/// What a case leaves in its outputs, all bytes.
-std::string bytes_of(const Case& c, simt::Order order, uint64_t seed) {
-  simt::ScopedSettings scope;
-  simt::settings().order = order;
-  simt::settings().seed = seed;
-  CaseRun run(emulated(), c.dtype, c.dtype, 1);
-  const CaseCall call = c.build(run, emulated().ops);
-  Arena scratch(emulated());
-  call(Exec{{}, {}, Reduction::blocked, &scratch});
-  std::string bytes;
-  for (const CaseRun::Item& item : run.items()) {
-    if (!item.is_output) continue;
-    const Tensor t = run.fetch(item);
-    bytes.append(t.data<char>(), static_cast<size_t>(t.view.bytes()));
-  }
-  return bytes;
 }
 
 TEST(Orders, EveryCaseGivesTheSameBits) {

@@ -9,15 +9,12 @@
 
 #include "cuda/plan/linear.h"
 #include "reference/all_cases.h"
-#include "reference/backends.h"
 #include "reference/linear.h"
 #include "reference/sample.h"
-#include "simt/settings.h"
+#include "tests/cuda/orders.h"
 
 namespace glmv {
 namespace {
-
-const Backend& emulated() { return find_backend("cuda-emulated"); }
 
 bool is_of(const Case& c, std::initializer_list<const char*> ops) {
   const std::string op = c.name.substr(0, c.name.find('/'));
@@ -25,24 +22,6 @@ bool is_of(const Case& c, std::initializer_list<const char*> ops) {
     if (op == o) return true;
   }
   return false;
-}
-
-/// What a case leaves in its outputs, all bytes.
-std::string bytes_of(const Case& c, simt::Order order, uint64_t seed) {
-  simt::ScopedSettings scope;
-  simt::settings().order = order;
-  simt::settings().seed = seed;
-  CaseRun run(emulated(), c.dtype, c.dtype, 1);
-  const CaseCall call = c.build(run, emulated().ops);
-  Arena scratch(emulated());
-  call(Exec{{}, {}, Reduction::blocked, &scratch});
-  std::string bytes;
-  for (const CaseRun::Item& item : run.items()) {
-    if (!item.is_output) continue;
-    const Tensor t = run.fetch(item);
-    bytes.append(t.data<char>(), static_cast<size_t>(t.view.bytes()));
-  }
-  return bytes;
 }
 
 TEST(Orders, EveryCaseGivesTheSameBits) {
