@@ -77,11 +77,13 @@ void for_each_matrix(Weights& weights, const Visit& f) {
   visit(weights.vision, f);
 }
 
-DeviceWeights::DeviceWeights(const Weights& host, const Backend& backend) : memory_(backend), weights_(host) {
-  if (backend.space == Space::host) return;
-  for (TextLayerWeights& layer : weights_.layers) layer.mlp.gate_up = {};  // its halves are copied
+DeviceWeights::DeviceWeights(const Weights& host, const Backend& backend)
+    : host_(host), on_host_(backend.space == Space::host), memory_(backend) {
+  if (on_host_) return;
+  copies_ = host;
+  for (TextLayerWeights& layer : copies_.layers) layer.mlp.gate_up = {};  // its halves are copied
   Uploader uploader(memory_);
-  for_each_matrix(weights_,
+  for_each_matrix(copies_,
                   [&](Weight& w) { uploader.upload(w.data), uploader.upload(w.scale), uploader.upload(w.zero); });
 }
 

@@ -10,12 +10,15 @@ namespace glmv {
 /// Error (exit code 3): not enough memory on the device.
 class DeviceWeights {
  public:
+  /// `host` must outlive it.
   DeviceWeights(const Weights& host, const Backend& backend);
-  const Weights& weights() const { return weights_; }
+  const Weights& weights() const { return on_host_ ? host_ : copies_; }
 
  private:
+  const Weights& host_;
+  bool on_host_;
   Arena memory_;
-  Weights weights_;
+  Weights copies_;  // empty on the host
 };
 
 /// f(weight) for every matrix and vector that the forward pass reads, in the order of the structs.
