@@ -160,6 +160,7 @@ std::string check_text(const CaseReport& r) {
 int check(Flags f) {
   const SafetensorsFile file = SafetensorsFile::open(f.check);
   const Case& c = case_of(file, f);
+  check_keeps_inputs(f.output);
   f.seed = seed_of(file, f);
   CaseReport report;
   try {

@@ -37,10 +37,12 @@ std::string catalogue() {
   return text;
 }
 
-/// A trace with inputs only, or with names we do not know, was not checked.
+/// A trace with inputs only, or with names we do not know, was not checked; one with points that cannot be judged was
+/// checked in part.
 ExitCode verdict(const CrosscheckReport& report) {
   if (!report.within()) return ExitCode::differs;
-  return report.compared() == 0 ? ExitCode::skipped : ExitCode::ok;
+  if (report.compared() == 0) return ExitCode::skipped;
+  return report.unjudged() > 0 ? ExitCode::partial : ExitCode::ok;
 }
 
 /// The trace, or what a backend makes of the same inputs: those of a trace, or a prompt's.
@@ -76,6 +78,10 @@ void check_flags(const Flags& f) {
         "--against TRACE.safetensors is missing (glmv trace and make_golden.py write such files), or --against-backend "
         "NAME");
   }
+  if (!f.against.empty() && !f.against_backend.empty() && f.prompt.given()) {
+    usage_error("--against-backend ", f.against_backend, " runs on the inputs of ", f.against,
+                ": leave out --against, or --prompt, --messages, --system, --image and --video");
+  }
   if (f.steps > 0 && (f.against_backend.empty() || !f.against.empty()))
     usage_error("--steps ", f.steps, ": goes with --against-backend and a prompt; a trace has its own steps");
   if (f.run.backend != "cpu")
@@ -95,6 +101,7 @@ int run(const Flags& f) {
   CrosscheckOptions options;
   options.names = NameRules(f.maps, f.only);
   const Theirs theirs = judged_side(f, model, options.names, progress);
+  check_keeps_inputs(f.output);
   options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs) : f.run.activation();
   options.mistake = f.mistake.empty() ? nullptr : &find_mistake(f.mistake);
   options.explain = !f.no_explain;
@@ -118,9 +125,10 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   CLI::App* verb =
       app.add_subcommand("crosscheck", "Compare a trace with the reference, stage by stage; names the first departure");
   add_model(*verb, flags->model);
-  verb->add_option("--against", flags->against, "the trace to judge");
+  verb->add_option("--against", flags->against, "the trace to judge")->check(not_empty());
   verb->add_option("--against-backend", flags->against_backend,
-                   "judge a backend of ours instead, on a prompt or on the inputs of the trace");
+                   "judge a backend of ours instead, on a prompt or on the inputs of the trace")
+      ->check(not_empty());
   verb->add_option("--steps", flags->steps, "with --against-backend and a prompt: greedy decode steps after it")
       ->check(CLI::Range(0, 1 << 20));
   verb->add_option("--map", flags->maps, "PATTERN=REPLACEMENT: rewrites names of the trace; may be repeated");

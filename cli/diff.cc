@@ -44,12 +44,6 @@ struct Row {
   bool same() const { return beyond == 0 && problem.empty(); }
 };
 
-/// The coarser of two storage types: distances are told in its ulps.
-DType coarser(DType a, DType b) {
-  if (!is_float(a) || !is_float(b)) return DType::f32;
-  return ulp_at(a, 1.0) > ulp_at(b, 1.0) ? a : b;
-}
-
 /// How far q is from p, in units of what is allowed; without a tolerance the plain distance. An infinity is near
 /// nothing but itself, a NaN only near a NaN.
 double excess(double p, double q, const Flags& f) {
@@ -82,14 +76,13 @@ void judge_floats(Row& row, const Flags& f) {
 Row compare_tensors(const std::string& name, const ConstTensorView& a, const ConstTensorView& b, const Flags& f) {
   Row row;
   row.name = name, row.a = a, row.b = b;
-  bool equal_extents = a.rank == b.rank;
-  for (int i = 0; equal_extents && i < a.rank; ++i) equal_extents = a.dim[i] == b.dim[i];
-  if (!equal_extents) {
+  if (!equal_extents(a, b)) {
     row.problem = concat(a, " against ", b);
     return row;
   }
-  row.distance = distance(a, b, coarser(a.dtype, b.dtype));
-  if (is_float(a.dtype) && is_float(b.dtype)) {
+  const bool floats = is_float(a.dtype) && is_float(b.dtype);
+  row.distance = distance(a, b, floats ? coarser(a.dtype, b.dtype) : DType::f32);
+  if (floats) {
     judge_floats(row, f);
   } else {
     judge_integers(row);
@@ -118,6 +111,7 @@ Tensors tensors_of(const SafetensorsFile& file, const NameRules& rules, bool map
 Result compare_files(const Flags& f) {
   const NameRules rules(f.maps, f.only);
   const SafetensorsFile file_a = SafetensorsFile::open(f.a), file_b = SafetensorsFile::open(f.b);
+  check_keeps_inputs(f.output);
   const Tensors in_a = tensors_of(file_a, rules, false), in_b = tensors_of(file_b, rules, true);
   Result r;
   for (const auto& [name, view] : in_a) {

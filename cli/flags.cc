@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "crosscheck/theirs.h"
 #include "data/utf8.h"
 #include "reference/backends.h"
 #include "reference/core/parallel.h"
@@ -40,6 +41,10 @@ CLI::Validator between(double least, double most) {
     return value && *value >= least && *value <= most ? "" : concat(text, ": a number ", range, " is wanted");
   };
   return CLI::Validator(check, range, "between");
+}
+
+CLI::Validator not_empty() {
+  return CLI::Validator([](const std::string& text) { return text.empty() ? "a name is wanted" : ""; }, "");
 }
 
 CLI::Validator unsigned_number() {
@@ -80,7 +85,10 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
   verb.add_option("--messages", messages,
                   "a conversation (JSON: role and content of each message) instead of --prompt");
   verb.add_flag("--no-think", no_think, "ask for an answer without reasoning");
-  if (with_inputs) verb.add_option("--inputs", inputs, "recorded inputs (a trace) instead of pictures and prompt");
+  if (!with_inputs) return;
+  CLI::Option* from = verb.add_option("--inputs", inputs, "recorded inputs (a trace) instead of pictures and prompt");
+  verb.add_option("--map", maps, "PATTERN=REPLACEMENT: rewrites names of the recorded inputs; may be repeated")
+      ->needs(from);
 }
 
 Clip read_frames(const std::string& folder, double frames_per_second) {
@@ -155,12 +163,17 @@ Prompt PromptFlags::make(const Processor& processor) const {
   }
 }
 
+/// Read as a cross-check would read it: a batch axis of one and ids as i32 are fine.
+Prompt PromptFlags::recorded(const ModelConfig& config) const {
+  const Theirs trace = theirs_from(SafetensorsFile::open(inputs), NameRules(maps, ""));
+  return prompt_from_trace(trace.points, inputs, config);
+}
+
 Prompt PromptFlags::load(const std::string& dir, const ModelConfig& config) const {
   if (!inputs.empty() && given()) {
     usage_error("--inputs already holds a prompt: leave out --prompt, --messages, --system, --image and --video");
   }
-  Prompt prompt = inputs.empty() ? make(Processor::open(dir))
-                                 : prompt_from_trace(SafetensorsFile::open(inputs).tensors(), inputs, config);
+  Prompt prompt = inputs.empty() ? make(Processor::open(dir)) : recorded(config);
   const auto have = static_cast<int64_t>(prompt.ids.size()), most = config.text.max_position_embeddings;
   if (have > most) {
     input_error(inputs.empty() ? messages.empty() ? "--prompt" : messages : inputs, ": the prompt has ", have,

@@ -21,6 +21,9 @@ CLI::Validator between(double least, double most);
 /// The same for the whole numbers from 0 to 2^64 - 1.
 CLI::Validator unsigned_number();
 
+/// For names: "" is refused.
+CLI::Validator not_empty();
+
 /// --dtype, --backend, --threads.
 struct RunFlags {
   std::string dtype = "f32", backend = "cpu";
@@ -33,9 +36,9 @@ struct RunFlags {
 };
 
 /// --image, --video, --fps, --prompt, --system, --no-think, or --messages with a conversation, or --inputs with
-/// recorded ones.
+/// recorded ones, whose names --map rewrites.
 struct PromptFlags {
-  std::vector<std::string> images, videos;
+  std::vector<std::string> images, videos, maps;
   double fps = 2;
   std::string prompt, system, messages, inputs;
   bool no_think = false;
@@ -52,6 +55,7 @@ struct PromptFlags {
   Prompt load(const std::string& dir, const ModelConfig& config) const;
 
  private:
+  Prompt recorded(const ModelConfig& config) const;
   /// True if the flags of a single question are there.
   bool asked() const { return !prompt.empty() || !system.empty() || !images.empty() || !videos.empty(); }
 };

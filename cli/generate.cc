@@ -103,6 +103,7 @@ int run(const Flags& f) {
   const bool has_tokenizer = !recorded || std::filesystem::exists(model.dir + "/tokenizer.json");
   const Tokenizer tokenizer = has_tokenizer ? Tokenizer::open(model.dir) : Tokenizer();
   const Prompt prompt = f.prompt.load(model.dir, model.config);
+  check_keeps_inputs(f.output);
   GenerateOptions how;
   how.max_new_tokens = tokens_with_room(f.max_new_tokens, "--max-new-tokens", prompt, model.config);
   how.ignore_eos = f.ignore_eos;

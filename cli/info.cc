@@ -184,6 +184,7 @@ int run(const Flags& f) {
   const ModelConfig config = read_config(dir);
   const ModelSummary summary = summarise(config);
   const Files files = look_at_weights(dir, config);
+  check_keeps_inputs(f.output);
   if (f.json) {
     write_json(as_json(dir, config, summary, files), f.output);
     return 0;

@@ -78,6 +78,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     const bool asked_for_help = e.get_exit_code() == 0;
     app.exit(e, std::cout, std::cerr);
+    if (asked_for_help && !std::cout.flush()) input_error("stdout: cannot be written");
     return asked_for_help ? 0 : static_cast<int>(ExitCode::usage);
   }
   return exit_code;

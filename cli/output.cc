@@ -48,6 +48,10 @@ void check_output(const std::string& path, Output what) {
   check_can_write(path, what == Output::text ? Devices::written : Devices::refused);
 }
 
+void check_keeps_inputs(const std::string& path) {
+  if (!is_stdout(path) && was_read(path)) usage_error("-o ", path, ": is read by this command and would be replaced");
+}
+
 void write_result(const std::string& text, const std::string& path) {
   if (!is_stdout(path)) {
     OutputFile file(path, Devices::written);

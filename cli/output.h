@@ -19,6 +19,10 @@ enum class Output {
 /// where only files can be written, 3 for a place that cannot be written to.
 void check_output(const std::string& path, Output what);
 
+/// To be called when the inputs are read and the work has not begun. Error (exit code 2) if the result would take the
+/// place of one of them.
+void check_keeps_inputs(const std::string& path);
+
 /// True for "", "-" and "/dev/stdout".
 bool is_stdout(const std::string& path);
 

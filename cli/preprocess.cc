@@ -82,6 +82,7 @@ int run(const Flags& f) {
   check_output(f.output, tensors ? Output::tensors : Output::text);
   const Processor processor = Processor::open(resolve_model(f.model));
   const Prompt prompt = f.prompt.make(processor);
+  check_keeps_inputs(f.output);
   if (tensors) {
     TraceWriter trace;
     for (auto& [name, value] : prompt_tensors(prompt)) trace.add(name, value);

@@ -41,6 +41,7 @@ int run(const Flags& f) {
   const Backend backend = f.mistake.empty() ? named : with_mistake(find_mistake(f.mistake));
   const Model model = Model::open(f.model);
   Prompt prompt = f.prompt.load(model.dir, model.config);
+  check_keeps_inputs(f.output);
   const int64_t steps = f.steps == 0 ? 0 : tokens_with_room(f.steps, "--steps", prompt, model.config);
   const Script script = greedy_script(model, backend, std::move(prompt), f.run.activation(), steps);
 

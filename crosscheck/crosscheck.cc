@@ -53,6 +53,7 @@ Runs run_all(const Model& model, const Theirs& theirs, const Script& script, con
     if (seen.insert(name).second) runs.all_points.push_back(name);
   };
   runs.gold = run_one(model, theirs, script, options, {"gold run in f64", DType::f64, Reduction::blocked}, remember);
+  runs.activation = options.dtype;
   runs.ours = run({"our run", options.dtype, Reduction::blocked});
   const ModelConfig& c = model.config;
   for (const Reduction r : legal_reductions(std::min(c.text.hidden_size, c.vision.hidden_size))) {
@@ -147,6 +148,11 @@ int64_t CrosscheckReport::compared() const {
   return std::count_if(points.begin(), points.end(), [](const PointResult& p) { return p.compared(); });
 }
 
+int64_t CrosscheckReport::unjudged() const {
+  return std::count_if(points.begin(), points.end(),
+                       [](const PointResult& p) { return p.kind == PointKind::unjudged; });
+}
+
 int64_t CrosscheckReport::flips() const {
   int64_t n = 0;
   for (const PointResult& p : points) n += p.flips;
@@ -163,6 +169,11 @@ CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const Cros
   if (options.mistake) report.mistake = options.mistake->name;
   report.notes = theirs.notes;
   check_model_hash(model, theirs, report);
+  if (options.dtype == DType::f32 && looks_like_bf16(theirs)) {
+    report.warnings.push_back(
+        "every value of the trace is one of bf16: if it was computed in bf16, say --dtype bf16, or \"dtype\" in its "
+        "metadata");
+  }
 
   const Script script = script_of(model, theirs);
   const Runs runs = run_all(model, theirs, script, options);
@@ -179,6 +190,9 @@ CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const Cros
       ++report.left_out;
       unjudged_choice = unjudged_choice || name.find(kTopkIds) != std::string::npos;
     }
+  }
+  for (const auto& [name, floor] : theirs.floors) {
+    if (!runs.gold.has(name)) report.unknown.push_back(concat("floor/", name));
   }
   if (unjudged_choice)
     report.warnings.push_back("--only leaves out choices of experts: they were replayed as they are, not judged");

@@ -33,6 +33,7 @@ struct CrosscheckReport {
 
   bool within() const { return first < 0; }
   int64_t compared() const;  ///< points that were judged; the inputs of the run are not
+  int64_t unjudged() const;
   int64_t flips() const;
 };
 

@@ -15,10 +15,6 @@ bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
-bool equal_extents(const ConstTensorView& a, const ConstTensorView& b) {
-  return a.rank == b.rank && std::equal(a.dim, a.dim + a.rank, b.dim);
-}
-
 void departs(PointResult& r, std::string detail) {
   r.within = false;
   r.detail = std::move(detail);
@@ -29,6 +25,7 @@ ConstTensorView last_row(const ConstTensorView& v) { return slice(v, 0, v.dim[0]
 /// Many engines compute the last token's logits only.
 bool is_last_row_of(std::string_view point, const ConstTensorView& theirs, const ConstTensorView& gold) {
   const bool at_the_end = point == "logits" || point == "model.language_model.norm";
+  if (theirs.rank == 1) return at_the_end && theirs.dim[0] == gold.dim[1];
   return at_the_end && theirs.rank == 2 && theirs.dim[0] == 1 && gold.dim[0] > 1 && theirs.dim[1] == gold.dim[1];
 }
 
@@ -47,6 +44,8 @@ std::string shape_hint(const ConstTensorView& theirs, const ConstTensorView& gol
     return "; transposed? A point is [tokens, width]";
   if (theirs.rank == 3 && gold.rank == 3 && theirs.dim[0] == gold.dim[1] && theirs.dim[1] == gold.dim[0])
     return "; heads before tokens? This point is [tokens, heads, head dim]";
+  if (theirs.rank + 1 == gold.rank && std::equal(theirs.dim, theirs.dim + theirs.rank, gold.dim + 1))
+    return "; the axis of tokens is missing";
   if (theirs.rank == gold.rank && std::equal(theirs.dim + 1, theirs.dim + theirs.rank, gold.dim + 1))
     return concat("; ", theirs.dim[0], " rows instead of ", gold.dim[0], ": a trace is one sequence without padding");
   return "";
@@ -66,8 +65,6 @@ std::vector<double> scores(const Tensor& logits, int64_t t) {
   }
   return s;
 }
-
-DType coarser(DType a, DType b) { return ulp_at(a, 1.0) > ulp_at(b, 1.0) ? a : b; }
 
 /// Only the last row of everything; what is usual for a row is still told by all of them.
 Noise last_row_of(const ConstTensorView& gold, const Noise& n) {
@@ -106,6 +103,15 @@ double share_of_floor(const ConstTensorView& gold, Noise n) {
   return share;
 }
 
+/// A run of ours that is no nearer to gold than zero would be says nothing about rounding. NaN, which an overflow
+/// leaves, is not below one either.
+bool is_no_ruler(const Comparison& ours) { return !(ours.relative_l2 < 1); }
+
+/// The scores by which these experts were chosen.
+std::string logits_of_choice(const std::string& name) {
+  return concat(name.substr(0, name.size() - kTopkIds.size()), kGateLogits);
+}
+
 }  // namespace
 
 bool is_input(std::string_view point) {
@@ -126,6 +132,7 @@ PointResult Judge::point(const std::string& name) const {
     exact(gold, r);
   } else if (ends_with(name, kTopkIds) && equal_extents(gold, theirs)) {
     routing(r);
+    if (!are_judgeable(logits_of_choice(name))) not_judged(r);
   } else if (is_float(theirs.dtype) &&
              (equal_extents(gold, theirs) || is_last_row_of(local, theirs, gold) || has_merged_heads(theirs, gold))) {
     noise(r);
@@ -150,6 +157,10 @@ PointResult Judge::sampled(int64_t step, int64_t token) const {
   r.stage = stage_of(r.name);
   r.kind = PointKind::sampled;
   const std::string logits = join_step(step - 1, "logits");
+  if (!are_judgeable(logits)) {
+    not_judged(r);
+    return r;
+  }
   const ConstTensorView gold = last_row(runs_.gold.get(logits).view);
   const double* value = static_cast<const double*>(gold.data);
   const auto best = static_cast<int64_t>(std::max_element(value, value + gold.dim[1]) - value);
@@ -173,6 +184,16 @@ void Judge::exact(const ConstTensorView& ours, PointResult& r) const {
     departs(r, concat(c.different, " of ", c.elements, " differ, first ", index_text(ours, c.first), ": theirs ", c.got,
                       ", ours ", c.expected));
   }
+}
+
+bool Judge::are_judgeable(const std::string& logits) const {
+  return !is_no_ruler(distance(runs_.gold.get(logits).view, runs_.ours.get(logits).view, DType::f64));
+}
+
+void Judge::not_judged(PointResult& r) const {
+  r.kind = PointKind::unjudged;
+  r.within = true;
+  r.detail = concat("our own run in ", name_of(runs_.activation), " is as far from gold as the values are large");
 }
 
 Noise Judge::ruler(const std::string& name) const {
@@ -214,22 +235,26 @@ void Judge::noise(PointResult& r) const {
     r.layout = "only the last token's row";
     n = last_row_of(whole_gold.view, n);
     gold = copy_of(last_row(whole_gold.view), DType::f64);
+    theirs = reshape(theirs, {1, gold.view.dim[1]});
   }
   r.theirs = compare(gold.view, theirs, n);
-  r.noise_ulp = distance(gold.view, n.legal[0].view, n.rounded_to).peak_row_ulp;
+  const Comparison own = distance(gold.view, n.legal[0].view, n.rounded_to);
+  r.noise_ulp = own.peak_row_ulp;
   if (!r.theirs.within()) {
     departs(r,
             concat(r.theirs.bad, " of ", r.theirs.elements, " beyond noise, worst ",
                    index_text(gold.view, r.theirs.worst), ": theirs ", r.theirs.got, mistake_ ? ", ours " : ", gold ",
-                   r.theirs.gold, ", allowed ", r.theirs.allowed, " (", r.theirs.excess, " times exceeded)"));
+                   r.theirs.gold, ", allowed ", r.theirs.allowed, " (", r.theirs.excess, " times that)"));
   }
   const Tensor our_run = n.legal[0];
   n.legal[0] = copy_of(theirs, theirs.dtype);
   r.ours_within = compare(gold.view, our_run.view, n).within();
+  if (is_no_ruler(own)) not_judged(r);
 }
 
 std::vector<Tensor> Judge::measured_logits(const std::string& name) const {
   std::vector<ConstTensorView> views = {runs_.ours.get(name).view};
+  views.reserve(runs_.other_orders.size() + 2);
   for (const Recording& run : runs_.other_orders) views.push_back(run.get(name).view);
   const auto theirs = theirs_.points.find(name);
   if (theirs != theirs_.points.end() && point(name).within) views.push_back(theirs->second);
@@ -241,14 +266,12 @@ std::vector<Tensor> Judge::measured_logits(const std::string& name) const {
 
 void Judge::routing(PointResult& r) const {
   r.kind = PointKind::routing;
-  const PointName at = split_step(r.name);
-  const std::string stem = at.point.substr(0, at.point.size() - kTopkIds.size());
-  const std::string logits_name = join_step(at.step, concat(stem, kGateLogits));
+  const std::string logits_name = logits_of_choice(r.name);
   const TextConfig& config = model_.config.text;
   const Tensor choice = well_formed_choice(theirs_.points.at(r.name), runs_.gold.get(r.name).view.dim[0], config);
   if (!choice) return departs(r, "a row does not name K different experts of this layer");
   const Tensor gold = runs_.gold.get(logits_name);
-  Tensor bias = f64_bias(split_layer(at.point).layer);
+  Tensor bias = f64_bias(split_layer(split_step(r.name).point).layer);
   RoutingRule rule{config.n_group, config.topk_group};
   if (mistake_ && mistake_->choose) mistake_->choose(bias, rule);
   const std::vector<Tensor> measured = measured_logits(logits_name);

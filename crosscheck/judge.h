@@ -17,7 +17,8 @@ enum class PointKind {
   noise,     ///< floats: within 1 ulp and twice the measured noise
   routing,   ///< chosen experts: legal within the measured error of the scores
   sampled,   ///< a greedy token: its logit may be below the largest by no more than both are uncertain
-  misshapen  ///< of another shape than ours: a departure, but none of numbers
+  misshapen,  ///< of another shape than ours: a departure, but none of numbers
+  unjudged    ///< our own run has no digit right there (an overflow), so its noise is no ruler
 };
 
 struct PointResult {
@@ -25,20 +26,21 @@ struct PointResult {
   int stage = 0;
   PointKind kind = PointKind::noise;
   bool within = true;
-  std::string detail;       ///< a sentence for a departure
+  std::string detail;       ///< a sentence for a departure, or why it was not judged
   std::string layout;       ///< how theirs was read if not as it lies ("the last token's row")
   Comparison theirs;        ///< against gold (noise)
   double noise_ulp = 0;     ///< peak of our own run in the same type, in the ulps of theirs.row_ulp
   double floor_share = 0;   ///< largest ratio of a floor that the trace brings to the noise of our own runs
   bool ours_within = true;  ///< our own run judged the same way, with theirs as the ruler
   int64_t flips = 0;        ///< routing: tokens that legally chose otherwise than gold
-  bool compared() const { return kind != PointKind::given; }
+  bool compared() const { return kind != PointKind::given && kind != PointKind::unjudged; }
 };
 
 /// Our runs of one script: gold in f64, and the legal runs that measure the noise.
 struct Runs {
   Recording gold, ours;
   std::vector<Recording> other_orders;
+  DType activation = DType::f32;        ///< of all but gold
   std::vector<std::string> all_points;  ///< every name the gold run came by, recorded or not
 };
 
@@ -64,6 +66,8 @@ class Judge {
   void exact(const ConstTensorView& ours, PointResult& r) const;
   void noise(PointResult& r) const;
   void routing(PointResult& r) const;
+  bool are_judgeable(const std::string& logits) const;
+  void not_judged(PointResult& r) const;
   Noise ruler(const std::string& name) const;
   double allowed_of_row(const std::string& name, double at) const;
   std::vector<Tensor> measured_logits(const std::string& name) const;

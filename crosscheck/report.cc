@@ -20,17 +20,19 @@ const char* name_of(PointKind k) {
     case PointKind::routing: return "routing";
     case PointKind::sampled: return "sampled";
     case PointKind::misshapen: return "misshapen";
+    case PointKind::unjudged: return "unjudged";
   }
   return "?";
 }
 
 /// What a stage's or a point's numbers come to.
 struct Line {
-  int64_t compared = 0, within = 0, floats = 0, given = 0;
+  int64_t compared = 0, within = 0, floats = 0, given = 0, unjudged = 0;
   double peak_ulp = 0, noise_ulp = 0, excess = 0;
 
   void add(const PointResult& p) {
-    given += !p.compared();
+    given += p.kind == PointKind::given;
+    unjudged += p.kind == PointKind::unjudged;
     compared += p.compared();
     within += p.compared() && p.within;
     if (p.kind != PointKind::noise) return;
@@ -59,7 +61,7 @@ std::string head(const CrosscheckReport& r) {
 }
 
 std::string verdict(const Line& line) {
-  if (line.compared == 0) return "taken as input";
+  if (line.compared == 0) return line.unjudged > 0 ? "NOT JUDGED" : "taken as input";
   return line.floats > 0 ? "noise" : "same";
 }
 
@@ -72,13 +74,14 @@ std::string stage_lines(const CrosscheckReport& r) {
     for (const PointResult& p : r.points) {
       if (p.stage == stage.number) line.add(p);
     }
-    if (line.compared + line.given == 0) continue;
+    if (line.compared + line.given + line.unjudged == 0) continue;
     const bool first = r.first >= 0 && r.points[static_cast<size_t>(r.first)].stage == stage.number;
-    const std::string end = line.within == line.compared ? verdict(line)
-                            : first                      ? "DEPARTS   <-- first departure"
-                            : departed                   ? "departs (after the first)"
-                                                         : "DEPARTS";
+    std::string end = line.within == line.compared ? verdict(line)
+                      : first                      ? "DEPARTS   <-- first departure"
+                      : departed                   ? "departs (after the first)"
+                                                   : "DEPARTS";
     departed = departed || first;
+    if (line.unjudged > 0 && line.compared > 0) end += fmt::format(", {} points NOT JUDGED", line.unjudged);
     const std::string share = line.compared == 0 ? "" : fmt::format("{}/{}", line.within, line.compared);
     out += fmt::format("{:>2} {:<19} {:>9} {}  {}\n", stage.number, stage.name, share, cells(line), end);
   }
@@ -125,7 +128,7 @@ constexpr const char* kLegend =
 std::string counts(const CrosscheckReport& r) {
   Line all;
   for (const PointResult& p : r.points) all.add(p);
-  if (all.compared == 0)
+  if (all.compared == 0 && all.unjudged == 0)
     return fmt::format("\nNOTHING COMPARED: the trace has none of the {} points that the model computes{}\n",
                        r.model_points,
                        r.left_out == 0 ? "" : fmt::format(", but {} that --only leaves out", r.left_out));
@@ -133,6 +136,14 @@ std::string counts(const CrosscheckReport& r) {
       "\n{} of {} compared points within noise ({} taken as input, the model has {} points), {} legal router flips, "
       "{:.2f} s\n",
       all.within, all.compared, all.given, r.model_points, r.flips(), r.seconds);
+}
+
+std::string unjudged_line(const CrosscheckReport& r) {
+  const auto first = std::find_if(r.points.begin(), r.points.end(),
+                                  [](const PointResult& p) { return p.kind == PointKind::unjudged; });
+  if (first == r.points.end()) return "";
+  return fmt::format("{} points CANNOT BE JUDGED, from {} on: {}. Does something overflow there?\n", r.unjudged(),
+                     first->name, first->detail);
 }
 
 std::string floors_line(const CrosscheckReport& r) {
@@ -149,7 +160,7 @@ std::string floors_line(const CrosscheckReport& r) {
 std::string text_report(const CrosscheckReport& r, bool every_point) {
   std::string out = head(r) + (every_point ? point_lines(r) : stage_lines(r));
   if (!r.within()) out += departure(r);
-  out += counts(r) + kLegend + floors_line(r);
+  out += counts(r) + unjudged_line(r) + kLegend + floors_line(r);
   const auto noisy =
       std::count_if(r.points.begin(), r.points.end(), [](const PointResult& p) { return !p.ours_within; });
   if (noisy > 0)
@@ -180,7 +191,7 @@ std::string json_report(const CrosscheckReport& r) {
     if (p.floor_share > 0) j["floor_share"] = p.floor_share;
     if (!p.layout.empty()) j["read_as"] = p.layout;
     if (p.kind == PointKind::routing) j["legal_flips"] = p.flips;
-    if (!p.within) j["detail"] = p.detail;
+    if (!p.detail.empty()) j["detail"] = p.detail;
     points.push_back(std::move(j));
   }
   Json out = {{"schema", "glmv.crosscheck/1"},
@@ -191,6 +202,7 @@ std::string json_report(const CrosscheckReport& r) {
               {"mistake", r.mistake.empty() ? Json() : Json(r.mistake)},
               {"within", r.within()},
               {"compared", r.compared()},
+              {"unjudged", r.unjudged()},
               {"model_points", r.model_points}};
   out["first_departure"] = r.within() ? Json() : points[static_cast<size_t>(r.first)];
   out["not_seen_before_it"] = r.not_seen;

@@ -208,6 +208,29 @@ DType dtype_of_trace(const Theirs& theirs) {
   return bf16 ? DType::bf16 : DType::f32;
 }
 
+namespace {
+
+/// The router and, in some programs, the tables of angles are in f32 where all else is in bf16.
+bool stays_f32(const std::string& name) {
+  return name.find(".gate.") != std::string::npos || name.find(".rotary.") != std::string::npos;
+}
+
+}  // namespace
+
+bool looks_like_bf16(const Theirs& theirs) {
+  if (theirs.metadata.count("dtype") > 0) return false;
+  int64_t seen = 0;
+  for (const auto& [name, view] : theirs.points) {
+    if (view.dtype != DType::f32 || stage_of(name) <= 3 || stays_f32(name)) continue;
+    Tensor values(DType::f32, view);
+    convert(view, values.view);
+    const float* value = values.data<float>();
+    if (!std::all_of(value, value + view.size(), [](float x) { return round_to(DType::bf16, x) == x; })) return false;
+    seen += view.size();
+  }
+  return seen > 0;
+}
+
 Tensor well_formed_choice(const ConstTensorView& ids, int64_t tokens, const TextConfig& config) {
   const int64_t k = config.num_experts_per_tok;
   if (is_float(ids.dtype) || ids.rank != 2 || ids.dim[0] != tokens || ids.dim[1] != k) return {};
@@ -233,6 +256,11 @@ Script script_of(const Model& model, const Theirs& theirs) {
     script.forced.push_back(forced_choices(config, theirs, step, 1));
   }
   check_steps(theirs, static_cast<int64_t>(script.tokens.size()));
+  const size_t tokens = script.prompt.ids.size() + script.tokens.size();
+  if (static_cast<int64_t>(tokens) > config.text.max_position_embeddings) {
+    input_error(theirs.label, ": ", tokens, " tokens, the model has ", config.text.max_position_embeddings,
+                " positions (max_position_embeddings)");
+  }
   return script;
 }
 

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
+#include <set>
 
 #include "reference/core/error.h"
 
@@ -88,6 +90,17 @@ Place place_of(const std::string& path, Devices devices) {
   return place;
 }
 
+/// The files that were read, as the system knows them: device and inode.
+struct FilesRead {
+  std::mutex mutex;
+  std::set<std::pair<dev_t, ino_t>> files;
+};
+
+FilesRead& files_read() {
+  static FilesRead all;
+  return all;
+}
+
 /// Name of the temporary file that exists now. One at a time is written; of several the last would be remembered.
 std::atomic<const char*> unfinished{nullptr};
 
@@ -110,7 +123,16 @@ InputFile open_input(const std::string& path) {
   if (S_ISDIR(status.st_mode)) input_error(path, ": a folder, not a regular file");
   if (!S_ISREG(status.st_mode)) input_error(path, ": a pipe or device, not a regular file");
   file.bytes = static_cast<uint64_t>(status.st_size);
+  const std::lock_guard<std::mutex> lock(files_read().mutex);
+  files_read().files.emplace(status.st_dev, status.st_ino);
   return file;
+}
+
+bool was_read(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return false;
+  const std::lock_guard<std::mutex> lock(files_read().mutex);
+  return files_read().files.count({status.st_dev, status.st_ino}) > 0;
 }
 
 std::string read_file(const std::string& path, uint64_t most_bytes) {

@@ -43,6 +43,9 @@ struct InputFile {
 /// Error (exit code 3) for what cannot be opened and for folders, pipes and devices, which are never waited for.
 InputFile open_input(const std::string& path);
 
+/// Was this file read by open_input() before, under whatever name? A result must not take the place of an input.
+bool was_read(const std::string& path);
+
 /// The bytes of a regular file. Error (exit code 3) if it cannot be read or has more than `most_bytes`.
 std::string read_file(const std::string& path, uint64_t most_bytes = kMostWholeFileBytes);
 

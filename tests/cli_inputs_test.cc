@@ -18,7 +18,7 @@ class Inputs : public Cli {
  protected:
   /// A copy of the twin by symbolic links, in which some files are the test's own.
   fs::path twin(const std::string& replaced) const {
-    const fs::path copy = path("twin");
+    fs::path copy = path("twin");
     fs::remove_all(copy);
     fs::create_directories(copy);
     for (const auto& entry : fs::directory_iterator(kTwin)) {
@@ -47,6 +47,7 @@ class Inputs : public Cli {
   Ended interrupted(std::vector<std::string> arguments, int signal, int after_ms) const {
     arguments.insert(arguments.begin(), GLMV_BINARY_DIR "/glmv");
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (std::string& a : arguments) argv.push_back(a.data());
     argv.push_back(nullptr);
     const pid_t child = ::fork();
@@ -256,12 +257,13 @@ TEST_F(Inputs, APromptLongerThanTheContextIsAnError) {
   std::string prompt;
   for (int i = 0; i < 2500; ++i) prompt += "a b ";
   for (const std::string verb : {"generate", "trace -o t"}) {
-    expect_error(verb + " --prompt '" + prompt + "'", 3,
+    expect_error(concat(verb, " --prompt '", prompt, "'"), 3,
                  {"--prompt", "5007 tokens", "4096", "max_position_embeddings"});
   }
   Tensor ids(DType::i64, {4097});
   write_safetensors(path("ids").string(), {{"input_ids", ids.view}}, {});
   expect_error("generate --inputs ids", 3, {"ids: ", "4097 tokens", "4096"});
+  expect_error("crosscheck --against ids", 3, {"ids: ", "4097 tokens", "4096"});
 }
 
 TEST_F(Inputs, GenerationStopsWhereTheContextEnds) {
@@ -302,6 +304,34 @@ TEST_F(Inputs, OutputsFollowLinksAndRespectPermissions) {
     expect_error(verb + " -o loop", 3, {"loop", "symbolic links"});
     expect_error(verb + " -o locked", 3, {"locked", "read-only"});
     EXPECT_EQ(read(path("locked")), "mine");
+  }
+}
+
+TEST_F(Inputs, AResultNeverReplacesAnInput) {
+  const fs::path model = snapshot([](const fs::path&) {});
+  fs::copy_file(kGolden + "moe_a/traces/text.safetensors", path("trace"));
+  fs::copy_file(kPicture, path("picture.png"));
+  fs::create_hard_link(path("trace"), path("link"));
+  write("ask.json", R"([{"role": "user", "content": "hi"}])");
+  const std::string golden = " --model " + model.string();
+  for (const std::string& line : {
+           "trace --inputs trace -o trace" + golden,
+           "trace --inputs trace -o link" + golden,
+           "trace --inputs trace -o model/model.safetensors" + golden,
+           "generate --inputs trace -o model/config.json" + golden,
+           "crosscheck --against trace -o trace" + golden,
+           "diff trace trace --json -o trace" + std::string(),
+           "info -o model/config.json" + golden,
+           "preprocess --prompt x --image picture.png -o picture.png" + std::string(),
+           "generate --messages ask.json -n 1 -o ask.json" + std::string(),
+       }) {
+    std::map<std::string, std::string> before;
+    for (const auto& file : fs::recursive_directory_iterator(dir_)) {
+      if (file.is_regular_file() && file.path().filename().string().rfind("std", 0) != 0)
+        before[file.path().string()] = read(file.path());
+    }
+    expect_error(line, 2, {"-o ", "would be replaced"});
+    for (const auto& [file, bytes] : before) EXPECT_EQ(read(file), bytes) << line << " changed " << file;
   }
 }
 
@@ -349,7 +379,7 @@ TEST_F(Inputs, NumbersThatAreNoneAreNamed) {
         }
       });
     });
-    const std::string inputs = " --inputs " + kGolden + "moe_a/traces/greedy.safetensors --model " + model;
+    const std::string inputs = concat(" --inputs ", kGolden, "moe_a/traces/greedy.safetensors --model ", model);
     for (const std::string verb : {"generate", "trace -o t"}) {
       expect_error(verb + inputs, 3,
                    {"model.safetensors", "layers.0.input_layernorm.weight[3] is", std::isnan(value) ? "nan" : "inf"});
@@ -432,6 +462,38 @@ TEST_F(Inputs, EveryEntryOfAClipCounts) {
 }
 
 // ---------------------------------------------------------------------------------------------------------- cases
+
+TEST_F(Inputs, CrosscheckRefusesFlagsThatDoNothing) {
+  const std::string trace = "crosscheck --against " + kGolden + "moe_a/traces/text.safetensors --model " + kGolden +
+                            "moe_a --against-backend ";
+  expect_error(trace + "cpu --prompt hi", 2, {"--against-backend cpu", "leave out"});
+  expect_error(trace + "''", 2, {"--against-backend", "a name is wanted"});
+}
+
+TEST_F(Inputs, WhereOurOwnRunBreaksDownNothingIsJudged) {
+  const std::string model = snapshot([](const fs::path& copy) {
+    rewrite(copy, [](NamedTensors& tensors) {
+      for (auto& [name, view] : tensors) {
+        if (name != "model.language_model.embed_tokens.weight") continue;
+        static Tensor large(DType::f32, view);  // its squares are beyond f32
+        convert(view, large.view);
+        for (int64_t i = 0; i < large.view.size(); ++i) large.data<float>()[i] *= 3e19F;
+        view = large.view;
+      }
+    });
+  });
+  const std::string trace = "trace --model " + model + " --inputs " + kGolden + "moe_a/traces/text.safetensors -o ";
+  ASSERT_EQ(glmv(trace + "t").code, 0);
+  const Result r = glmv("crosscheck --model " + model + " --against t");
+  EXPECT_EQ(r.code, 4) << r.out << r.err;
+  EXPECT_NE(r.out.find("CANNOT BE JUDGED, from model.language_model.layers.0.input_layernorm on"), std::string::npos)
+      << r.out;
+}
+
+TEST_F(Inputs, HelpThatCannotBeWrittenIsAnError) {
+  EXPECT_EQ(shell("$GLMV --help > /dev/full").code, 3);
+  EXPECT_EQ(shell("$GLMV diff --help > /dev/full").code, 3);
+}
 
 TEST_F(Inputs, CasesRefuseFlagsThatDoNothing) {
   for (const std::string verb : {"--dump add/f32_T1_H8 -o c", "--list", "add", "add/f32_T1_H8 --check c"})
@@ -541,6 +603,8 @@ TEST_F(Dump, OutputsThatDoNotFitAreRefused) {
   expect_error(check, 3, {"mine: ", "result", "out"});
   mine({});
   expect_error(check, 3, {"mine: ", "output out", "missing"});
+  mine({{"out", right.view}, {"output/out", right.view}});
+  expect_error(check, 3, {"mine: ", "output out is there twice"});
   mine({{"out", small.view}});
   expect_error(check, 3, {"mine: ", "output out", "[7,32]", "[7,33]"});
   mine({{"out", whole.view}});

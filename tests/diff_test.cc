@@ -74,6 +74,10 @@ TEST_F(Diff, IntegersAreComparedAsIntegers) {
   EXPECT_EQ(compare(row<int64_t>({0, big}), row<int64_t>({0, big + 1}), "--rtol 0.5"), 1);
   EXPECT_NE(output().find("worst [1]"), std::string::npos) << output();
   EXPECT_EQ(compare(row<int64_t>({0, 5}), row<int32_t>({0, 5})), 0);
+  EXPECT_EQ(compare(row<int64_t>({big + 1}), row<double>({static_cast<double>(big)})), 1);
+  EXPECT_EQ(compare(row<double>({static_cast<double>(big)}), row<int64_t>({big})), 0);
+  EXPECT_EQ(compare(row<int64_t>({INT64_MAX}), row<double>({0x1p63})), 1);
+  EXPECT_EQ(compare(row<int64_t>({1}), row<double>({kNan})), 1);
 }
 
 TEST_F(Diff, TheWorstElementIsTheWorst) {

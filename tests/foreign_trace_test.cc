@@ -253,6 +253,53 @@ TEST_F(Foreign, NaturalLayoutsAreRead) {
   EXPECT_FALSE(point_of(check(), "logits").within);
 }
 
+TEST_F(Foreign, LogitsOfOneTokenNeedNoAxisOfTokens) {
+  const ConstTensorView all = tensors_["logits"].view;
+  Tensor last(DType::f32, {all.dim[1]});
+  convert(slice(all, 0, all.dim[0] - 1, all.dim[0]), make_view(last.view.data, DType::f32, {1, all.dim[1]}));
+  tensors_["logits"] = last;
+  EXPECT_EQ(point_of(check(), "logits").layout, "only the last token's row");
+  EXPECT_TRUE(check().within());
+  last.data<float>()[7] += 0.01F;
+  EXPECT_FALSE(check().within());
+}
+
+TEST_F(Foreign, ValuesOfBf16WithoutATypeAreNoticed) {
+  use("one_image.bf16");
+  for (auto& [name, tensor] : tensors_) {
+    if (is_float(tensor.view.dtype)) convert_to(name, DType::f32);
+  }
+  metadata_.erase("dtype");
+  EXPECT_NE(text_report(check(), false).find("say --dtype bf16"), std::string::npos);
+  metadata_["dtype"] = "bf16";
+  EXPECT_TRUE(check().warnings.empty());
+}
+
+TEST_F(Foreign, WithoutAPromptItSaysWhatIsThere) {
+  keep_only({kLayer1});
+  expect_error({"no input_ids", "1 tensors, the first is " + kLayer1});
+}
+
+TEST_F(Foreign, RecordedInputsAreReadTheSameWay) {
+  use("text");
+  const int64_t tokens = tensors_["input_ids"].view.dim[0];
+  convert_to("input_ids", DType::i32);
+  reshape_to("input_ids", {1, tokens});
+  tensors_ = {{"tokens", tensors_["input_ids"]}};
+  const auto generate = [&](const std::string& flags) {
+    return WEXITSTATUS(std::system(
+        concat(GLMV_BINARY_DIR "/glmv generate -n 1 --model ", kMoe, ' ', flags, " > /dev/null 2>&1").c_str()));
+  };
+  EXPECT_EQ(generate("--inputs " + written()), 3);
+  EXPECT_EQ(generate("--map '^tokens$=input_ids' --inputs " + written()), 0);
+  EXPECT_EQ(generate("--map a=b --prompt hi"), 2) << "nothing to rename";
+}
+
+TEST_F(Foreign, AFloorOfNoPointIsNamed) {
+  tensors_["floor/zzz"] = Tensor(DType::f32, {3});
+  EXPECT_NE(text_report(check(), false).find("no points of ours, the first is floor/zzz"), std::string::npos);
+}
+
 TEST_F(Foreign, AnotherShapeIsNotTakenForAnErrorOfNumbers) {
   const ConstTensorView layer = tensors_[kLayer1].view;
   reshape_to(kLayer1, {layer.dim[1], layer.dim[0]});

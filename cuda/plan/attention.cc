@@ -92,7 +92,7 @@ AttentionPlan plan_prefill(const AttentionArgs& a, int row_blocks) {
 /// Twice the rows for each key that is read from shared memory, if there are enough of them for the whole device.
 AttentionPlan plan_prefill(const AttentionArgs& a, const Device& device) {
   const AttentionPlan large = plan_prefill(a, 2);
-  const bool fills = large.tiles * a.kv.kv_heads() >= 2 * device.multiprocessors;
+  const bool fills = large.tiles * a.kv.kv_heads() >= int64_t{2} * device.multiprocessors;
   return fills && large.shared_bytes <= device.shared_bytes ? large : plan_prefill(a, 1);
 }
 
@@ -123,7 +123,7 @@ AttentionPlan plan_attention(const AttentionArgs& a, const Device& device) {
   if (p.rule != nullptr) return p;
 
   const int64_t group = a.q.dim[1] / kv_heads, room = a.kv.page_table.dim[1] * a.kv.page_size();
-  GLMV_CHECK(2 * queries * group + 2 * kPrefillRows * sequences < kMostRows && room < kMostRows && kv_heads < 65536,
+  GLMV_CHECK(2 * queries * group + int64_t{2} * kPrefillRows * sequences < kMostRows && room < kMostRows && kv_heads < 65536,
              "attention: more rows or keys than 32 bits count: q ", a.q, " k ", a.kv.k_pages, " page_table ",
              a.kv.page_table);
   if (group <= kDecodeRows && queries <= kDecodeQueries * sequences) {

@@ -50,7 +50,7 @@ constexpr int kSmallestSplit = 128, kSplitStep = 64;
 /// The share of one split: equal multiples of 64 keys, at least 128; the last ones may be empty.
 GLMV_HD inline KeyRange split_share(int keys, int splits, int split) {
   const int equal = (keys + splits - 1) / splits, least = equal < kSmallestSplit ? kSmallestSplit : equal;
-  const int64_t share = (least + kSplitStep - 1) / kSplitStep * kSplitStep;
+  const int64_t share = int64_t{least + kSplitStep - 1} / kSplitStep * kSplitStep;
   const auto clamped = [&](int64_t s) { return static_cast<int>(s * share < keys ? s * share : keys); };
   return {clamped(split), clamped(split + 1)};
 }

@@ -7,7 +7,7 @@ namespace glmv::cuda_plan {
 
 struct Device {
   int multiprocessors = 132;
-  size_t shared_bytes = 227 * 1024;  ///< most that one block may have
+  size_t shared_bytes = size_t{227} * 1024;  ///< most that one block may have
 };
 
 }  // namespace glmv::cuda_plan

@@ -125,7 +125,7 @@ void plan_decode(const ExpertsProblem& p, ExpertsPlan& plan) {
   plan.rule = "at most 4 tokens";
   const int64_t slots = p.tokens * p.k;
   plan.gate_up = {ceil_div(p.ffn, kDecodeWarps), slots};
-  plan.down = {ceil_div(p.width, kDecodeWarps * kDecodeRowsPerWarp), p.tokens};
+  plan.down = {ceil_div(p.width, int64_t{kDecodeWarps} * kDecodeRowsPerWarp), p.tokens};
   plan.bytes = padded(slots * p.ffn * static_cast<int64_t>(sizeof(float)));
 }
 

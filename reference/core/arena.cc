@@ -112,10 +112,6 @@ void visit(const ConstTensorView& a, const ConstTensorView& b, F f) {
   }
 }
 
-bool equal_extents(const ConstTensorView& a, const ConstTensorView& b) {
-  return a.rank == b.rank && std::equal(a.dim, a.dim + a.rank, b.dim);
-}
-
 }  // namespace
 
 void convert(const ConstTensorView& from, const TensorView& to) {

@@ -188,16 +188,16 @@ void set_status(CaseReport& report) {
 /// An output from outside, under its name or "output/" and its name, if it can be compared with gold.
 Tensor output_from(const std::map<std::string, ConstTensorView>& outputs, const CaseRun::Item& item,
                    const Tensor& gold) {
-  auto found = outputs.find(item.name);
-  if (found == outputs.end()) found = outputs.find("output/" + item.name);
+  const auto plain = outputs.find(item.name), prefixed = outputs.find("output/" + item.name);
+  const auto found = plain != outputs.end() ? plain : prefixed;
+  if (plain != outputs.end() && prefixed != outputs.end())
+    input_error("output ", item.name, " is there twice, as ", item.name, " and as output/", item.name);
   if (found == outputs.end()) {
     input_error("output ", item.name, ' ', gold.view, " is missing: it is looked for under that name and as output/",
                 item.name);
   }
   const ConstTensorView& v = found->second;
-  bool fits = v.rank == gold.view.rank && is_float(v.dtype) == is_float(gold.view.dtype);
-  for (int i = 0; fits && i < v.rank; ++i) fits = v.dim[i] == gold.view.dim[i];
-  if (!fits) {
+  if (!equal_extents(v, gold.view) || is_float(v.dtype) != is_float(gold.view.dtype)) {
     input_error("output ", item.name, " is ", v, ", wanted are the extents of gold ", gold.view, " and ",
                 is_float(gold.view.dtype) ? "a float type" : "integers");
   }

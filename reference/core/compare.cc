@@ -16,14 +16,6 @@ Tensor as_f64(const ConstTensorView& v) {
   return t;
 }
 
-bool equal_extents(const ConstTensorView& a, const ConstTensorView& b) {
-  if (a.rank != b.rank) return false;
-  for (int i = 0; i < a.rank; ++i) {
-    if (a.dim[i] != b.dim[i]) return false;
-  }
-  return true;
-}
-
 int64_t rows_of(const ConstTensorView& v) { return v.rank == 0 ? 1 : v.dim[0]; }
 
 /// |got - gold|; what only one of the two has (NaN, an infinity) is infinitely far.
@@ -118,9 +110,9 @@ std::vector<double> measured_noise(const Tensor& want, const Noise& noise) {
   for (const Tensor& run : noise.legal) {
     GLMV_CHECK(equal_extents(want.view, run.view), "gold ", want.view, ", a legal run ", run.view);
     const Tensor have = as_f64(run.view);
-    for (int64_t i = 0; i < want.view.size(); ++i) {
-      double& row = out[static_cast<size_t>(i / width)];
-      row = std::max(row, error_of(want.data<double>()[i], have.data<double>()[i]));
+    const double *gold = want.data<double>(), *got = have.data<double>();
+    for (double& row : out) {
+      for (int64_t i = 0; i < width; ++i) row = std::max(row, error_of(*gold++, *got++));
     }
   }
   return out;
@@ -135,16 +127,28 @@ void raise_to_floor(const ConstTensorView& floor, std::vector<double>& noise) {
   for (size_t r = 0; r < noise.size(); ++r) noise[r] = std::max(noise[r], values.data<double>()[r]);
 }
 
-template <class T>
+bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+bool same_number(int64_t a, int64_t b) { return a == b; }
+
+/// Without rounding: not every i64 is a double.
+bool same_number(int64_t a, double b) {
+  constexpr double kEnd = 9223372036854775808.0;  // 2^63
+  return b >= -kEnd && b < kEnd && b == std::trunc(b) && static_cast<int64_t>(b) == a;
+}
+bool same_number(double a, int64_t b) { return same_number(b, a); }
+
+/// A, B: double for floats, int64_t for integers.
+template <class A, class B>
 ExactComparison compare_as(const ConstTensorView& expected, const ConstTensorView& got) {
-  Tensor want(DTypeOf<T>::value, expected), have(DTypeOf<T>::value, got);
+  Tensor want(DTypeOf<A>::value, expected), have(DTypeOf<B>::value, got);
   convert(expected, want.view);
   convert(got, have.view);
   ExactComparison c;
   c.elements = expected.size();
   for (int64_t i = 0; i < c.elements; ++i) {
-    const T a = want.data<T>()[i], b = have.data<T>()[i];
-    if (a == b || (a != a && b != b)) continue;  // NaN is what differs from itself
+    const A a = want.data<A>()[i];
+    const B b = have.data<B>()[i];
+    if (same_number(a, b)) continue;
     if (c.different++ == 0) c.first = i, c.expected = static_cast<double>(a), c.got = static_cast<double>(b);
   }
   return c;
@@ -185,8 +189,10 @@ Comparison distance(const ConstTensorView& a, const ConstTensorView& b, DType un
 
 ExactComparison compare_exact(const ConstTensorView& expected, const ConstTensorView& got) {
   GLMV_CHECK(equal_extents(expected, got), "expected ", expected, ", got ", got);
-  return is_float(expected.dtype) || is_float(got.dtype) ? compare_as<double>(expected, got)
-                                                         : compare_as<int64_t>(expected, got);
+  if (is_float(expected.dtype)) {
+    return is_float(got.dtype) ? compare_as<double, double>(expected, got) : compare_as<double, int64_t>(expected, got);
+  }
+  return is_float(got.dtype) ? compare_as<int64_t, double>(expected, got) : compare_as<int64_t, int64_t>(expected, got);
 }
 
 std::string index_text(const ConstTensorView& v, int64_t flat) {

@@ -57,8 +57,8 @@ Comparison compare(const ConstTensorView& gold, const ConstTensorView& got, cons
 /// Only the distances: b against a in ulps of `unit`, allowed is zero, so any difference is bad.
 Comparison distance(const ConstTensorView& a, const ConstTensorView& b, DType unit);
 
-/// Number of elements that differ (integers and floats by value, NaN equals NaN), and the first of them. Two tensors of
-/// integers are compared as such: a double does not hold all of them.
+/// Number of elements that differ (integers and floats by value, NaN equals NaN), and the first of them. Integers are
+/// not rounded to floats, which do not hold all of them.
 struct ExactComparison {
   int64_t elements = 0, different = 0, first = -1;
   double expected = 0, got = 0;  ///< there, as near as a double comes

@@ -26,4 +26,6 @@ double ulp_at(DType t, double x) {
   }
 }
 
+DType coarser(DType a, DType b) { return ulp_at(a, 1.0) > ulp_at(b, 1.0) ? a : b; }
+
 }  // namespace glmv

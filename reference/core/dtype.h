@@ -211,4 +211,7 @@ GLMV_HD inline double round_to(DType t, double x) {
 /// Subnormal values have the spacing of the smallest normal one. Undefined for integers (returns 0).
 double ulp_at(DType t, double x);
 
+/// Of two float types the one with the larger ulps.
+DType coarser(DType a, DType b);
+
 }  // namespace glmv

@@ -1,5 +1,7 @@
 #include "reference/core/view.h"
 
+#include <algorithm>
+
 namespace glmv {
 namespace {
 
@@ -51,6 +53,10 @@ std::ostream& print(std::ostream& out, const Erased& v) {
 }
 
 }  // namespace
+
+bool equal_extents(const ConstTensorView& a, const ConstTensorView& b) {
+  return a.rank == b.rank && std::equal(a.dim, a.dim + a.rank, b.dim);
+}
 
 const char* name_of(Space s) {
   switch (s) {

@@ -77,6 +77,9 @@ ConstTensorView slice(const ConstTensorView& v, int axis, int64_t begin, int64_t
 TensorView reshape(const TensorView& v, std::initializer_list<int64_t> dims);
 ConstTensorView reshape(const ConstTensorView& v, std::initializer_list<int64_t> dims);
 
+/// The same number of axes, each of the same length.
+bool equal_extents(const ConstTensorView& a, const ConstTensorView& b);
+
 /// "bf16 [7,96,128]", for messages.
 std::ostream& operator<<(std::ostream& out, const ConstTensorView& v);
 std::ostream& operator<<(std::ostream& out, const TensorView& v);
