@@ -12,11 +12,11 @@
 namespace glmv {
 
 enum class PointKind {
-  given,     ///< taken from the trace as input, nothing to compare
-  exact,     ///< ids, positions, pixels we computed ourselves: any difference is a departure
-  noise,     ///< floats: within 1 ulp and twice the measured noise
-  routing,   ///< chosen experts: legal within the measured error of the scores
-  sampled,   ///< a greedy token: its logit may be below the largest by no more than both are uncertain
+  given,      ///< taken from the trace as input, nothing to compare
+  exact,      ///< ids, positions, pixels we computed ourselves: any difference is a departure
+  noise,      ///< floats: within 1 ulp and twice the measured noise
+  routing,    ///< chosen experts: legal within the measured error of the scores
+  sampled,    ///< a greedy token: its logit may be below the largest by no more than both are uncertain
   misshapen,  ///< of another shape than ours: a departure, but none of numbers
   unjudged    ///< our own run has no digit right there (an overflow), so its noise is no ruler
 };

@@ -38,7 +38,8 @@ DType dtype_of_trace(const Theirs& theirs);
 bool looks_like_bf16(const Theirs& theirs);
 
 /// The script it holds: its prompt, the tokens it fed, the experts it chose (those that are well-formed).
-/// Error (exit code 3) for inputs that do not fit the model, for more tokens than it has positions, and for a decode step whose input_ids are missing.
+/// Error (exit code 3) for inputs that do not fit the model, for more tokens than it has positions, and for a decode
+/// step whose input_ids are missing.
 Script script_of(const Model& model, const Theirs& theirs);
 
 /// Their choice of a layer as i32 [T, K] if every row names K different experts, else nothing.

@@ -123,9 +123,9 @@ AttentionPlan plan_attention(const AttentionArgs& a, const Device& device) {
   if (p.rule != nullptr) return p;
 
   const int64_t group = a.q.dim[1] / kv_heads, room = a.kv.page_table.dim[1] * a.kv.page_size();
-  GLMV_CHECK(2 * queries * group + int64_t{2} * kPrefillRows * sequences < kMostRows && room < kMostRows && kv_heads < 65536,
-             "attention: more rows or keys than 32 bits count: q ", a.q, " k ", a.kv.k_pages, " page_table ",
-             a.kv.page_table);
+  GLMV_CHECK(
+      2 * queries * group + int64_t{2} * kPrefillRows * sequences < kMostRows && room < kMostRows && kv_heads < 65536,
+      "attention: more rows or keys than 32 bits count: q ", a.q, " k ", a.kv.k_pages, " page_table ", a.kv.page_table);
   if (group <= kDecodeRows && queries <= kDecodeQueries * sequences) {
     p = plan_decode(a, group);
     p.splits = choose_splits(p.tiles * kv_heads, room, device);
