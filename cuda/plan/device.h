@@ -5,9 +5,11 @@
 
 namespace glmv::cuda_plan {
 
+constexpr size_t kKiB = 1024;
+
 struct Device {
   int multiprocessors = 132;
-  size_t shared_bytes = size_t{227} * 1024;  ///< most that one block may have
+  size_t shared_bytes = 227 * kKiB;  ///< most that one block may have
 };
 
 }  // namespace glmv::cuda_plan

@@ -9,7 +9,7 @@
 namespace glmv::cuda_plan {
 namespace {
 
-constexpr Device kH100 = {132, 227 * 1024};
+constexpr Device kH100 = {132, 227 * kKiB};
 
 struct Call {
   int64_t queries, sequences, heads, kv_heads, width, pages, page_size;
@@ -77,9 +77,9 @@ TEST(Path, TooMuchIsAnErrorBeforeAnyLaunch) {
 /// What one kernel needs and a device lacks another may do without.
 TEST(Path, BySharedMemory) {
   const AttentionArgs decode = args_of({1, 1, 96, 8, 128, 512, 64});
-  EXPECT_EQ(plan_attention(decode, {128, 99 * 1024}).path, AttentionPath::prefill) << "consumer cards: 99 KiB";
-  EXPECT_STREQ(plan_attention(decode, {128, 48 * 1024}).rule, "too little shared memory");
-  EXPECT_EQ(plan_attention(args_of({1, 1, 96, 8, 32, 512, 64}), {128, 48 * 1024}).path, AttentionPath::decode);
+  EXPECT_EQ(plan_attention(decode, {128, 99 * kKiB}).path, AttentionPath::prefill) << "consumer cards: 99 KiB";
+  EXPECT_STREQ(plan_attention(decode, {128, 48 * kKiB}).rule, "too little shared memory");
+  EXPECT_EQ(plan_attention(args_of({1, 1, 96, 8, 32, 512, 64}), {128, 48 * kKiB}).path, AttentionPath::decode);
 }
 
 TEST(Path, MoreRowsPerWarpWhereTheyFillTheDevice) {

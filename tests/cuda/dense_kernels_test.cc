@@ -83,7 +83,7 @@ TEST(Linear, WithoutItsScratchIsAnErrorBeforeAnyLaunch) {
 
 std::set<std::pair<cuda_plan::LinearPath, int>> paths_met;
 void note_path(const LinearArgs& a, Exec) {
-  const cuda_plan::LinearPlan p = cuda_plan::plan_linear(a, {4, 227 * 1024});  // the emulator's device
+  const cuda_plan::LinearPlan p = cuda_plan::plan_linear(a, {4, 227 * cuda_plan::kKiB});  // the emulator's device
   paths_met.insert({p.path, p.splits > 1 ? -p.tile.columns : p.tile.columns});
 }
 

@@ -10,8 +10,8 @@
 namespace glmv::cuda_plan {
 namespace {
 
-constexpr Device kH200 = {132, 227 * 1024};
-constexpr Device kA100 = {108, 163 * 1024};
+constexpr Device kH200 = {132, 227 * kKiB};
+constexpr Device kA100 = {108, 163 * kKiB};
 
 /// A linear whose tensors are nowhere: an address that is only looked at.
 struct Linear {
@@ -108,7 +108,7 @@ TEST(LinearPlan, LargeTilesWhereTheyFillTheDevice) {
   EXPECT_EQ(Linear(65, 4096, 4096).plan().tile.rows, 64);  // 32 large tiles
   EXPECT_EQ(Linear(65, 4096, 4096).plan().blocks, 2 * 64);
   EXPECT_EQ(Linear(130, 136, 328).plan().tile.rows, 64);
-  EXPECT_EQ(Linear(130, 136, 328).plan({4, 227 * 1024}).tile.rows, 128);  // as on the emulator
+  EXPECT_EQ(Linear(130, 136, 328).plan({4, 227 * kKiB}).tile.rows, 128);  // as on the emulator
 }
 
 TEST(LinearPlan, SharedMemoryFitsTwiceFromSm80On) {
@@ -128,7 +128,7 @@ TEST(LinearPlan, RefusalsHaveNames) {
     }
     return "";
   };
-  EXPECT_NE(message(Linear(100, 64, 64), {4, 32 * 1024}).find("needs 49152 bytes of shared memory"), std::string::npos);
+  EXPECT_NE(message(Linear(100, 64, 64), {4, 32 * kKiB}).find("needs 49152 bytes of shared memory"), std::string::npos);
   EXPECT_NE(message(Linear(int64_t{1} << 31, 64, 64), kH200).find("extent beyond"), std::string::npos);
   EXPECT_NE(message(Linear(1 << 30, 1 << 30, 64), kH200).find("more than a grid"), std::string::npos);
 }

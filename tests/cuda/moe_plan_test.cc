@@ -74,7 +74,7 @@ TEST(MoePlan, GridsCoverTheWorstRouting) {
 }
 
 TEST(MoePlan, ScratchIsWhatTheExtentsSay) {
-  const int64_t slots = 4096 * 8;
+  const int64_t slots = int64_t{4096} * 8;
   const ExpertsPlan hf = plan_experts(experts(4096)), once = plan_experts(experts(4096, Rounding::once));
   EXPECT_EQ(hf.bytes, hf.align.bytes + size_t(slots * 1408 * 2 + slots * 4096 * 2));
   EXPECT_EQ(once.bytes, once.align.bytes + size_t(slots * 1408 * 6 + slots * 4096 * 4));
@@ -90,7 +90,7 @@ TEST(MoePlan, AlignmentIsOneLaunchUpToItsLimit) {
   const AlignPlan more = plan_align(kOneLaunchSlots + 1, 128, 64);
   EXPECT_EQ(more.blocks, 5);
   EXPECT_GE(more.blocks * more.chunk, kOneLaunchSlots + 1);
-  EXPECT_EQ(more.bytes - more.counts_at, size_t{5 * 128 * 4});
+  EXPECT_EQ(more.bytes - more.counts_at, size_t{5} * 128 * 4);
   EXPECT_LE(plan_align(kOneLaunchSlots, kMaxExperts, 64).shared_bytes, size_t{40} << 10);  // needs no opt-in
 }
 
