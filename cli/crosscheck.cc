@@ -37,14 +37,6 @@ std::string catalogue() {
   return text;
 }
 
-/// A trace with inputs only, or with names we do not know, was not checked; one with points that cannot be judged was
-/// checked in part.
-ExitCode verdict(const CrosscheckReport& report) {
-  if (!report.within()) return ExitCode::differs;
-  if (report.compared() == 0) return ExitCode::skipped;
-  return report.unjudged() > 0 ? ExitCode::partial : ExitCode::ok;
-}
-
 /// The trace, or what a backend makes of the same inputs: those of a trace, or a prompt's.
 Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, Progress& progress) {
   if (f.against_backend.empty()) return theirs_from(SafetensorsFile::open(f.against), names);
@@ -82,6 +74,8 @@ void check_flags(const Flags& f) {
     usage_error("--against-backend ", f.against_backend, " runs on the inputs of ", f.against,
                 ": leave out --against, or --prompt, --messages, --system, --image and --video");
   }
+  if (!f.maps.empty() && f.against.empty())
+    usage_error("--map ", f.maps[0], ": rewrites names of a trace; none is given");
   if (f.steps > 0 && (f.against_backend.empty() || !f.against.empty()))
     usage_error("--steps ", f.steps, ": goes with --against-backend and a prompt; a trace has its own steps");
   if (f.run.backend != "cpu")
@@ -101,7 +95,6 @@ int run(const Flags& f) {
   CrosscheckOptions options;
   options.names = NameRules(f.maps, f.only);
   const Theirs theirs = judged_side(f, model, options.names, progress);
-  check_keeps_inputs(f.output);
   options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs) : f.run.activation();
   options.mistake = f.mistake.empty() ? nullptr : &find_mistake(f.mistake);
   options.explain = !f.no_explain;
@@ -112,10 +105,17 @@ int run(const Flags& f) {
     preprocessed = f.prompt.make(Processor::open(model.dir));
     options.preprocessed = &preprocessed;
   }
+  check_keeps_inputs(f.output);
   const CrosscheckReport report = crosscheck(model, theirs, options);
   progress.clear();
-  write_result(f.json ? json_report(report) : text_report(report, f.verbose), f.output);
-  return static_cast<int>(f.exit_zero ? ExitCode::ok : verdict(report));
+  if (f.json) {
+    Json out = result_header("crosscheck");
+    out.update(Json::parse(json_report(report)));
+    write_json(out, f.output);
+  } else {
+    write_result(text_report(report, f.verbose), f.output);
+  }
+  return static_cast<int>(f.exit_zero ? ExitCode::ok : report.verdict());
 }
 
 }  // namespace

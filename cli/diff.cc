@@ -73,11 +73,27 @@ void judge_floats(Row& row, const Flags& f) {
   }
 }
 
-Row compare_tensors(const std::string& name, const ConstTensorView& a, const ConstTensorView& b, const Flags& f) {
+/// Axes of one (a batch, most often) do not make two tensors different.
+ConstTensorView without_ones(const ConstTensorView& v) {
+  ConstTensorView out = v;
+  out.rank = 0;
+  for (int i = 0; i < v.rank; ++i) {
+    if (v.dim[i] == 1) continue;
+    out.dim[out.rank] = v.dim[i];
+    out.stride[out.rank++] = v.stride[i];
+  }
+  return out;
+}
+
+Row compare_tensors(const std::string& name, const ConstTensorView& whole_a, const ConstTensorView& whole_b,
+                    const Flags& f) {
+  const bool as_they_are = equal_extents(whole_a, whole_b);
+  const ConstTensorView a = as_they_are ? whole_a : without_ones(whole_a),
+                        b = as_they_are ? whole_b : without_ones(whole_b);
   Row row;
   row.name = name, row.a = a, row.b = b;
   if (!equal_extents(a, b)) {
-    row.problem = concat(a, " against ", b);
+    row.problem = concat(whole_a, " against ", whole_b);
     return row;
   }
   const bool floats = is_float(a.dtype) && is_float(b.dtype);
@@ -157,6 +173,7 @@ Json as_json(const Result& r, const Flags& f) {
   out["b"] = f.b;
   out["tensors"] = Json::array();
   for (const Row& row : r.rows) {
+    if (f.only_different && row.same()) continue;
     Json j = {{"name", row.name}, {"a", concat(row.a)}, {"b", concat(row.b)}, {"same", row.same()}};
     if (row.problem.empty()) {
       const Comparison& d = row.distance;
@@ -178,7 +195,10 @@ int run(const Flags& f) {
   check_output(f.output, Output::text);
   const Result r = compare_files(f);
   if (r.rows.empty())
-    input_error(f.a, " and ", f.b, " have no tensor name in common", f.maps.empty() ? " (see --map)" : "");
+    input_error(f.a, " and ", f.b, " have no tensor name in common",
+                !f.only.empty()  ? concat(" that matches --only ", f.only)
+                : f.maps.empty() ? " (see --map)"
+                                 : "");
   if (f.json) {
     write_json(as_json(r, f), f.output);
   } else {

@@ -79,7 +79,7 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
                   "a clip: a folder of frames, all files in it but hidden ones, in name order; may be repeated");
   verb.add_option("--fps", fps, "frames per second of every --video folder")
       ->check(between(1e-3, 1e6))
-      ->capture_default_str();
+      ->default_str("2");
   verb.add_option("-p,--prompt", prompt, "the question; pictures and clips stand before it");
   verb.add_option("--system", system, "a system message");
   verb.add_option("--messages", messages,
@@ -150,10 +150,11 @@ Conversation PromptFlags::conversation() const {
 
 Prompt PromptFlags::make(const Processor& processor) const {
   const Conversation c = conversation();
+  if (fps && c.videos.empty()) usage_error("--fps ", *fps, ": there is no --video");
   std::vector<Image> pictures;
   std::vector<Clip> clips;
   for (const std::string& path : c.images) pictures.push_back(read_image(path));
-  for (const std::string& folder : c.videos) clips.push_back(read_frames(folder, fps));
+  for (const std::string& folder : c.videos) clips.push_back(read_frames(folder, fps.value_or(2)));
   ChatOptions options;
   options.enable_thinking = !no_think;
   try {
@@ -171,7 +172,9 @@ Prompt PromptFlags::recorded(const ModelConfig& config) const {
 
 Prompt PromptFlags::load(const std::string& dir, const ModelConfig& config) const {
   if (!inputs.empty() && given()) {
-    usage_error("--inputs already holds a prompt: leave out --prompt, --messages, --system, --image and --video");
+    usage_error(
+        "--inputs already holds a prompt: leave out --prompt, --messages, --system, --image, --video, --fps and "
+        "--no-think");
   }
   Prompt prompt = inputs.empty() ? make(Processor::open(dir)) : recorded(config);
   const auto have = static_cast<int64_t>(prompt.ids.size()), most = config.text.max_position_embeddings;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,13 +40,13 @@ struct RunFlags {
 /// recorded ones, whose names --map rewrites.
 struct PromptFlags {
   std::vector<std::string> images, videos, maps;
-  double fps = 2;
+  std::optional<double> fps;  ///< 2 if not given
   std::string prompt, system, messages, inputs;
   bool no_think = false;
 
   void add(CLI::App& verb, bool with_inputs);
   /// True if flags say what to ask.
-  bool given() const { return asked() || !messages.empty(); }
+  bool given() const { return asked() || !messages.empty() || no_think || fps; }
   /// The messages and paths of media that the flags amount to. Error: 2 for contradicting flags.
   Conversation conversation() const;
   /// Reads the media and makes the prompt. Error: 2 for contradicting flags, 3 for unreadable media.

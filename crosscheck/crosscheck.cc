@@ -149,8 +149,17 @@ int64_t CrosscheckReport::compared() const {
 }
 
 int64_t CrosscheckReport::unjudged() const {
-  return std::count_if(points.begin(), points.end(),
-                       [](const PointResult& p) { return p.kind == PointKind::unjudged; });
+  return std::count_if(points.begin(), points.end(), [](const PointResult& p) { return p.unjudged_rows > 0; });
+}
+
+int64_t CrosscheckReport::computed() const {
+  return std::count_if(points.begin(), points.end(), [](const PointResult& p) { return p.compared() && p.stage > 3; });
+}
+
+ExitCode CrosscheckReport::verdict() const {
+  if (!within()) return ExitCode::differs;
+  if (computed() == 0 && !own_preprocessing) return ExitCode::skipped;
+  return unjudged() > 0 ? ExitCode::partial : ExitCode::ok;
 }
 
 int64_t CrosscheckReport::flips() const {
@@ -166,14 +175,13 @@ CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const Cros
   report.theirs = theirs.label;
   report.backend = "cpu";
   report.dtype = options.dtype;
+  report.own_preprocessing = options.preprocessed != nullptr;
   if (options.mistake) report.mistake = options.mistake->name;
   report.notes = theirs.notes;
+  report.warnings = theirs.warnings;
   check_model_hash(model, theirs, report);
-  if (options.dtype == DType::f32 && looks_like_bf16(theirs)) {
-    report.warnings.push_back(
-        "every value of the trace is one of bf16: if it was computed in bf16, say --dtype bf16, or \"dtype\" in its "
-        "metadata");
-  }
+  const std::string doubt = options.dtype == DType::f32 ? doubt_about_dtype(theirs) : "";
+  if (!doubt.empty()) report.warnings.push_back(doubt);
 
   const Script script = script_of(model, theirs);
   const Runs runs = run_all(model, theirs, script, options);
@@ -193,6 +201,12 @@ CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const Cros
   }
   for (const auto& [name, floor] : theirs.floors) {
     if (!runs.gold.has(name)) report.unknown.push_back(concat("floor/", name));
+  }
+  if (!report.unknown.empty()) {
+    report.warnings.push_back(concat(report.unknown.size(),
+                                     " tensors of the trace are no points of ours and were not "
+                                     "judged, the first is ",
+                                     report.unknown[0]));
   }
   if (unjudged_choice)
     report.warnings.push_back("--only leaves out choices of experts: they were replayed as they are, not judged");

@@ -26,14 +26,19 @@ struct CrosscheckReport {
                                           ///< point before it that was within noise
   std::vector<std::string> unknown;       ///< names in the trace that are no points of ours
   std::vector<std::string> explained_by;  ///< mistakes that turn the first departure into noise
+  bool own_preprocessing = false;         ///< stages 0 to 3 were compared with ours
   bool tried_mistakes = false;            ///< the catalogue was gone through
   std::vector<std::string> notes;         ///< how the trace was read
   std::vector<std::string> warnings;
   double seconds = 0;
 
   bool within() const { return first < 0; }
+  /// differs; skipped if there was nothing to judge (inputs only, names we do not know); partial if a point or a part
+  /// of one cannot be judged; else ok.
+  ExitCode verdict() const;
   int64_t compared() const;  ///< points that were judged; the inputs of the run are not
-  int64_t unjudged() const;
+  int64_t computed() const;  ///< those of them that the model computes
+  int64_t unjudged() const;  ///< points of which at least a row was not judged: our own runs break down there
   int64_t flips() const;
 };
 

@@ -72,21 +72,26 @@ Noise last_row_of(const ConstTensorView& gold, const Noise& n) {
   last.usual = std::max(n.usual, usual_noise(gold, n));
   for (Tensor& run : last.legal) run = copy_of(last_row(run.view), run.view.dtype);
   if (last.row_floor) last.row_floor = last_row(last.row_floor);
+  if (!last.no_ruler.empty()) last.no_ruler = {last.no_ruler.back()};
   return last;
 }
 
-/// A floor is a distance between two correct runs. One as large as the point itself would let anything pass.
-void check_floor(const std::string& label, const std::string& name, const ConstTensorView& floor,
-                 const ConstTensorView& gold) {
+void check_rows_of_floor(const std::string& label, const std::string& name, const ConstTensorView& floor,
+                         const ConstTensorView& gold) {
   const int64_t rows = gold.rank == 0 ? 1 : gold.dim[0];
   if (floor.dim[0] != rows) input_error(label, ": floor/", name, " is ", floor, ", the point has ", rows, " rows");
-  const Tensor distance = copy_of(floor, DType::f64), values = copy_of(gold, DType::f64);
-  double largest = 0;
-  for (int64_t i = 0; i < gold.size(); ++i) largest = std::max(largest, std::abs(values.data<double>()[i]));
-  for (int64_t r = 0; r < rows; ++r) {
-    if (distance.data<double>()[r] <= largest) continue;
+}
+
+/// A floor is a distance between two correct runs. One as large as the row itself would let anything pass.
+void check_size_of_floor(const std::string& label, const std::string& name, const ConstTensorView& floor,
+                         const ConstTensorView& gold) {
+  const Tensor distance = copy_of(floor, DType::f64);
+  const std::vector<double> sizes = row_sizes(gold);
+  for (int64_t r = 0; r < floor.dim[0]; ++r) {
+    const double size = sizes[static_cast<size_t>(r)];
+    if (distance.data<double>()[r] <= size) continue;
     input_error(label, ": floor/", name, '[', r, "] is ", distance.data<double>()[r],
-                ", more than any value of the point (", largest, "), so it is no measurement of noise");
+                ", more than the root mean square of its row (", size, "), so it is no measurement of noise");
   }
 }
 
@@ -102,10 +107,6 @@ double share_of_floor(const ConstTensorView& gold, Noise n) {
   }
   return share;
 }
-
-/// A run of ours that is no nearer to gold than zero would be says nothing about rounding. NaN, which an overflow
-/// leaves, is not below one either.
-bool is_no_ruler(const Comparison& ours) { return !(ours.relative_l2 < 1); }
 
 /// The scores by which these experts were chosen.
 std::string logits_of_choice(const std::string& name) {
@@ -132,7 +133,6 @@ PointResult Judge::point(const std::string& name) const {
     exact(gold, r);
   } else if (ends_with(name, kTopkIds) && equal_extents(gold, theirs)) {
     routing(r);
-    if (!are_judgeable(logits_of_choice(name))) not_judged(r);
   } else if (is_float(theirs.dtype) &&
              (equal_extents(gold, theirs) || is_last_row_of(local, theirs, gold) || has_merged_heads(theirs, gold))) {
     noise(r);
@@ -157,8 +157,9 @@ PointResult Judge::sampled(int64_t step, int64_t token) const {
   r.stage = stage_of(r.name);
   r.kind = PointKind::sampled;
   const std::string logits = join_step(step - 1, "logits");
-  if (!are_judgeable(logits)) {
-    not_judged(r);
+  const std::vector<bool> no_ruler = ruler(logits).no_ruler;
+  if (!no_ruler.empty() && no_ruler.back()) {
+    leave_out(1, 1, r);
     return r;
   }
   const ConstTensorView gold = last_row(runs_.gold.get(logits).view);
@@ -186,14 +187,11 @@ void Judge::exact(const ConstTensorView& ours, PointResult& r) const {
   }
 }
 
-bool Judge::are_judgeable(const std::string& logits) const {
-  return !is_no_ruler(distance(runs_.gold.get(logits).view, runs_.ours.get(logits).view, DType::f64));
-}
-
-void Judge::not_judged(PointResult& r) const {
-  r.kind = PointKind::unjudged;
-  r.within = true;
-  r.detail = concat("our own run in ", name_of(runs_.activation), " is as far from gold as the values are large");
+void Judge::leave_out(int64_t rows, int64_t of, PointResult& r) const {
+  r.unjudged_rows = rows;
+  if (rows == of) r.kind = PointKind::unjudged;
+  if (rows > 0 && r.within)
+    r.detail = concat("our own runs in ", name_of(runs_.activation), " are as far from gold as the values are large");
 }
 
 Noise Judge::ruler(const std::string& name) const {
@@ -205,9 +203,11 @@ Noise Judge::ruler(const std::string& name) const {
     n.rounded_to = coarser(n.rounded_to, theirs->second.dtype);
   n.legal = {runs_.ours.get(name)};
   for (const Recording& run : runs_.other_orders) n.legal.push_back(run.get(name));
+  n.no_ruler = rows_without_ruler(gold, n.legal);
   const auto floor = theirs_.floors.find(name);
   if (floor != theirs_.floors.end()) {
-    check_floor(theirs_.label, name, floor->second, gold);
+    check_rows_of_floor(theirs_.label, name, floor->second, gold);
+    if (!mistake_) check_size_of_floor(theirs_.label, name, floor->second, gold);  // a mistake's rows have other sizes
     n.row_floor = floor->second;
   }
   // A decode step has one row; what is usual for it is known from the prompt's rows.
@@ -238,8 +238,7 @@ void Judge::noise(PointResult& r) const {
     theirs = reshape(theirs, {1, gold.view.dim[1]});
   }
   r.theirs = compare(gold.view, theirs, n);
-  const Comparison own = distance(gold.view, n.legal[0].view, n.rounded_to);
-  r.noise_ulp = own.peak_row_ulp;
+  r.noise_ulp = distance(gold.view, n.legal[0].view, n.rounded_to).peak_row_ulp;
   if (!r.theirs.within()) {
     departs(r,
             concat(r.theirs.bad, " of ", r.theirs.elements, " beyond noise, worst ",
@@ -249,15 +248,19 @@ void Judge::noise(PointResult& r) const {
   const Tensor our_run = n.legal[0];
   n.legal[0] = copy_of(theirs, theirs.dtype);
   r.ours_within = compare(gold.view, our_run.view, n).within();
-  if (is_no_ruler(own)) not_judged(r);
+  leave_out(r.theirs.rows_left_out, gold.view.dim[0], r);
 }
 
-std::vector<Tensor> Judge::measured_logits(const std::string& name) const {
+/// Ours, and theirs if they are within the noise of ours; a floor that the trace brings does not count here.
+std::vector<Tensor> Judge::measured_logits(const std::string& name, const Noise& n) const {
   std::vector<ConstTensorView> views = {runs_.ours.get(name).view};
   views.reserve(runs_.other_orders.size() + 2);
   for (const Recording& run : runs_.other_orders) views.push_back(run.get(name).view);
   const auto theirs = theirs_.points.find(name);
-  if (theirs != theirs_.points.end() && point(name).within) views.push_back(theirs->second);
+  const ConstTensorView gold = runs_.gold.get(name).view;
+  const bool comparable =
+      theirs != theirs_.points.end() && is_float(theirs->second.dtype) && equal_extents(gold, theirs->second);
+  if (comparable && compare(gold, theirs->second, n).within()) views.push_back(theirs->second);
   std::vector<Tensor> out;
   out.reserve(views.size());
   for (const ConstTensorView& v : views) out.push_back(copy_of(v, DType::f64));
@@ -274,8 +277,15 @@ void Judge::routing(PointResult& r) const {
   Tensor bias = f64_bias(split_layer(split_step(r.name).point).layer);
   RoutingRule rule{config.n_group, config.topk_group};
   if (mistake_ && mistake_->choose) mistake_->choose(bias, rule);
-  const std::vector<Tensor> measured = measured_logits(logits_name);
+  Noise n = ruler(logits_name);
+  n.row_floor = {};
+  const std::vector<Tensor> measured = measured_logits(logits_name, n);
+  int64_t left_out = 0;
   for (int64_t t = 0; t < choice.view.dim[0] && r.within; ++t) {
+    if (!n.no_ruler.empty() && n.no_ruler[static_cast<size_t>(t)]) {
+      ++left_out;
+      continue;
+    }
     std::vector<double> best = scores(gold, t);
     double error = 0;
     for (const Tensor& run : measured) {
@@ -287,11 +297,15 @@ void Judge::routing(PointResult& r) const {
     const std::vector<int64_t> chosen(row, row + choice.view.dim[1]);
     const RoutingVerdict v = judge_routing(best, chosen, rule, 2 * error);
     r.flips += v.flipped && v.legal;
-    if (!v.legal) {
+    if (v.groups > rule.topk_group) {
+      departs(
+          r, concat("token ", t, ": the chosen experts are of ", v.groups, " groups, topk_group is ", rule.topk_group));
+    } else if (!v.legal) {
       departs(r, concat("token ", t, ": an expert left out scores ", v.gap,
                         " more than one chosen; scores are uncertain by ", error));
     }
   }
+  leave_out(left_out, choice.view.dim[0], r);
 }
 
 Tensor Judge::f64_bias(int64_t layer) const {

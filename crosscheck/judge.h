@@ -18,7 +18,7 @@ enum class PointKind {
   routing,    ///< chosen experts: legal within the measured error of the scores
   sampled,    ///< a greedy token: its logit may be below the largest by no more than both are uncertain
   misshapen,  ///< of another shape than ours: a departure, but none of numbers
-  unjudged    ///< our own run has no digit right there (an overflow), so its noise is no ruler
+  unjudged    ///< our own runs have no digit right in any row (an overflow), so their noise is no ruler
 };
 
 struct PointResult {
@@ -26,13 +26,14 @@ struct PointResult {
   int stage = 0;
   PointKind kind = PointKind::noise;
   bool within = true;
-  std::string detail;       ///< a sentence for a departure, or why it was not judged
-  std::string layout;       ///< how theirs was read if not as it lies ("the last token's row")
-  Comparison theirs;        ///< against gold (noise)
-  double noise_ulp = 0;     ///< peak of our own run in the same type, in the ulps of theirs.row_ulp
-  double floor_share = 0;   ///< largest ratio of a floor that the trace brings to the noise of our own runs
-  bool ours_within = true;  ///< our own run judged the same way, with theirs as the ruler
-  int64_t flips = 0;        ///< routing: tokens that legally chose otherwise than gold
+  std::string detail;         ///< a sentence for a departure, or why it was not judged
+  std::string layout;         ///< how theirs was read if not as it lies ("the last token's row")
+  Comparison theirs;          ///< against gold (noise)
+  double noise_ulp = 0;       ///< peak of our own run in the same type, in the ulps of theirs.row_ulp
+  double floor_share = 0;     ///< largest ratio of a floor that the trace brings to the noise of our own runs
+  bool ours_within = true;    ///< our own run judged the same way, with theirs as the ruler
+  int64_t flips = 0;          ///< routing: tokens that legally chose otherwise than gold
+  int64_t unjudged_rows = 0;  ///< rows where our own runs break down
   bool compared() const { return kind != PointKind::given && kind != PointKind::unjudged; }
 };
 
@@ -66,11 +67,10 @@ class Judge {
   void exact(const ConstTensorView& ours, PointResult& r) const;
   void noise(PointResult& r) const;
   void routing(PointResult& r) const;
-  bool are_judgeable(const std::string& logits) const;
-  void not_judged(PointResult& r) const;
+  void leave_out(int64_t rows, int64_t of, PointResult& r) const;
   Noise ruler(const std::string& name) const;
   double allowed_of_row(const std::string& name, double at) const;
-  std::vector<Tensor> measured_logits(const std::string& name) const;
+  std::vector<Tensor> measured_logits(const std::string& name, const Noise& n) const;
   Tensor f64_bias(int64_t layer) const;
 
   const Model& model_;

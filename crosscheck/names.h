@@ -15,6 +15,8 @@ class NameRules {
   /// that is searched in the rewritten name, empty = all. Error: exit code 2 for a pattern that is none, or no '='.
   NameRules(const std::vector<std::string>& maps, const std::string& only);
 
+  /// The rules that rewrite none of these names, as they were given.
+  std::vector<std::string> idle(const std::vector<std::string>& names) const;
   std::string mapped(const std::string& name) const;
   bool wanted(const std::string& mapped_name) const;
 

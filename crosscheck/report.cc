@@ -32,7 +32,7 @@ struct Line {
 
   void add(const PointResult& p) {
     given += p.kind == PointKind::given;
-    unjudged += p.kind == PointKind::unjudged;
+    unjudged += p.unjudged_rows > 0;
     compared += p.compared();
     within += p.compared() && p.within;
     if (p.kind != PointKind::noise) return;
@@ -81,7 +81,7 @@ std::string stage_lines(const CrosscheckReport& r) {
                       : departed                   ? "departs (after the first)"
                                                    : "DEPARTS";
     departed = departed || first;
-    if (line.unjudged > 0 && line.compared > 0) end += fmt::format(", {} points NOT JUDGED", line.unjudged);
+    if (line.unjudged > 0 && line.compared > 0) end += fmt::format(", {} points NOT (wholly) JUDGED", line.unjudged);
     const std::string share = line.compared == 0 ? "" : fmt::format("{}/{}", line.within, line.compared);
     out += fmt::format("{:>2} {:<19} {:>9} {}  {}\n", stage.number, stage.name, share, cells(line), end);
   }
@@ -96,6 +96,7 @@ std::string point_lines(const CrosscheckReport& r) {
     Line line;
     line.add(p);
     std::string end = p.within ? verdict(line) : "DEPARTS";
+    if (p.unjudged_rows > 0 && p.compared()) end += fmt::format(", {} rows NOT JUDGED", p.unjudged_rows);
     if (p.flips > 0 && p.within) end = fmt::format("{} legal flips", p.flips);
     if (!p.layout.empty()) end += " (" + p.layout + ')';
     if (static_cast<int64_t>(i) == r.first) end += "   <-- first departure";
@@ -128,7 +129,7 @@ constexpr const char* kLegend =
 std::string counts(const CrosscheckReport& r) {
   Line all;
   for (const PointResult& p : r.points) all.add(p);
-  if (all.compared == 0 && all.unjudged == 0)
+  if (r.computed() == 0 && !r.own_preprocessing && all.unjudged == 0 && r.within())
     return fmt::format("\nNOTHING COMPARED: the trace has none of the {} points that the model computes{}\n",
                        r.model_points,
                        r.left_out == 0 ? "" : fmt::format(", but {} that --only leaves out", r.left_out));
@@ -139,11 +140,14 @@ std::string counts(const CrosscheckReport& r) {
 }
 
 std::string unjudged_line(const CrosscheckReport& r) {
-  const auto first = std::find_if(r.points.begin(), r.points.end(),
-                                  [](const PointResult& p) { return p.kind == PointKind::unjudged; });
+  const auto first =
+      std::find_if(r.points.begin(), r.points.end(), [](const PointResult& p) { return p.unjudged_rows > 0; });
   if (first == r.points.end()) return "";
-  return fmt::format("{} points CANNOT BE JUDGED, from {} on: {}. Does something overflow there?\n", r.unjudged(),
-                     first->name, first->detail);
+  return fmt::format(
+      "{} points CANNOT BE JUDGED, or not in every row, from {} on, {} rows of it: {}. Does something overflow "
+      "there?\n",
+      r.unjudged(), first->name, first->unjudged_rows,
+      first->within ? first->detail : "our own runs are as far from gold as the values are large");
 }
 
 std::string floors_line(const CrosscheckReport& r) {
@@ -165,9 +169,6 @@ std::string text_report(const CrosscheckReport& r, bool every_point) {
       std::count_if(r.points.begin(), r.points.end(), [](const PointResult& p) { return !p.ours_within; });
   if (noisy > 0)
     out += fmt::format("note: at {} points our own run is further from gold than theirs would allow\n", noisy);
-  if (!r.unknown.empty())
-    out +=
-        fmt::format("{} tensors of the trace are no points of ours, the first is {}\n", r.unknown.size(), r.unknown[0]);
   return out;
 }
 
@@ -189,6 +190,7 @@ std::string json_report(const CrosscheckReport& r) {
                 {"allowed", p.theirs.allowed}});
     }
     if (p.floor_share > 0) j["floor_share"] = p.floor_share;
+    if (p.unjudged_rows > 0) j["unjudged_rows"] = p.unjudged_rows;
     if (!p.layout.empty()) j["read_as"] = p.layout;
     if (p.kind == PointKind::routing) j["legal_flips"] = p.flips;
     if (!p.detail.empty()) j["detail"] = p.detail;

@@ -34,7 +34,7 @@ ConstTensorView without_axis(const ConstTensorView& v, int axis) {
 
 /// A batch axis of one is dropped: the first, in position_ids [3, 1, T] the second. True if there was one.
 bool drop_batch_axis(const std::string& point, ConstTensorView& v) {
-  const int axis = point == "position_ids" ? 1 : 0;
+  const int axis = point == "position_ids" && v.rank == 3 && v.dim[1] == 1 ? 1 : 0;
   if (v.rank != rank_of_point(point) + 1 || v.dim[axis] != 1) return false;
   v = without_axis(v, axis);
   return true;
@@ -58,7 +58,8 @@ void check_floor(const std::string& label, const std::string& name, const ConstT
 
 void add_floor(Theirs& t, const std::string& name, const ConstTensorView& v) {
   check_floor(t.label, name, v);
-  t.floors[name.substr(kFloor.size())] = v;
+  if (!t.floors.emplace(name.substr(kFloor.size()), v).second)
+    input_error(t.label, ": --map gives two tensors the name ", name);
 }
 
 void check_steps(const Theirs& theirs, int64_t steps) {
@@ -181,6 +182,9 @@ Theirs theirs_from(const SafetensorsFile& trace, const NameRules& names) {
     }
     if (!t.points.emplace(name, v).second) input_error(t.label, ": --map gives two tensors the name ", name);
   }
+  std::vector<std::string> theirs;
+  for (const auto& [name, tensor] : trace.tensors()) theirs.push_back(name);
+  for (const std::string& map : names.idle(theirs)) t.warnings.push_back(concat("--map ", map, " finds no name"));
   batch.note(t.notes);
   widened.note(t.notes);
   sort_choices(t);
@@ -195,40 +199,63 @@ Theirs theirs_from(Recording recording, const std::string& label) {
   return t;
 }
 
-DType dtype_of_trace(const Theirs& theirs) {
-  const auto said = theirs.metadata.find("dtype");
-  if (said != theirs.metadata.end()) return known_dtype(theirs.label, said->second);
-  bool bf16 = false;
+namespace {
+
+/// The router, the logits and, in some programs, the tables of angles are in f32 where all else is in bf16.
+bool stays_f32(const std::string& name) {
+  return name.find(".gate.") != std::string::npos || name.find(".rotary.") != std::string::npos ||
+         split_step(name).point == "logits";
+}
+
+/// How the points are stored that the model computes, as far as they are floats.
+struct Storage {
+  int64_t bf16 = 0, wider = 0;  ///< of the wider ones those that are so in a program of bf16 do not count
+};
+
+Storage storage_of(const Theirs& theirs) {
+  Storage s;
   for (const auto& [name, view] : theirs.points) {
     if (!is_float(view.dtype) || stage_of(name) <= 3) continue;
     if (view.dtype == DType::f16)
       input_error(theirs.label, ": ", name, " is ", view, "; computing in f32, bf16 and f64 is known (no f16)");
-    bf16 = bf16 || view.dtype == DType::bf16;
+    s.bf16 += view.dtype == DType::bf16;
+    s.wider += view.dtype != DType::bf16 && !stays_f32(name);
   }
-  return bf16 ? DType::bf16 : DType::f32;
+  return s;
 }
 
-namespace {
+bool has_values_of_bf16(const ConstTensorView& v) {
+  Tensor values(DType::f32, v);
+  convert(v, values.view);
+  const float* value = values.data<float>();
+  return std::all_of(value, value + v.size(), [](float x) { return round_to(DType::bf16, x) == x; });
+}
 
-/// The router and, in some programs, the tables of angles are in f32 where all else is in bf16.
-bool stays_f32(const std::string& name) {
-  return name.find(".gate.") != std::string::npos || name.find(".rotary.") != std::string::npos;
+/// Is every wider value one of bf16?
+bool looks_like_bf16(const Theirs& theirs) {
+  return std::all_of(theirs.points.begin(), theirs.points.end(), [](const auto& point) {
+    const auto& [name, view] = point;
+    return !is_float(view.dtype) || stage_of(name) <= 3 || stays_f32(name) || has_values_of_bf16(view);
+  });
 }
 
 }  // namespace
 
-bool looks_like_bf16(const Theirs& theirs) {
-  if (theirs.metadata.count("dtype") > 0) return false;
-  int64_t seen = 0;
-  for (const auto& [name, view] : theirs.points) {
-    if (view.dtype != DType::f32 || stage_of(name) <= 3 || stays_f32(name)) continue;
-    Tensor values(DType::f32, view);
-    convert(view, values.view);
-    const float* value = values.data<float>();
-    if (!std::all_of(value, value + view.size(), [](float x) { return round_to(DType::bf16, x) == x; })) return false;
-    seen += view.size();
-  }
-  return seen > 0;
+DType dtype_of_trace(const Theirs& theirs) {
+  const auto said = theirs.metadata.find("dtype");
+  if (said != theirs.metadata.end()) return known_dtype(theirs.label, said->second);
+  const Storage s = storage_of(theirs);
+  return s.bf16 > 0 && s.wider == 0 ? DType::bf16 : DType::f32;
+}
+
+std::string doubt_about_dtype(const Theirs& theirs) {
+  if (theirs.metadata.count("dtype") > 0) return "";
+  constexpr const char* kSay = "if it was computed in bf16, say --dtype bf16, or \"dtype\" in its metadata";
+  const Storage s = storage_of(theirs);
+  if (s.wider > 0 && s.bf16 > 0)
+    return concat(s.bf16, " points of the trace are stored as bf16, ", s.wider, " are not: taken for f32; ", kSay);
+  if (s.wider > 0 && looks_like_bf16(theirs)) return concat("every value of the trace is one of bf16: ", kSay);
+  return "";
 }
 
 Tensor well_formed_choice(const ConstTensorView& ids, int64_t tokens, const TextConfig& config) {

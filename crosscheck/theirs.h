@@ -21,6 +21,7 @@ struct Theirs {
   std::map<std::string, ConstTensorView> floors;  ///< by point, f32 or f64 [rows]: noise that the file brings
   std::map<std::string, std::string> metadata;
   std::vector<std::string> notes;      ///< what was done to its tensors, one sentence each
+  std::vector<std::string> warnings;   ///< what may not have been meant
   std::vector<SafetensorsFile> files;  ///< keep the views alive, as the next two do
   std::vector<Tensor> converted;
   Recording recording;
@@ -31,11 +32,12 @@ Theirs theirs_from(const SafetensorsFile& trace, const NameRules& names = {});
 Theirs theirs_from(Recording recording, const std::string& label);
 
 /// The compute type: what the metadata say (f32, bf16, f64 and torch's spellings of them), else bf16 if every float
-/// point is stored as that, else f32. Error (exit code 3) for a type we do not run.
+/// point is stored as that (router, angles and logits may be f32), else f32. Error (exit code 3) for a type we do not
+/// run.
 DType dtype_of_trace(const Theirs& theirs);
 
-/// Is every f32 value of its points one of bf16, though nothing says that it was computed so?
-bool looks_like_bf16(const Theirs& theirs);
+/// Where f32 was taken because nothing says otherwise: what speaks for bf16, as a sentence; or "".
+std::string doubt_about_dtype(const Theirs& theirs);
 
 /// The script it holds: its prompt, the tokens it fed, the experts it chose (those that are well-formed).
 /// Error (exit code 3) for inputs that do not fit the model, for more tokens than it has positions, and for a decode

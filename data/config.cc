@@ -316,6 +316,11 @@ void read_experts(const Section& text, TextConfig& t) {
   t.topk_group = size_or(text, "topk_group", 1);
   t.norm_topk_prob = flag(text, "norm_topk_prob").value_or(true);
   t.routed_scaling_factor = positive_float_or(text, "routed_scaling_factor", 1.0f);
+  // Relatives of this family name what GLM's router does without a key.
+  for (const auto& [key, only] : {std::pair{"scoring_func", "sigmoid"}, std::pair{"topk_method", "noaux_tc"}}) {
+    const std::string said = text_or_empty(text, key);
+    refuse_unless(said.empty() || said == only, text, key, only);
+  }
   check_experts(text, t);
 }
 

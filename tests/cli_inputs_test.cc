@@ -143,6 +143,24 @@ TEST_F(Tour, WithoutQuestionsIsSkipped) {
   EXPECT_NE(r.err.find("heldout.json: prompts is empty"), std::string::npos) << r.err;
 }
 
+TEST_F(Tour, PicturesThatItReadsAreNotReplaced) {
+  const std::string tour = with([](Json&, Json&) {});
+  const fs::path page = path("page"), heldout = path("twin") / "heldout";
+  fs::create_directories(page);
+  fs::create_symlink(heldout / "heldout.json", page / "objects-000-0.png");
+  const std::string before = read(heldout / "heldout.json");
+  EXPECT_EQ(glmv(tour + " -o page").code, 2);
+  EXPECT_EQ(read(heldout / "heldout.json"), before);
+  EXPECT_EQ(glmv(tour + " -o twin/heldout").code, 0) << "beside the pictures it needs no copies";
+}
+
+TEST_F(Tour, ATraceWithNothingToJudgeIsNoPass) {
+  const std::string tour = with([](Json&, Json&) {});
+  fs::create_directories(path("twin") / "traces");
+  EXPECT_EQ(glmv("preprocess --prompt x -o twin/traces/inputs.safetensors").code, 0);
+  EXPECT_EQ(glmv(tour).code, 77);
+}
+
 TEST_F(Tour, TheFolderIsCheckedFirst) {
   write("file", "mine");
   expect_error("tour -o file --model nowhere", 3, {"file: exists and is not a folder"});
@@ -313,6 +331,7 @@ TEST_F(Inputs, AResultNeverReplacesAnInput) {
   fs::copy_file(kPicture, path("picture.png"));
   fs::create_hard_link(path("trace"), path("link"));
   write("ask.json", R"([{"role": "user", "content": "hi"}])");
+  ASSERT_EQ(glmv("trace --image picture.png --prompt x -o twin").code, 0);
   const std::string golden = " --model " + model.string();
   for (const std::string& line : {
            "trace --inputs trace -o trace" + golden,
@@ -324,6 +343,7 @@ TEST_F(Inputs, AResultNeverReplacesAnInput) {
            "info -o model/config.json" + golden,
            "preprocess --prompt x --image picture.png -o picture.png" + std::string(),
            "generate --messages ask.json -n 1 -o ask.json" + std::string(),
+           "crosscheck --against twin --image picture.png --prompt x -o picture.png" + std::string(),
        }) {
     std::map<std::string, std::string> before;
     for (const auto& file : fs::recursive_directory_iterator(dir_)) {
@@ -427,6 +447,9 @@ TEST_F(Inputs, FlagsSayWhatTheyTake) {
     EXPECT_LT(r.err.size(), 200u) << r.err;
     EXPECT_NE(r.err.find("--fps"), std::string::npos) << r.err;
   }
+  expect_error("generate --prompt x --fps 7", 2, {"--fps 7", "no --video"});
+  expect_error("generate --inputs t --no-think", 2, {"--inputs", "--no-think"});
+  expect_error("crosscheck --prompt x --against-backend cpu --map a=b", 2, {"--map a=b"});
   for (const char* seed : {"-1", "1.5", "18446744073709551616", "x"})
     expect_error(concat("cases sample --seed ", seed), 2, {"--seed", seed});
   EXPECT_EQ(glmv("cases sample --seed 18446744073709551615").code, 0);
@@ -471,23 +494,43 @@ TEST_F(Inputs, CrosscheckRefusesFlagsThatDoNothing) {
 }
 
 TEST_F(Inputs, WhereOurOwnRunBreaksDownNothingIsJudged) {
-  const std::string model = snapshot([](const fs::path& copy) {
-    rewrite(copy, [](NamedTensors& tensors) {
-      for (auto& [name, view] : tensors) {
-        if (name != "model.language_model.embed_tokens.weight") continue;
-        static Tensor large(DType::f32, view);  // its squares are beyond f32
-        convert(view, large.view);
-        for (int64_t i = 0; i < large.view.size(); ++i) large.data<float>()[i] *= 3e19F;
-        view = large.view;
-      }
+  const std::string inputs = kGolden + "moe_a/traces/text.safetensors";
+  const SafetensorsFile trace = SafetensorsFile::open(inputs);
+  const ConstTensorView ids = trace.get("input_ids");
+  const int64_t last = static_cast<const int64_t*>(ids.data)[ids.size() - 1];  // no other token attends to it
+  for (const bool only_one : {false, true}) {
+    const std::string model = snapshot([&](const fs::path& copy) {
+      rewrite(copy, [&](NamedTensors& tensors) {
+        for (auto& [name, view] : tensors) {
+          if (name != "model.language_model.embed_tokens.weight") continue;
+          static Tensor large;  // its squares are beyond f32
+          large = Tensor(DType::f32, view);
+          convert(view, large.view);
+          const int64_t width = view.dim[1];
+          for (int64_t i = 0; i < view.size(); ++i) {
+            if (!only_one || i / width == last) large.data<float>()[i] *= 3e20F;
+          }
+          view = large.view;
+        }
+      });
     });
-  });
-  const std::string trace = "trace --model " + model + " --inputs " + kGolden + "moe_a/traces/text.safetensors -o ";
-  ASSERT_EQ(glmv(trace + "t").code, 0);
-  const Result r = glmv("crosscheck --model " + model + " --against t");
-  EXPECT_EQ(r.code, 4) << r.out << r.err;
-  EXPECT_NE(r.out.find("CANNOT BE JUDGED, from model.language_model.layers.0.input_layernorm on"), std::string::npos)
-      << r.out;
+    ASSERT_EQ(glmv(concat("trace --model ", model, " --inputs ", inputs, " -o t")).code, 0);
+    const Result r = glmv("crosscheck --against t --model " + model);
+    EXPECT_EQ(r.code, 4) << r.out << r.err;
+    EXPECT_NE(r.out.find("from model.language_model.layers.0.input_layernorm on"), std::string::npos) << r.out;
+    if (!only_one) continue;
+    // The rows of the other tokens are judged as strictly as ever.
+    const SafetensorsFile mine = SafetensorsFile::open(path("t").string());
+    NamedTensors tensors(mine.tensors().begin(), mine.tensors().end());
+    Tensor logits(DType::f32, mine.get("logits"));
+    convert(mine.get("logits"), logits.view);
+    logits.data<float>()[3] += 0.01F;
+    for (auto& [name, view] : tensors) {
+      if (name == "logits") view = logits.view;
+    }
+    write_safetensors(path("wrong").string(), tensors, mine.metadata());
+    EXPECT_EQ(glmv("crosscheck --against wrong --model " + model).code, 1);
+  }
 }
 
 TEST_F(Inputs, HelpThatCannotBeWrittenIsAnError) {

@@ -249,6 +249,7 @@ TEST(Config, ChoicesWeDoNotComputeAreRefused) {
   expect_refused(with(moe(), "/text_config/attention_bias", false), ExitCode::usage, {"attention_bias", "false"});
   expect_refused(without(moe(), "/text_config/attention_bias"), ExitCode::usage, {"attention_bias", "absent"});
   expect_refused(with(moe(), "/text_config/use_qk_norm", true), ExitCode::usage, {"use_qk_norm"});
+  expect_refused(with(moe(), "/text_config/scoring_func", "softmax"), ExitCode::usage, {"scoring_func", "sigmoid"});
   expect_refused(with(moe(), "/text_config/qk_layernorm", true), ExitCode::usage, {"qk_layernorm"});
   expect_refused(with(moe(), "/text_config/hidden_act", "gelu"), ExitCode::usage, {"hidden_act", "gelu"});
   expect_refused(with(moe(), "/vision_config/hidden_act", "gelu"), ExitCode::usage, {"vision_config: hidden_act"});

@@ -80,6 +80,15 @@ TEST_F(Diff, IntegersAreComparedAsIntegers) {
   EXPECT_EQ(compare(row<int64_t>({1}), row<double>({kNan})), 1);
 }
 
+TEST_F(Diff, ABatchAxisIsNoDifference) {
+  Tensor batched(DType::f64, {1, 2});
+  batched.data<double>()[0] = 1, batched.data<double>()[1] = 2;
+  EXPECT_EQ(compare(row({1.0, 2.0}), batched), 0);
+  EXPECT_EQ(compare(row({1.0, 2.5}), batched), 1);
+  EXPECT_NE(output().find("worst [1]"), std::string::npos) << output();
+  EXPECT_EQ(compare(row({1.0, 2.0, 3.0}), batched), 1);
+}
+
 TEST_F(Diff, TheWorstElementIsTheWorst) {
   ASSERT_EQ(compare(row({1.0, 1.0, 1.0}), row({1.1, 1.5, 1.2})), 1);
   EXPECT_NE(output().find("3 elements, worst [1]: 1 against 1.5"), std::string::npos) << output();

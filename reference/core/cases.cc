@@ -132,7 +132,11 @@ void judge_choice(const Result& gold, const std::vector<Result>& legal, const Te
     const RoutingVerdict v =
         judge_routing(best, chosen, {static_cast<int64_t>(rule[0]), static_cast<int64_t>(rule[1])}, 2 * error);
     if (!v.legal)
-      return fail(r, concat("token ", t, ": an expert left out scores ", v.gap, " more, allowed ", 2 * error));
+      if (v.groups > static_cast<int64_t>(rule[1])) {
+        return fail(r,
+                    concat("token ", t, ": the chosen experts are of ", v.groups, " groups, topk_group is ", rule[1]));
+      }
+    return fail(r, concat("token ", t, ": an expert left out scores ", v.gap, " more, allowed ", 2 * error));
   }
   r.within = true;
   r.detail.clear();

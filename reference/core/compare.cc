@@ -45,7 +45,7 @@ double percentile99(std::vector<double>& values) {
 }
 
 /// Root mean square of each row.
-std::vector<double> row_sizes(const Tensor& t) {
+std::vector<double> sizes_of(const Tensor& t) {
   const int64_t rows = rows_of(t.view), width = rows == 0 ? 0 : t.view.size() / rows;
   std::vector<double> sizes;
   for (int64_t r = 0; r < rows; ++r) {
@@ -56,28 +56,33 @@ std::vector<double> row_sizes(const Tensor& t) {
   return sizes;
 }
 
+bool is_left_out(const std::vector<bool>& rows, size_t row) { return !rows.empty() && rows[row]; }
+
 /// `noise_of_row` holds factor * noise already; `ulps` is how many ulps of rounding are granted on top.
 Comparison measure(const Tensor& gold, const Tensor& got, DType unit, const std::vector<double>& noise_of_row,
-                   double ulps) {
+                   double ulps, const std::vector<bool>& left_out = {}) {
   Comparison c;
   c.elements = gold.view.size();
+  c.rows_left_out = std::count(left_out.begin(), left_out.end(), true);
   if (c.elements == 0) return c;
-  const std::vector<double> sizes = row_sizes(gold);
+  const std::vector<double> sizes = sizes_of(gold);
   const int64_t width = c.elements / static_cast<int64_t>(sizes.size());
   std::vector<double> distances(static_cast<size_t>(c.elements));
   Sums sums;
   double worst_rank = 0;
   for (int64_t i = 0; i < c.elements; ++i) {
+    const auto row = static_cast<size_t>(i / width);
+    if (is_left_out(left_out, row)) continue;
     const double want = gold.data<double>()[i], have = got.data<double>()[i];
     const double error = error_of(want, have), ulp = ulp_at(unit, want);
-    const auto row = static_cast<size_t>(i / width);
     const double allowed = ulps * ulp + noise_of_row[row];
     const double excess = error == 0 ? 0 : error / allowed;
-    c.peak_ulp = std::max(c.peak_ulp, distances[static_cast<size_t>(i)] = error / ulp);
+    const double ulps_off = std::isinf(error) ? error : error / ulp;  // the ulp of an infinity is infinite too
+    c.peak_ulp = std::max(c.peak_ulp, distances[static_cast<size_t>(i)] = ulps_off);
     const double size = std::isfinite(sizes[row]) ? std::max(std::abs(want), sizes[row]) : want;
     c.peak_row_ulp = std::max(c.peak_row_ulp, error / ulp_at(unit, size));
-    c.bad += !(error <= allowed);
-    const double rank = ulps == 0 ? error / ulp : excess;  // nothing is allowed: the furthest
+    c.bad += !(error <= allowed) || (error > 0 && std::isinf(noise_of_row[row]));  // infinite noise excuses nothing
+    const double rank = ulps == 0 ? error / ulp : excess;                          // nothing is allowed: the furthest
     if (c.worst < 0 || rank > worst_rank) {
       worst_rank = rank;
       c.excess = excess, c.worst = i, c.gold = want, c.got = have, c.allowed = allowed, c.allowed_ulp = allowed / ulp;
@@ -91,11 +96,12 @@ Comparison measure(const Tensor& gold, const Tensor& got, DType unit, const std:
 }
 
 /// The relative error that no more than a twentieth of the rows exceed.
-double usual_of(const std::vector<double>& noise, const std::vector<double>& sizes) {
+double usual_of(const std::vector<double>& noise, const std::vector<double>& sizes, const std::vector<bool>& left_out) {
   constexpr double kUsual = 0.95;
   std::vector<double> relative;
   for (size_t r = 0; r < noise.size(); ++r) {
-    if (sizes[r] > 0 && std::isfinite(sizes[r]) && std::isfinite(noise[r])) relative.push_back(noise[r] / sizes[r]);
+    if (!is_left_out(left_out, r) && sizes[r] > 0 && std::isfinite(sizes[r]) && std::isfinite(noise[r]))
+      relative.push_back(noise[r] / sizes[r]);
   }
   if (relative.empty()) return 0;
   const auto at = static_cast<std::ptrdiff_t>(std::ceil(kUsual * static_cast<double>(relative.size()))) - 1;
@@ -156,17 +162,35 @@ ExactComparison compare_as(const ConstTensorView& expected, const ConstTensorVie
 
 }  // namespace
 
+std::vector<double> row_sizes(const ConstTensorView& v) { return sizes_of(as_f64(v)); }
+
 double usual_noise(const ConstTensorView& gold, const Noise& noise) {
   const Tensor want = as_f64(gold);
-  return usual_of(measured_noise(want, noise), row_sizes(want));
+  return usual_of(measured_noise(want, noise), sizes_of(want), noise.no_ruler);
+}
+
+std::vector<bool> rows_without_ruler(const ConstTensorView& gold, const std::vector<Tensor>& legal) {
+  if (gold.rank < 2 || gold.size() == 0) return {};
+  const Tensor want = as_f64(gold);
+  const std::vector<double> sizes = sizes_of(want);
+  std::vector<bool> out(sizes.size(), false);
+  for (const Tensor& run : legal) {
+    GLMV_CHECK(equal_extents(gold, run.view), "gold ", gold, ", a legal run ", run.view);
+    Tensor errors = as_f64(run.view);
+    for (int64_t i = 0; i < gold.size(); ++i) errors.data<double>()[i] -= want.data<double>()[i];
+    const std::vector<double> wrong = sizes_of(errors);
+    // NaN, which an overflow leaves, is not below the row's size either.
+    for (size_t r = 0; r < out.size(); ++r) out[r] = out[r] || !(wrong[r] < sizes[r] || wrong[r] == 0);
+  }
+  return out;
 }
 
 std::vector<double> row_noise(const ConstTensorView& gold, const Noise& noise) {
   if (gold.size() == 0) return {};  // however many rows of nothing
   const Tensor want = as_f64(gold);
   std::vector<double> out = measured_noise(want, noise);
-  const std::vector<double> sizes = row_sizes(want);
-  const double usual = std::max(noise.usual, usual_of(out, sizes));
+  const std::vector<double> sizes = sizes_of(want);
+  const double usual = std::max(noise.usual, usual_of(out, sizes, noise.no_ruler));
   for (size_t r = 0; r < out.size(); ++r) {
     if (std::isfinite(sizes[r])) out[r] = std::max(out[r], usual * sizes[r]);
   }
@@ -178,7 +202,7 @@ Comparison compare(const ConstTensorView& gold, const ConstTensorView& got, cons
   GLMV_CHECK(equal_extents(gold, got), "gold ", gold, ", got ", got);
   std::vector<double> rows = row_noise(gold, noise);
   for (double& r : rows) r *= noise.factor;
-  return measure(as_f64(gold), as_f64(got), noise.rounded_to, rows, 1);
+  return measure(as_f64(gold), as_f64(got), noise.rounded_to, rows, 1, noise.no_ruler);
 }
 
 Comparison distance(const ConstTensorView& a, const ConstTensorView& b, DType unit) {
@@ -196,6 +220,7 @@ ExactComparison compare_exact(const ConstTensorView& expected, const ConstTensor
 }
 
 std::string index_text(const ConstTensorView& v, int64_t flat) {
+  if (v.rank == 0) return "[]";
   std::vector<int64_t> index(static_cast<size_t>(v.rank));
   for (int axis = v.rank - 1; axis >= 0; --axis) {
     index[static_cast<size_t>(axis)] = flat % v.dim[axis];
@@ -269,6 +294,7 @@ RoutingVerdict judge_routing(const std::vector<double>& scores, const std::vecto
   verdict.gap = std::max(verdict.gap, gap_of(scores, expert_in, eligible));
   const auto used = static_cast<int64_t>(std::count(group_used.begin(), group_used.end(), true));
   const auto distinct = static_cast<size_t>(std::count(expert_in.begin(), expert_in.end(), true));
+  verdict.groups = used;
   verdict.legal = verdict.gap <= slack && used <= rule.topk_group && distinct == chosen.size();
   // Gold's own choice, by the same rule with the true group ranking.
   const std::vector<bool> own_groups = top(group_value, static_cast<size_t>(rule.topk_group));

@@ -23,6 +23,7 @@ namespace glmv {
 struct Comparison {
   int64_t elements = 0;
   int64_t bad = 0;  ///< outside what is allowed; a NaN or infinity that gold lacks always is
+  int64_t rows_left_out = 0;
   double peak_ulp = 0;
   double peak_row_ulp = 0;  ///< the same in ulps at the row's root mean square where |gold| is less: finite near zero
   double p99_ulp = 0;
@@ -43,12 +44,21 @@ struct Noise {
   ConstTensorView row_floor;      ///< f32 or f64 [rows]: a measured distance to count like a legal run's; or empty
   double factor = 2;              ///< 3 for gradients
   double usual = 0;               ///< a relative error known to be usual for such rows, from a tensor with more of them
+  std::vector<bool> no_ruler;     ///< rows to be left out, as rows_without_ruler() names them; empty = none
 };
+
+/// Rows in which a legal run is no nearer to gold than zeros would be: after an overflow its error is no rounding, and
+/// no measure of it. For two axes or more; single elements may cancel to nothing.
+std::vector<bool> rows_without_ruler(const ConstTensorView& gold, const std::vector<Tensor>& legal);
+
+/// Root mean square of each row.
+std::vector<double> row_sizes(const ConstTensorView& v);
 
 /// The usual relative error of gold's rows, as row_noise uses it.
 double usual_noise(const ConstTensorView& gold, const Noise& noise);
 
-/// Per row of gold: its noise, from the legal runs and the floor. f64 [rows].
+/// Per row of gold: its noise, from the legal runs and the floor; of rows that are left out it means nothing. f64
+/// [rows].
 std::vector<double> row_noise(const ConstTensorView& gold, const Noise& noise);
 
 /// Compares got with gold. Extents must be equal; gold is f64, got any float type.
@@ -75,6 +85,7 @@ struct RoutingRule {
 struct RoutingVerdict {
   bool legal = true;     ///< nothing unchosen beats a chosen one by more than `slack`
   bool flipped = false;  ///< but it is not gold's own choice
+  int64_t groups = 0;    ///< with a chosen expert
   double gap = 0;        ///< largest unchosen minus smallest chosen value, groups or experts, whichever is worse
 };
 /// `slack`: twice the measured error of a score. `chosen` ascends.

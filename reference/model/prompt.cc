@@ -218,7 +218,7 @@ Tensor tensor_of(const std::vector<Grid>& grids) {
 Prompt prompt_from_trace(const TensorMap& trace, const std::string& label, const ModelConfig& config) {
   if (trace.count("input_ids") == 0) {
     input_error(label, ": no input_ids, so there is no prompt to run; it has ", trace.size(), " tensors",
-                trace.empty() ? "" : concat(", the first is ", trace.begin()->first));
+                trace.empty() ? "" : concat(", the first is ", trace.begin()->first, " (--map rewrites names)"));
   }
   const ConstTensorView ids = trace.at("input_ids");
   if (ids.dtype != DType::i64 || ids.rank != 1 || ids.size() == 0) {
