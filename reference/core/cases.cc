@@ -216,7 +216,8 @@ void check_known(const std::map<std::string, ConstTensorView>& outputs, const st
   for (const CaseRun::Item& item : items) {
     if (item.is_output) names += concat(names.empty() ? "" : ", ", item.name);
   }
-  for (const auto& [name, view] : outputs) {
+  for (const auto& output : outputs) {
+    const std::string& name = output.first;  // not bound: clang 14 does not capture bindings
     const bool dumped = name.starts_with("input/") || name.starts_with("gold/") || name.starts_with("allowed/");
     const bool known = std::any_of(items.begin(), items.end(), [&](const CaseRun::Item& item) {
       return item.is_output && (name == item.name || name == "output/" + item.name);
