@@ -30,9 +30,11 @@ Arena::~Arena() {
   for (const Chunk& c : chunks_) backend_.free(c.data);
 }
 
+size_t Arena::taken_by(size_t bytes) { return aligned(std::max<size_t>(bytes, 1)); }
+
 TensorView Arena::make(DType dtype, std::initializer_list<int64_t> dims) {
   TensorView v = make_view(static_cast<void*>(nullptr), dtype, dims, backend_.space);
-  const size_t bytes = aligned(std::max<size_t>(static_cast<size_t>(v.bytes()), 1));
+  const size_t bytes = taken_by(static_cast<size_t>(v.bytes()));
   while (at_.chunk < chunks_.size() && at_.used + bytes > chunks_[at_.chunk].bytes) {
     ++at_.chunk;
     at_.used = 0;
