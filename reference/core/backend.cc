@@ -5,8 +5,8 @@ namespace glmv {
 void check_memory(const Backend& backend, size_t bytes, std::string_view what) {
   const MemoryInfo memory = backend.memory == nullptr ? MemoryInfo{} : backend.memory();
   if (memory.total == 0 || bytes <= memory.free) return;
-  input_error("backend ", backend.name, ": out of memory: ", what, " need", what.back() == 's' ? "" : "s", ' ', bytes,
-              " bytes, of ", memory.total, " there are ", memory.free, " free");
+  input_error("backend ", backend.name, ": out of memory: ", bytes, " bytes are wanted for ", what, ", ", memory.free,
+              " of ", memory.total, " are free");
 }
 
 }  // namespace glmv

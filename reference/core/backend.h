@@ -52,7 +52,8 @@ struct Backend {
   GraphCalls graphs;  ///< null calls: the backend has none
 };
 
-/// Error (exit code 3) if the backend is known to have less memory than that: "what" needs, there are, free are.
+/// Error (exit code 3) if the backend is known to have fewer bytes free; says how many are wanted and for what, and how
+/// many there are.
 void check_memory(const Backend& backend, size_t bytes, std::string_view what);
 
 /// The Eigen reference on the host, with every plain op.

@@ -70,6 +70,10 @@ BatchSession::BatchSession(const Model& model, DeviceWeights::Shared weights, co
   text_rope_basis(context(constants_), model.config.text, rope_);
 }
 
+size_t BatchSession::cache_bytes(const ModelConfig& config, const SessionOptions& o) {
+  return KvCache::bytes_for(config.text, o.activation, o.sequences * Paging(o).pages, Paging(o).page_size);
+}
+
 Context BatchSession::context(Arena& arena) {
   return {backend_, arena, Exec{graphs_.stream(), {}, options_.reduction, &arena}, options_.probe};
 }

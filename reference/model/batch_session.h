@@ -41,6 +41,9 @@ class BatchSession {
   /// does not compute in; (exit code 3) too little memory for the cache.
   BatchSession(const Model& model, DeviceWeights::Shared weights, const SessionOptions& options);
 
+  /// What its KV cache takes.
+  static size_t cache_bytes(const ModelConfig& config, const SessionOptions& options);
+
   /// A new sequence: runs its prompt. Returns the sequence's number; its first token is there. With a probe that wants
   /// "logits" they are computed for every row, else for the last one. Error (exit code 3): as many sequences as there
   /// may be, a prompt that is empty or longer than its room.

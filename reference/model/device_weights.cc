@@ -121,6 +121,10 @@ DeviceWeights::Shared DeviceWeights::upload(const Weights& host, const Backend& 
 
 namespace {
 
+std::string layers_text(const ModelConfig& config) {
+  return concat(config.text.num_layers, config.text.num_layers == 1 ? " layer" : " layers");
+}
+
 /// One random tensor: its types, and where it goes.
 struct Random {
   const WeightInfo& info;
@@ -159,21 +163,29 @@ struct Random {
   }
 };
 
+void for_each_random(const ModelConfig& config, Weights& weights,
+                     const std::function<void(const Random&, Weight&)>& f) {
+  for_each_weight(config, weights, [&](const WeightInfo& info, Weight& slot) {
+    if (info.component != Component::vision) f(Random(info, config), slot);
+  });
+}
+
 }  // namespace
+
+size_t DeviceWeights::random_bytes(const ModelConfig& config) {
+  Weights nothing;
+  size_t bytes = 0;
+  for_each_random(config, nothing, [&](const Random& r, Weight&) { bytes += r.bytes(); });
+  return bytes;
+}
 
 DeviceWeights::Shared DeviceWeights::random(const ModelConfig& config, const Backend& backend) {
   GLMV_CHECK(backend.fill != nullptr, "backend ", backend.name, " makes no random weights");
-  Weights weights;
-  size_t bytes = 0;
-  const auto each = [&](const std::function<void(const Random&, Weight&)>& f) {
-    for_each_weight(config, weights, [&](const WeightInfo& info, Weight& slot) {
-      if (info.component != Component::vision) f(Random(info, config), slot);
-    });
-  };
-  each([&](const Random& r, Weight&) { bytes += r.bytes(); });
-  check_memory(backend, bytes, concat("the weights of ", config.text.num_layers, " layers"));
+  const size_t bytes = random_bytes(config);
+  check_memory(backend, bytes, concat("the weights of ", layers_text(config)));
   std::shared_ptr<DeviceWeights> d(new DeviceWeights(backend, bytes));
-  each([&](const Random& r, Weight& slot) { r.make(d->memory_, slot); });
+  Weights weights;
+  for_each_random(config, weights, [&](const Random& r, Weight& slot) { r.make(d->memory_, slot); });
   adapt_weights(config, weights);
   d->copies_ = std::move(weights);
   return d;
