@@ -86,8 +86,8 @@ int run_prompts(const GenerateFlags& f) {
   for (const NamedConversation& n : named) {
     prompts.push_back(prompt_of(f, processor, n));
     const auto tokens = static_cast<int64_t>(prompts.back().ids.size());
-    options.max_tokens = std::max(options.max_tokens, std::min(tokens + f.max_new_tokens,
-                                                               processor.config.text.max_position_embeddings));
+    options.max_tokens = std::max(options.max_tokens,
+                                  std::min(tokens + f.max_new_tokens, processor.config.text.max_position_embeddings));
   }
   options.sequences = std::min(f.batch, static_cast<int64_t>(prompts.size()));
   const Model model = Model::open(f.model);
@@ -111,9 +111,10 @@ int run_prompts(const GenerateFlags& f) {
   progress.clear();
   const Timings& t = session.timings();
   if (!f.quiet) {
-    std::cerr << fmt::format("[{} of {} prompts, up to {} at once; vision {:.3f} s, prefill {:.3f} s, decode {:.3f} s]\n",
-                             done, prompts.size(), options.sequences, static_cast<double>(t.vision_ns) * 1e-9,
-                             static_cast<double>(t.prefill_ns) * 1e-9, static_cast<double>(t.decode_ns) * 1e-9);
+    std::cerr << fmt::format(
+        "[{} of {} prompts, up to {} at once; vision {:.3f} s, prefill {:.3f} s, decode {:.3f} s]\n", done,
+        prompts.size(), options.sequences, static_cast<double>(t.vision_ns) * 1e-9,
+        static_cast<double>(t.prefill_ns) * 1e-9, static_cast<double>(t.decode_ns) * 1e-9);
   }
   return stop_signal() == 0 ? 0 : 128 + stop_signal();
 }

@@ -54,10 +54,11 @@ std::string as_text(const GenerateFlags& f, const ModelConfig& config, const Rou
   const auto sequences = static_cast<double>(round.answers.size());
   const auto per_second = [](double tokens, int64_t ns) { return ns > 0 ? tokens * 1e9 / static_cast<double>(ns) : 0; };
   const auto steps = static_cast<double>(round.answers[0].ids.size() - 1);
-  return fmt::format("{} random layers on {} in {}, {} sequences of {} tokens: prefill {:.1f} tokens/s, decode {:.1f}\n",
-                     config.text.num_layers, f.run.backend, f.run.dtype, round.answers.size(), f.prompt_tokens,
-                     per_second(sequences * static_cast<double>(f.prompt_tokens), round.timings.prefill_ns),
-                     per_second(sequences * steps, round.timings.decode_ns));
+  return fmt::format(
+      "{} random layers on {} in {}, {} sequences of {} tokens: prefill {:.1f} tokens/s, decode {:.1f}\n",
+      config.text.num_layers, f.run.backend, f.run.dtype, round.answers.size(), f.prompt_tokens,
+      per_second(sequences * static_cast<double>(f.prompt_tokens), round.timings.prefill_ns),
+      per_second(sequences * steps, round.timings.decode_ns));
 }
 
 }  // namespace
@@ -70,8 +71,8 @@ int run_random(const GenerateFlags& f) {
   const Model model = Model::without_weights(f.model, f.layers);
   const int64_t positions = model.config.text.max_position_embeddings;
   if (f.prompt_tokens + f.max_new_tokens > positions) {
-    usage_error("--prompt-tokens ", f.prompt_tokens, " and --max-new-tokens ", f.max_new_tokens,
-                " are more than the ", positions, " positions of the model");
+    usage_error("--prompt-tokens ", f.prompt_tokens, " and --max-new-tokens ", f.max_new_tokens, " are more than the ",
+                positions, " positions of the model");
   }
   SessionOptions options = f.session();
   options.max_tokens = f.prompt_tokens + f.max_new_tokens;

@@ -47,9 +47,7 @@ void to_device(void* to, const void* from, size_t bytes) {
 void to_host(void* to, const void* from, size_t bytes) {
   succeeded("copy to the host", cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost));
 }
-void sync(Stream stream) {
-  succeeded("synchronising", cudaStreamSynchronize(stream_of(stream)));
-}
+void sync(Stream stream) { succeeded("synchronising", cudaStreamSynchronize(stream_of(stream))); }
 
 /// One that the default stream waits for and that waits for it: copies that wait need no stream then.
 Stream make_stream() {

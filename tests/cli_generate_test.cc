@@ -12,11 +12,12 @@ std::vector<Json> lines_of(const std::string& text) {
 }
 
 Json picture_question(const std::string& id, const std::string& picture, const std::string& question) {
-  return {{"id", id},
-          {"messages",
-           {{{"role", "user"},
-             {"content",
-              {{{"type", "image"}, {"path", kTwin + "/heldout/" + picture}}, {{"type", "text"}, {"text", question}}}}}}}};
+  return {
+      {"id", id},
+      {"messages",
+       {{{"role", "user"},
+         {"content",
+          {{{"type", "image"}, {"path", kTwin + "/heldout/" + picture}}, {{"type", "text"}, {"text", question}}}}}}}};
 }
 
 TEST_F(Cli, AFileOfPromptsGivesTheAnswersOfEachAlone) {
@@ -39,9 +40,8 @@ TEST_F(Cli, AFileOfPromptsGivesTheAnswersOfEachAlone) {
     ASSERT_EQ(answers.size(), 4u);
     EXPECT_EQ(answers.count("7"), 1u) << "without an id, the number of the line";
     for (const auto& [picture, question] : asked) {
-      const Json alone = Json::parse(glmv("generate --json --no-think --prompt '" + question + "' --image " + kTwin +
-                                          "/heldout/" + picture)
-                                         .out);
+      const Json alone = Json::parse(
+          glmv("generate --json --no-think --prompt '" + question + "' --image " + kTwin + "/heldout/" + picture).out);
       for (const char* key : {"schema", "token_ids", "margins", "text", "answer", "boxed", "prompt_tokens"})
         EXPECT_EQ(answers[picture][key], alone[key]) << picture << ' ' << key;
     }

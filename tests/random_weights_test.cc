@@ -120,8 +120,9 @@ void expect_words(const std::string& text, const std::vector<std::string>& words
 TEST(Memory, TooLittleIsNamedBeforeAnythingIsMade) {
   const Model model = Model::open(kGolden + "moe_a");
   const size_t random = DeviceWeights::random_bytes(model.config);
-  expect_words(error_with_room(random - 1, [&] { DeviceWeights::random(model.config, emulated()); }),
-               {"out of memory", std::to_string(random), std::to_string(random - 1) + " of", "weights", "cuda-emulated"});
+  expect_words(
+      error_with_room(random - 1, [&] { DeviceWeights::random(model.config, emulated()); }),
+      {"out of memory", std::to_string(random), std::to_string(random - 1) + " of", "weights", "cuda-emulated"});
   EXPECT_EQ(error_with_room(random, [&] { DeviceWeights::random(model.config, emulated()); }), "no error");
   const DeviceWeights::Shared there = DeviceWeights::upload(model.weights, emulated());
   expect_words(error_with_room(there->bytes() - 1, [&] { DeviceWeights::upload(model.weights, emulated()); }),
@@ -136,6 +137,86 @@ TEST(Memory, TooLittleIsNamedBeforeAnythingIsMade) {
                                  BatchSession session(model, there, options);
                                }),
                {"out of memory", "KV cache", "pages of 64 tokens"});
+}
+
+TEST(Memory, WhatAPassTakesIsReservedBeforeItIsLaunched) {
+  const Model model = Model::open(kGolden + "moe_a");
+  const DeviceWeights::Shared weights = DeviceWeights::upload(model.weights, emulated());
+  for (const DType activation : {DType::f32, DType::bf16}) {
+    SessionOptions options;
+    options.activation = activation;
+    options.max_tokens = 1000;
+    options.page_size = 64;
+    options.sequences = 3;
+    BatchSession session(model, weights, options);
+    const Prompt prompt = random_prompt(model.config, 900, 0);
+    const simt::ScopedSettings saved;
+    const size_t used = simt::device_bytes_in_use();
+    simt::settings().device_bytes = used + 100000;
+    try {
+      session.add(prompt);
+      FAIL() << "a pass of 900 tokens in 100,000 bytes";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::bad_input);
+      expect_words(e.what(), {"out of memory", "activations", "100000 of"});
+    }
+    EXPECT_EQ(simt::device_bytes_in_use(), used);
+    EXPECT_EQ(session.live(), 0);
+    EXPECT_EQ(session.free_pages(), 3 * 16) << "the pages of the prompt that could not run were given back";
+    simt::settings() = simt::Settings();
+    session.add(prompt);
+    const size_t with_room = simt::device_bytes_in_use();
+    EXPECT_GT(with_room, used + 100000);
+    session.add(random_prompt(model.config, 20, 1));
+    session.add(random_prompt(model.config, 450, 2));
+    for (int step = 0; step < 4; ++step) session.step();
+    EXPECT_EQ(simt::device_bytes_in_use(), with_room) << "smaller passes need no more";
+  }
+}
+
+/// The planner's limits: a head width and ratios without a tuned kernel run on another path, and agree.
+TEST(Shapes, OddOnesRunAndGiveTheTokensOfTheReference) {
+  struct Odd {
+    int64_t heads, kv_heads, width;
+  };
+  for (const Odd& odd : {Odd{3, 1, 24}, Odd{20, 1, 16}, Odd{5, 5, 40}}) {
+    Model model = Model::without_weights(kGolden + "moe_a/config.json", 2);
+    model.config.text.num_heads = odd.heads;
+    model.config.text.num_kv_heads = odd.kv_heads;
+    model.config.text.head_dim = odd.width;
+    SessionOptions options;
+    options.max_tokens = 20;
+    options.activation = DType::bf16;
+    GenerateOptions how;
+    how.max_new_tokens = 3;
+    how.ignore_eos = true;
+    std::vector<std::vector<int64_t>> answers;
+    for (const Backend* b : {&cpu_backend(), &emulated()}) {
+      Session session(model, DeviceWeights::random(model.config, *b), options);
+      answers.push_back(generate(session, random_prompt(model.config, 11, 4), model.config, how).ids);
+    }
+    EXPECT_EQ(answers[0], answers[1]) << odd.heads << '/' << odd.kv_heads << " heads of " << odd.width;
+  }
+}
+
+TEST(Types, ThatADeviceDoesNotComputeInAreRefusedBeforeAnythingIsCopied) {
+  Model model = Model::open(kGolden + "moe_a");
+  SessionOptions options;
+  options.max_tokens = 4;
+  options.activation = DType::f64;
+  const auto expect_usage = [](const auto& f) {
+    try {
+      f();
+      FAIL() << "f64 on a device";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::usage);
+      expect_words(e.what(), {"cuda-emulated", "f64"});
+    }
+  };
+  expect_usage([&] { Session session(model, emulated(), options); });
+  Tensor wide(DType::f64, model.weights.norm.data);
+  model.weights.norm.data = wide.view;
+  expect_usage([&] { DeviceWeights::upload(model.weights, emulated()); });
 }
 
 TEST(Memory, TheHostKnowsHowMuchItHas) {

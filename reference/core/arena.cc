@@ -19,11 +19,15 @@ std::shared_ptr<char[]> aligned_storage(size_t bytes) {
 
 }  // namespace
 
-Arena::Arena(const Backend& backend, size_t reserve_bytes) : backend_(backend) {
-  if (reserve_bytes > 0) {
-    const size_t bytes = aligned(reserve_bytes);
-    chunks_.push_back({static_cast<char*>(backend_.alloc(bytes)), bytes});
-  }
+Arena::Arena(const Backend& backend, size_t reserve_bytes) : backend_(backend) { reserve(reserve_bytes); }
+
+void Arena::reserve(size_t wanted) {
+  const size_t bytes = aligned(wanted);
+  if (bytes > 0 && !has(bytes)) chunks_.push_back({static_cast<char*>(backend_.alloc(bytes)), bytes});
+}
+
+bool Arena::has(size_t bytes) const {
+  return std::any_of(chunks_.begin(), chunks_.end(), [&](const Chunk& c) { return c.bytes >= aligned(bytes); });
 }
 
 Arena::~Arena() {

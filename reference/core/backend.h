@@ -19,7 +19,7 @@ struct MemoryInfo {
 /// neither be taken nor given back nor waited for: what breaks this is an Error, of the call itself or of end.
 struct GraphCalls {
   void (*begin)(Stream) = nullptr;
-  void* (*end)(Stream) = nullptr;  ///< the graph, ready to launch
+  void* (*end)(Stream) = nullptr;     ///< the graph, ready to launch
   void (*abandon)(Stream) = nullptr;  ///< ends it without a graph; throws nothing
   void (*launch)(void* graph, Stream) = nullptr;
   void (*free)(void* graph) = nullptr;
@@ -47,8 +47,7 @@ struct Backend {
   void (*free_stream)(Stream) = nullptr;
   MemoryInfo (*memory)() = nullptr;
   /// fill_procedural in the backend's memory: values rounded to `rounded_to` and then to the type of `out`.
-  void (*fill)(std::string_view name, const Procedural& law, DType rounded_to, const TensorView& out,
-               Stream) = nullptr;
+  void (*fill)(std::string_view name, const Procedural& law, DType rounded_to, const TensorView& out, Stream) = nullptr;
   GraphCalls graphs;  ///< null calls: the backend has none
 };
 

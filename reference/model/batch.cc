@@ -77,8 +77,7 @@ Step upload(const Context& ctx, const Batch& batch) {
   s.slots = parcel(slots);
   s.cu_seqlens = parcel(cu_seqlens);
   s.lengths = parcel(lengths);
-  s.page_table =
-      reshape(parcel(pages), {static_cast<int64_t>(batch.pages.size()), static_cast<int64_t>(most)});
+  s.page_table = reshape(parcel(pages), {static_cast<int64_t>(batch.pages.size()), static_cast<int64_t>(most)});
   s.visual_rows = parcel(visual_rows);
   s.logit_rows = parcel(logit_rows);
   return s;

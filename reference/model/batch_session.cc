@@ -60,6 +60,7 @@ BatchSession::BatchSession(const Model& model, DeviceWeights::Shared weights, co
       weights_(std::move(weights)),
       backend_(weights_->backend()),
       options_(that_fit(options, backend_)),
+      dry_(dry_backend(backend_)),
       graphs_(backend_, options.graphs && options.probe == nullptr),
       constants_(backend_),
       arena_(backend_),
@@ -84,26 +85,48 @@ BatchSession::Row& BatchSession::row_of(int64_t sequence) {
   return *at;
 }
 
+/// Room in the arena for a pass, taken before anything of it is launched. On the host memory comes as it is touched.
+void BatchSession::reserve(const std::function<void(const Context&)>& pass) {
+  if (backend_.space == Space::host) return;
+  const size_t bytes = bytes_of_pass(dry_, [&](Arena& arena) {
+    pass({dry_, arena, Exec{{}, {}, options_.reduction, &arena}});
+  });
+  if (arena_.has(bytes)) return;
+  check_memory(backend_, bytes, "the activations of a pass");
+  arena_.reserve(bytes);
+}
+
 // ---- Prompts
 
-int32_t BatchSession::prefill_pass(Batch& batch, const TensorView& features) {
-  const ArenaScope scope(arena_);
-  const Context ctx = context(arena_);
-  if (options_.probe != nullptr && options_.probe->wants("logits")) {
-    batch.logit_rows.resize(batch.ids.size());
-    std::iota(batch.logit_rows.begin(), batch.logit_rows.end(), 0);
-  } else {
-    batch.logit_rows = {static_cast<int32_t>(batch.ids.size()) - 1};
-  }
+void BatchSession::choose_logit_rows(Batch& batch) const {
+  batch.logit_rows = {static_cast<int32_t>(batch.ids.size()) - 1};
+  if (options_.probe == nullptr || !options_.probe->wants("logits")) return;
+  batch.logit_rows.resize(batch.ids.size());
+  std::iota(batch.logit_rows.begin(), batch.logit_rows.end(), 0);
+}
+
+/// Logits [logit_rows, V].
+TensorView BatchSession::prefill_pass(const Context& ctx, const Batch& batch, const TensorView& features) {
   Step step = upload(ctx, batch);
   step.inv_freq = rope_.inv_freq, step.axis = rope_.axis;
   const Weights& weights = weights_->weights();
   const TensorView x = embed(ctx, weights, batch, step, features, options_.activation);
-  const TensorView logits = decode(ctx, model_.config, weights, cache_, batch, step, x);
-  logits_ = slice(logits, 0, logits.dim[0] - 1, logits.dim[0]);
-  const TensorView next = ctx.arena.make(DType::i32, {1});
-  ctx.ops().sample({logits_, next}, ctx.exec);
-  backend_.sync(ctx.exec.stream);
+  return decode(ctx, model_.config, weights, cache_, batch, step, x);
+}
+
+int32_t BatchSession::first_token(Batch& batch, const TensorView& features) {
+  choose_logit_rows(batch);
+  const auto pass = [&](const Context& ctx) {
+    const ArenaScope scope(ctx.arena);
+    const TensorView logits = prefill_pass(ctx, batch, features);
+    logits_ = slice(logits, 0, logits.dim[0] - 1, logits.dim[0]);
+    const TensorView next = ctx.arena.make(DType::i32, {1});
+    ctx.ops().sample({logits_, next}, ctx.exec);
+    return next;
+  };
+  reserve(pass);
+  const TensorView next = pass(context(arena_));
+  backend_.sync(graphs_.stream());
   return *to_host(backend_, next).data<int32_t>();
 }
 
@@ -111,8 +134,10 @@ int64_t BatchSession::run_prompt(const Prompt& prompt, Row& row, const ForcedIds
   TensorView features;
   {
     const Timed timed(timings_.vision_ns);
-    features = encode_visuals(context(arena_), model_.config, weights_->weights().vision, prompt, options_.activation,
-                              visual_memory_);
+    const VisionWeights& tower = weights_->weights().vision;
+    reserve(
+        [&](const Context& ctx) { encode_visuals(ctx, model_.config, tower, prompt, options_.activation, ctx.arena); });
+    features = encode_visuals(context(arena_), model_.config, tower, prompt, options_.activation, visual_memory_);
     if (features) backend_.sync(graphs_.stream());
   }
   const Timed timed(timings_.prefill_ns);
@@ -124,7 +149,7 @@ int64_t BatchSession::run_prompt(const Prompt& prompt, Row& row, const ForcedIds
     Batch batch = batch_of(prompt, begin, std::min(tokens, begin + chunk), row.cached, cache_);
     batch.first_feature = features_used;
     batch.forced_ids = forced_ids;
-    next = prefill_pass(batch, features);
+    next = first_token(batch, features);
     features_used += static_cast<int64_t>(batch.visual_rows.size());
   }
   row.cached.rope_delta = prompt.positions.rope_delta;
@@ -166,8 +191,7 @@ int64_t BatchSession::pages_in_plan() const {
 /// What the device cannot know: who is there, and pages that were taken.
 void BatchSession::write_state() {
   for (Row& row : rows_) {
-    if (row.cached.length >= options_.max_tokens)
-      input_error("the cache is full at ", row.cached.length, " tokens");
+    if (row.cached.length >= options_.max_tokens) input_error("the cache is full at ", row.cached.length, " tokens");
     pages_changed_ = row.cached.extend(cache_) || pages_changed_;
   }
   const Context ctx = context(arena_);
@@ -175,8 +199,7 @@ void BatchSession::write_state() {
     std::vector<DecodeRow> values;
     for (size_t b = 0; b < rows_.size(); ++b) {
       const CachedSequence& s = rows_[b].cached;
-      values.push_back(
-          {tokens_[b], static_cast<int32_t>(s.length + s.rope_delta - 1), static_cast<int32_t>(s.length)});
+      values.push_back({tokens_[b], static_cast<int32_t>(s.length + s.rope_delta - 1), static_cast<int32_t>(s.length)});
     }
     state_.write_rows(ctx, values);
   }
@@ -189,9 +212,8 @@ void BatchSession::write_state() {
 }
 
 /// From the state of the step before to the next tokens, all of it on the stream. Returns the logits [live, V].
-TensorView BatchSession::decode_pass(int64_t pages, const ForcedIds* forced_ids) {
-  const ArenaScope scope(arena_);
-  const Context ctx = context(arena_);
+TensorView BatchSession::decode_pass(const Context& ctx, int64_t pages, const ForcedIds* forced_ids) {
+  const ArenaScope scope(ctx.arena);
   Batch batch;
   batch.ids.resize(rows_.size());  // only their number counts: the tokens are on the device
   batch.logit_rows.resize(rows_.size());
@@ -210,7 +232,8 @@ void BatchSession::step(const ForcedIds* forced_ids) {
   const Timed timed(timings_.decode_ns);
   write_state();
   const int64_t pages = pages_in_plan();
-  const auto pass = [&] { return decode_pass(pages, forced_ids); };
+  const auto pass = [&] { return decode_pass(context(arena_), pages, forced_ids); };
+  if (graphs_.is_new({live(), pages})) reserve([&](const Context& ctx) { decode_pass(ctx, pages, forced_ids); });
   logits_ = forced_ids == nullptr ? graphs_.run({live(), pages}, pass) : pass();
   for (size_t b = 0; b < rows_.size(); ++b) {
     ++rows_[b].cached.length;

@@ -2,11 +2,12 @@
 // together; one that ends drops out and gives its pages back.
 #pragma once
 
-#include <deque>
+#include <functional>
 #include <map>
 
 #include "reference/model/decode_state.h"
 #include "reference/model/device_weights.h"
+#include "reference/model/dry_run.h"
 #include "reference/model/model.h"
 #include "reference/model/prompt.h"
 #include "reference/model/step_graphs.h"
@@ -46,7 +47,8 @@ class BatchSession {
 
   /// A new sequence: runs its prompt. Returns the sequence's number; its first token is there. With a probe that wants
   /// "logits" they are computed for every row, else for the last one. Error (exit code 3): as many sequences as there
-  /// may be, a prompt that is empty or longer than its room.
+  /// may be, a prompt that is empty or longer than its room; on a device also too little memory for the pass, before
+  /// anything is launched.
   int64_t add(const Prompt& prompt, const ForcedIds* forced_ids = nullptr);
 
   /// One more token for every live sequence, each fed with its newest. Everything is left to the device: nothing waits
@@ -81,10 +83,13 @@ class BatchSession {
 
   Row& row_of(int64_t sequence);
   Context context(Arena& arena);
+  void reserve(const std::function<void(const Context&)>& pass);
   int64_t run_prompt(const Prompt& prompt, Row& row, const ForcedIds* forced_ids);
-  int32_t prefill_pass(Batch& batch, const TensorView& features);
+  TensorView prefill_pass(const Context& ctx, const Batch& batch, const TensorView& features);
+  void choose_logit_rows(Batch& batch) const;
+  int32_t first_token(Batch& batch, const TensorView& features);
   void write_state();
-  TensorView decode_pass(int64_t pages, const ForcedIds* forced_ids);
+  TensorView decode_pass(const Context& ctx, int64_t pages, const ForcedIds* forced_ids);
   void read_tokens();
   int64_t pages_in_plan() const;
 
@@ -92,6 +97,7 @@ class BatchSession {
   DeviceWeights::Shared weights_;
   const Backend& backend_;
   SessionOptions options_;
+  Backend dry_;  // to see what a pass will take
   StepGraphs graphs_;
   Arena constants_;      // what lasts
   Arena arena_;          // activations, rewound after each pass

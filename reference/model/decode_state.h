@@ -24,8 +24,8 @@ class DecodeState {
   void write_rows(const Context& ctx, const std::vector<DecodeRow>& rows) const;
   void write_pages(const Context& ctx, const std::vector<const std::vector<int32_t>*>& pages_of_row) const;
 
-  /// The first `live` rows and `pages` columns of the page table. Plans look at the columns, never at lengths, so a step
-  /// captured with them holds for every length that they have room for.
+  /// The first `live` rows and `pages` columns of the page table. Plans look at the columns, never at lengths, so a
+  /// step captured with them holds for every length that they have room for.
   AdvanceArgs advance(int64_t live, int64_t pages, int64_t page_size) const;
   Step step(int64_t live, int64_t pages) const;
   /// i32 [live]: what was chosen after the latest step.

@@ -109,6 +109,9 @@ DeviceWeights::Shared DeviceWeights::upload(const Weights& host, const Backend& 
   size_t bytes = 0;
   std::set<Key> counted;
   for_each_tensor(weights, [&](const ConstTensorView& v) {
+    if (v.dtype == DType::f64)
+      usage_error("backend ", backend.name, ": a weight ", v,
+                  " is stored in f64, with which only the reference computes");
     if (counted.insert(key_of(v)).second) bytes += Arena::taken_by(static_cast<size_t>(v.bytes()));
   });
   check_memory(backend, bytes, "the weights");
@@ -149,8 +152,8 @@ struct Random {
     const Backend& b = memory.backend();
     const Procedural law = procedural_law(info);
     const int64_t rows = info.shape[0];
-    const TensorView data = info.shape.size() == 1 ? memory.make(dtype(), {rows})
-                                                   : memory.make(dtype(), {rows, size() / rows});
+    const TensorView data =
+        info.shape.size() == 1 ? memory.make(dtype(), {rows}) : memory.make(dtype(), {rows, size() / rows});
     slot = {};
     slot.data = data;
     if (!fp8) return b.fill(info.name, law, dtype(), data, {});

@@ -13,7 +13,7 @@ class DeviceWeights {
   using Shared = std::shared_ptr<const DeviceWeights>;
 
   /// Copies every tensor once, in the type in which it is stored; tied tensors stay tied. On the host nothing is
-  /// copied. `host` must outlive it. Error (exit code 3), before anything is copied: not enough memory.
+  /// copied. `host` must outlive it. Errors, before anything is copied: exit code 3, not enough memory; 2, f64 weights.
   static Shared upload(const Weights& host, const Backend& backend);
 
   /// Procedural values (reference/model/procedural_weights.h) made on the backend itself, the same on every one: all of

@@ -6,8 +6,9 @@ namespace {
 size_t bytes_wanted(const Backend& backend, const TextConfig& config, DType dtype, int64_t pages, int64_t page_size) {
   GLMV_CHECK(pages >= 1 && page_size >= 1, pages, " pages of ", page_size);
   const size_t bytes = KvCache::bytes_for(config, dtype, pages, page_size);
-  check_memory(backend, bytes, concat("a KV cache of ", pages, pages == 1 ? " page of " : " pages of ", page_size,
-                                      page_size == 1 ? " token" : " tokens each"));
+  check_memory(backend, bytes,
+               concat("a KV cache of ", pages, pages == 1 ? " page of " : " pages of ", page_size,
+                      page_size == 1 ? " token" : " tokens each"));
   return bytes;
 }
 

@@ -25,8 +25,8 @@ void StepGraphs::capture(Entry& entry, const std::function<TensorView()>& step) 
 }
 
 TensorView StepGraphs::run(StepKey key, const std::function<TensorView()>& step) {
-  if (!enabled_) return step();
   Entry& entry = entries_[key];
+  if (!enabled_) return step();
   if (!entry.ran) {
     const TensorView result = step();
     entry.ran = true;

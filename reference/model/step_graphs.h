@@ -24,6 +24,8 @@ class StepGraphs {
   StepGraphs& operator=(const StepGraphs&) = delete;
 
   Stream stream() const { return stream_; }
+  /// No step has run for this key.
+  bool is_new(StepKey key) const { return entries_.count(key) == 0; }
 
   /// Does what `step` does and returns what it returned. The first time for a key it is called, so that memory grows to
   /// what it needs and kernels are loaded; the second time it is captured; from then on its graph is launched.

@@ -84,8 +84,8 @@ TensorView moe(const Context& ctx, const TextLayer& layer, const Batch& batch, c
 
 namespace {
 
-/// Rows of h: the head is the largest matrix, so only the rows whose logits are wanted meet it. Taking rows of a table is
-/// what the embedding does.
+/// Rows of h: the head is the largest matrix, so only the rows whose logits are wanted meet it. Taking rows of a table
+/// is what the embedding does.
 TensorView rows_of(const Context& ctx, const TensorView& h, const ConstTensorView& rows) {
   const TensorView out = ctx.arena.make(h.dtype, {rows.dim[0], h.dim[1]});
   Weight table;

@@ -1,8 +1,8 @@
 // Stands in for NVIDIA's header of that name: a .cu file that includes it compiles as plain C++ and runs on the
 // emulator.
 //
-// Everything is done when its call returns, unless its stream is being captured: then it is kept, and done when the graph
-// is launched (cuda_capture.h). A mistake found in a kernel makes the launch return cudaErrorLaunchFailure;
+// Everything is done when its call returns, unless its stream is being captured: then it is kept, and done when the
+// graph is launched (cuda_capture.h). A mistake found in a kernel makes the launch return cudaErrorLaunchFailure;
 // cudaGetErrorString then gives the whole report.
 #pragma once
 
@@ -57,7 +57,16 @@ inline cudaError_t cudaDeviceSynchronize() { return cuda_state::unless_captured(
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   if (device != 0) return cuda_state::record(cudaErrorInvalidDevice);
   const auto limits = ::glmv::simt::settings().cuda;
-  *p = {"glmv SIMT emulator", ::glmv::simt::settings().device_bytes, limits.fixed, limits.total, warpSize, 1024, 4, 8, 9, 1 << 20};
+  *p = {"glmv SIMT emulator",
+        ::glmv::simt::settings().device_bytes,
+        limits.fixed,
+        limits.total,
+        warpSize,
+        1024,
+        4,
+        8,
+        9,
+        1 << 20};
   return cudaSuccess;
 }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {

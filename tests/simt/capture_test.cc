@@ -8,9 +8,7 @@
 namespace glmv::simt {
 namespace {
 
-__global__ void add_kernel(const int* x, int* sum, int factor) {
-  sum[threadIdx.x] += factor * x[threadIdx.x];
-}
+__global__ void add_kernel(const int* x, int* sum, int factor) { sum[threadIdx.x] += factor * x[threadIdx.x]; }
 
 struct Stream {
   cudaStream_t handle = nullptr;
@@ -96,9 +94,8 @@ TEST(Capture, WhatADeviceForbidsSpoilsIt) {
   expect_spoiled("cudaStreamSynchronize", unsupported, [](cudaStream_t s) { return cudaStreamSynchronize(s); });
   expect_spoiled("cudaDeviceSynchronize", unsupported, [](cudaStream_t) { return cudaDeviceSynchronize(); });
   expect_spoiled("cudaStreamQuery", unsupported, [](cudaStream_t s) { return cudaStreamQuery(s); });
-  expect_spoiled("cudaMallocHost did not return", unsupported, [&](cudaStream_t s) {
-    return cudaMemcpyAsync(x.data(), host, 16, cudaMemcpyHostToDevice, s);
-  });
+  expect_spoiled("cudaMallocHost did not return", unsupported,
+                 [&](cudaStream_t s) { return cudaMemcpyAsync(x.data(), host, 16, cudaMemcpyHostToDevice, s); });
   expect_spoiled("add_kernel", implicit, [&](cudaStream_t) { return add(x, x, 1, nullptr); });
   expect_spoiled("cudaMemsetAsync", implicit, [&](cudaStream_t) { return cudaMemsetAsync(x.data(), 0, 16); });
   EXPECT_EQ(more, nullptr);
