@@ -1,13 +1,11 @@
 // generate: answers a question about pictures, greedily.
-#include "reference/model/generate.h"
+#include "cli/generate.h"
 
 #include <fmt/format.h>
 
 #include <filesystem>
 #include <iostream>
 
-#include "cli/flags.h"
-#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
@@ -15,13 +13,7 @@
 namespace glmv::cli {
 namespace {
 
-struct Flags {
-  std::string model, output;
-  RunFlags run;
-  PromptFlags prompt;
-  int64_t max_new_tokens = 128, chunk = 0, page_size = 0;
-  bool ignore_eos = false, json = false, quiet = false, warm_up = false;
-};
+using Flags = GenerateFlags;
 
 constexpr const char* kExamples = R"(Examples:
   glmv generate --image data/tiny/glm45v/heldout/objects-000-0.png --prompt "How many circles are there?"
@@ -29,7 +21,12 @@ constexpr const char* kExamples = R"(Examples:
   glmv generate --image data/tiny/glm45v/heldout/number-000-0.png --prompt "What number is shown?" --no-think --json
       token ids, text, answer, boxes and timings as JSON (glmv.generate/1)
   glmv generate --image a.png --image b.png --prompt "Which picture has more objects?" --dtype bf16 --threads 1
-      two pictures, rounding where the Hugging Face model rounds)";
+      two pictures, rounding where the Hugging Face model rounds
+  glmv generate --prompts questions.jsonl --batch 8 --no-think -o answers.jsonl
+      a file of prompts, eight at once; a line is {"id": "q1", "messages": [...]} or {"prompt": "..."}, and each answer
+      is a line of JSON that is on the disk before the next one
+  glmv generate --random-weights --model config.json --layers 4 --prompt-tokens 512 -n 64 --dtype bf16 --warm-up --json
+      times four layers of a configuration's shapes; needs no checkpoint and no tokenizer)";
 
 /// Prints text as it becomes complete; knows the tokenizer only if the snapshot has one.
 struct Stream {
@@ -52,25 +49,44 @@ Json boxes_json(const std::string& answer, const Prompt& prompt) {
   return out;
 }
 
-Json as_json(const Flags& f, const Prompt& prompt, const Generation& g, const Timings& t, const Tokenizer* tokenizer) {
-  Json out = result_header("generate");
-  out["backend"] = f.run.backend;
-  out["dtype"] = f.run.dtype;
+}  // namespace
+
+SessionOptions GenerateFlags::session() const {
+  SessionOptions options;
+  options.activation = run.activation();
+  options.chunk = chunk;
+  options.page_size = page_size;
+  return options;
+}
+
+void put_answer(Json& out, const Prompt& prompt, const Generation& g, const Tokenizer* tokenizer, bool no_think) {
   out["prompt_tokens"] = prompt.ids.size();
   out["completion_tokens"] = g.ids.size();
   out["token_ids"] = g.ids;
   out["margins"] = g.margins;
   out["finish_reason"] = g.finish_reason;
-  if (tokenizer) {
-    const std::string text = tokenizer->decode(g.text_ids());
-    const Answer answer = parse_answer(text, f.prompt.no_think);
-    out["text"] = text;
-    out["thinking"] = answer.thinking;
-    out["answer"] = answer.answer;
-    out["boxed"] = answer.boxed;
-    out["boxes"] = boxes_json(answer.boxed.empty() ? answer.answer : answer.boxed.back(), prompt);
-  }
-  out["timings"] = {{"vision_ns", t.vision_ns}, {"prefill_ns", t.prefill_ns}, {"decode_ns", t.decode_ns}};
+  if (tokenizer == nullptr) return;
+  const std::string text = tokenizer->decode(g.text_ids());
+  const Answer answer = parse_answer(text, no_think);
+  out["text"] = text;
+  out["thinking"] = answer.thinking;
+  out["answer"] = answer.answer;
+  out["boxed"] = answer.boxed;
+  out["boxes"] = boxes_json(answer.boxed.empty() ? answer.answer : answer.boxed.back(), prompt);
+}
+
+Json timings_json(const Timings& t) {
+  return {{"vision_ns", t.vision_ns}, {"prefill_ns", t.prefill_ns}, {"decode_ns", t.decode_ns}};
+}
+
+namespace {
+
+Json as_json(const Flags& f, const Prompt& prompt, const Generation& g, const Timings& t, const Tokenizer* tokenizer) {
+  Json out = result_header("generate");
+  out["backend"] = f.run.backend;
+  out["dtype"] = f.run.dtype;
+  put_answer(out, prompt, g, tokenizer, f.prompt.no_think);
+  out["timings"] = timings_json(t);
   return out;
 }
 
@@ -95,7 +111,7 @@ std::string as_text(const Generation& g, const Tokenizer* tokenizer) {
   return text + '\n';
 }
 
-int run(const Flags& f) {
+int run_one(const Flags& f) {
   check_output(f.output, Output::text);
   const Backend& backend = f.run.use();
   const Model model = Model::open(f.model);
@@ -107,13 +123,11 @@ int run(const Flags& f) {
   GenerateOptions how;
   how.max_new_tokens = tokens_with_room(f.max_new_tokens, "--max-new-tokens", prompt, model.config);
   how.ignore_eos = f.ignore_eos;
-  SessionOptions options;
-  options.activation = f.run.activation();
+  SessionOptions options = f.session();
   options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + how.max_new_tokens;
-  options.chunk = f.chunk;
-  options.page_size = f.page_size;
+  const DeviceWeights::Shared weights = DeviceWeights::upload(model.weights, backend);
   if (f.warm_up) {
-    Session session(model, backend, options);
+    Session session(model, weights, options);
     generate(session, prompt, model.config, how);
   }
   Progress progress(f.quiet || f.json);
@@ -129,7 +143,7 @@ int run(const Flags& f) {
     if (!streaming) progress.say(fmt::format("{} tokens", made));
     return stop_signal() == 0;
   };
-  Session session(model, backend, options);
+  Session session(model, weights, options);
   const Generation g = generate(session, prompt, model.config, how);
   progress.clear();
   const Tokenizer* spelling = has_tokenizer ? &tokenizer : nullptr;
@@ -147,6 +161,25 @@ int run(const Flags& f) {
   return stop_signal() == 0 ? 0 : 128 + stop_signal();
 }
 
+int run(const Flags& f) {
+  if (f.random_weights) return run_random(f);
+  if (!f.prompts.empty()) return run_prompts(f);
+  if (f.batch > 1) usage_error("--batch is for --prompts and --random-weights; one prompt is one sequence");
+  if (f.layers > 0) usage_error("--layers is for --random-weights; a checkpoint has the layers it has");
+  return run_one(f);
+}
+
+void add_random(CLI::App& verb, Flags& f) {
+  verb.add_flag("--random-weights", f.random_weights,
+                "time random weights of the configuration's shapes (--model may be a config.json), text only");
+  verb.add_option("--layers", f.layers, "with --random-weights: decoder layers; 0 = all")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  verb.add_option("--prompt-tokens", f.prompt_tokens, "with --random-weights: tokens of each prompt")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void add_generate(CLI::App& app, int& exit_code) {
@@ -155,6 +188,11 @@ void add_generate(CLI::App& app, int& exit_code) {
   add_model(*verb, flags->model);
   flags->prompt.add(*verb, true);
   flags->run.add(*verb);
+  verb->add_option("--prompts", flags->prompts, "a file of prompts (JSON lines) instead of one; prints JSON lines");
+  verb->add_option("--batch", flags->batch, "sequences at once, with --prompts or --random-weights")
+      ->check(CLI::Range(1, 1 << 16))
+      ->capture_default_str();
+  add_random(*verb, *flags);
   verb->add_option("-n,--max-new-tokens", flags->max_new_tokens, "stop after this many tokens")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();

@@ -94,7 +94,7 @@ Prompt prompt_of(const Processor& processor, const JsonNode& p, const std::strin
   }
 }
 
-Asked ask(const Model& model, const Backend& backend, const Processor& processor, const JsonNode& p,
+Asked ask(const Model& model, const DeviceWeights::Shared& weights, const Processor& processor, const JsonNode& p,
           const std::string& folder, Timings& total) {
   Asked a;
   a.kind = p.at("kind").text();
@@ -108,7 +108,7 @@ Asked ask(const Model& model, const Backend& backend, const Processor& processor
   const Prompt prompt = prompt_of(processor, p, folder, a);
   SessionOptions options;
   options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + 128;
-  Session session(model, backend, options);
+  Session session(model, weights, options);
   const Generation g = generate(session, prompt, model.config, {});
   const Answer answer = parse_answer(processor.tokenizer.decode(g.text_ids()), !a.thinking);
   a.ours = answer.boxed.empty() ? answer.answer : answer.boxed.back();
@@ -229,12 +229,12 @@ std::string totals_text(const std::vector<Asked>& all) {
 
 std::vector<Asked> ask_all(const Flags& f, const Model& model, const std::vector<JsonNode>& prompts, Timings& timings,
                            Progress& progress) {
-  const Backend& backend = f.run.use();
+  const DeviceWeights::Shared weights = DeviceWeights::upload(model.weights, f.run.use());
   const Processor processor = Processor::open(model.dir);
   std::vector<Asked> all;
   for (const JsonNode& p : prompts) {
     progress.say(fmt::format("question {} of {}", all.size() + 1, prompts.size()));
-    all.push_back(ask(model, backend, processor, p, model.dir + "/heldout", timings));
+    all.push_back(ask(model, weights, processor, p, model.dir + "/heldout", timings));
   }
   return all;
 }

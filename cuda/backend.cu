@@ -1,5 +1,6 @@
 #include "cuda/backend.h"
 
+#include "cuda/fill.h"
 #include "cuda/launch.h"
 #include "cuda/naive/ops.h"
 #include "cuda/ops.h"
@@ -26,6 +27,8 @@ void succeeded(const char* call, cudaError_t error) {
   GLMV_CHECK(error == cudaSuccess, call, ": ", cudaGetErrorString(error));
 }
 
+cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
+
 void* device_alloc(size_t bytes) {
   static const bool there = (need_device(), true);
   (void)there;
@@ -44,12 +47,69 @@ void to_device(void* to, const void* from, size_t bytes) {
 void to_host(void* to, const void* from, size_t bytes) {
   succeeded("copy to the host", cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost));
 }
-void sync(Stream stream) {
-  succeeded("synchronising", cudaStreamSynchronize(static_cast<cudaStream_t>(stream.handle)));
+void sync(Stream stream) { succeeded("synchronising", cudaStreamSynchronize(stream_of(stream))); }
+
+/// One that the default stream waits for and that waits for it: copies that wait need no stream then.
+Stream make_stream() {
+  static const bool there = (need_device(), true);
+  (void)there;
+  cudaStream_t stream = nullptr;
+  succeeded("cudaStreamCreate", cudaStreamCreate(&stream));
+  return {stream};
+}
+void free_stream(Stream stream) { cudaStreamDestroy(stream_of(stream)); }
+
+/// The runtime reads ordinary host memory before it returns, without waiting for the device.
+void send(void* to, const void* from, size_t bytes, Stream stream) {
+  if (bytes == 0) return;
+  succeeded("copy to the device", cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(stream)));
 }
 
+MemoryInfo memory() {
+  need_device();
+  MemoryInfo info;
+  succeeded("cudaMemGetInfo", cudaMemGetInfo(&info.free, &info.total));
+  return info;
+}
+
+void begin_capture(Stream stream) {
+  succeeded("cudaStreamBeginCapture", cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeThreadLocal));
+}
+
+void* end_capture(Stream stream) {
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t ready = nullptr;
+  succeeded("capturing a step", cudaStreamEndCapture(stream_of(stream), &graph));
+  const cudaError_t error = cudaGraphInstantiateWithFlags(&ready, graph, 0);
+  cudaGraphDestroy(graph);
+  succeeded("cudaGraphInstantiate", error);
+  return ready;
+}
+
+void abandon_capture(Stream stream) {
+  cudaGraph_t graph = nullptr;
+  cudaStreamEndCapture(stream_of(stream), &graph);
+  if (graph != nullptr) cudaGraphDestroy(graph);
+  cudaGetLastError();  // whoever abandons it has the error already
+}
+
+void launch_graph(void* graph, Stream stream) {
+  launched("a captured step", cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(stream)));
+}
+
+void free_graph(void* graph) { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)); }
+
 Backend backend_with(std::string_view name, const OpTable& ops) {
-  return {name, Space::cuda, kEmulated, ops, device_alloc, device_free, to_device, to_host, sync, absence};
+  Backend b;
+  b.name = name, b.space = Space::cuda, b.emulated = kEmulated, b.ops = ops;
+  b.alloc = device_alloc, b.free = device_free;
+  b.to_device = to_device, b.to_host = to_host, b.send = send;
+  b.sync = sync, b.absence = absence;
+  b.make_stream = make_stream, b.free_stream = free_stream;
+  b.memory = memory;
+  b.fill = fill;
+  b.graphs = {begin_capture, end_capture, abandon_capture, launch_graph, free_graph};
+  return b;
 }
 
 }  // namespace

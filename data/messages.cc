@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "data/file.h"
 #include "data/json_file.h"
@@ -98,18 +100,57 @@ Message read_message(const JsonNode& node, const fs::path& folder, Conversation&
   return message;
 }
 
+Conversation conversation_of(const json& root, const std::string& where, const fs::path& folder) {
+  const bool wrapped = root.is_object();
+  if (wrapped && !root.contains("messages")) input_error(where, ": messages is missing");
+  const json& list = wrapped ? root["messages"] : root;
+  if (!list.is_array() || list.empty()) input_error(where, ": not a list of messages, or an empty one");
+  Conversation out;
+  for (const JsonNode& node : JsonNode{list, where + ": messages"}.list()) {
+    out.messages.push_back(read_message(node, folder, out));
+  }
+  return out;
+}
+
+NamedConversation prompt_of_line(const std::string& line, const std::string& where, const fs::path& folder) {
+  const json root = parse_json_object(line, where);
+  NamedConversation out;
+  for (const auto& [key, value] : root.items()) {
+    if (key != "id" && key != "messages" && key != "prompt")
+      input_error(where, ": ", key, " is not understood; a line has messages or a prompt, and may have an id");
+  }
+  const JsonNode node{root, where + ":"};
+  if (root.contains("id")) out.id = node.at("id").text();
+  if (root.contains("messages") == root.contains("prompt"))
+    input_error(where, ": either messages or a prompt is wanted");
+  if (root.contains("messages")) {
+    out.conversation = conversation_of(root, where, folder);
+  } else {
+    out.conversation.messages = {{"user", {{ContentPart::Kind::text, node.at("prompt").text()}}, {}}};
+  }
+  return out;
+}
+
 }  // namespace
 
 Conversation read_messages(const std::string& path) {
-  const json root = parse_json(read_file(path, kMostBytes), path);
-  const bool wrapped = root.is_object();
-  if (wrapped && !root.contains("messages")) input_error(path, ": messages is missing");
-  const json& list = wrapped ? root["messages"] : root;
-  if (!list.is_array() || list.empty()) input_error(path, ": not a list of messages, or an empty one");
-  Conversation out;
-  for (const JsonNode& node : JsonNode{list, path + ": messages"}.list()) {
-    out.messages.push_back(read_message(node, fs::path(path).parent_path(), out));
+  return conversation_of(parse_json(read_file(path, kMostBytes), path), path, fs::path(path).parent_path());
+}
+
+std::vector<NamedConversation> read_prompts(const std::string& path) {
+  std::istringstream in(read_file(path, kMostBytes));
+  std::vector<NamedConversation> out;
+  std::set<std::string> ids;
+  int64_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string where = concat(path, " line ", number);
+    out.push_back(prompt_of_line(line, where, fs::path(path).parent_path()));
+    if (out.back().id.empty()) out.back().id = std::to_string(number);
+    if (!ids.insert(out.back().id).second) input_error(where, ": the id \"", out.back().id, "\" is there twice");
   }
+  if (out.empty()) input_error(path, ": no prompts in it");
   return out;
 }
 

@@ -22,4 +22,15 @@ struct Conversation {
 /// that are sound but not understood here (tools, http).
 Conversation read_messages(const std::string& path);
 
+/// One line of a file of prompts.
+struct NamedConversation {
+  std::string id;  ///< as given, or the number of the line, from 1
+  Conversation conversation;
+};
+
+/// Reads JSON lines: each an object with "messages" as above, or with a "prompt" (a text that a user says); and, if
+/// wanted, an "id" (a string). Empty lines are skipped. Errors as above and for an id that appears twice; they name the
+/// line.
+std::vector<NamedConversation> read_prompts(const std::string& path);
+
 }  // namespace glmv

@@ -9,7 +9,7 @@ const Cases& all_cases() {
     Cases list;
     for (const Cases& of_op : {vision_position_cases(), rope_table_cases(), embedding_cases(), norm_cases(),
                                linear_cases(), elementwise_cases(), mrope_cases(), kv_write_cases(), attention_cases(),
-                               moe_route_cases(), moe_experts_cases(), sample_cases()}) {
+                               moe_route_cases(), moe_experts_cases(), sample_cases(), advance_cases()}) {
       list.insert(list.end(), of_op.begin(), of_op.end());
     }
     return list;

@@ -24,6 +24,7 @@ Cases attention_cases();
 Cases moe_route_cases();
 Cases moe_experts_cases();
 Cases sample_cases();
+Cases advance_cases();
 
 /// All of them, in the order in which the model uses the ops.
 const Cases& all_cases();

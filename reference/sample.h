@@ -8,8 +8,10 @@ namespace glmv {
 /// sample: ids[t] = the index of the largest logit of row t; of equal logits the lowest index.
 /// Shapes   logits [T, V]   ids [T]
 /// Types    logits f32 or bf16 (f64 = gold); ids i32
-/// Errors   Error on any mismatch above; a row that holds a NaN is an Error that names the row (a device cannot throw:
-/// -1) Cost     reads T·V Source   greedy search; temperature and truncation come before it as changes of the logits
+/// Errors   Error on any mismatch above; a row that holds a NaN or +infinity, which is no distribution, gets -1
+///          (minus infinity is a token that has been ruled out)
+/// Cost     reads T·V
+/// Source   greedy search; temperature and truncation come before it as changes of the logits
 struct SampleArgs {
   ConstTensorView logits;
   TensorView ids;

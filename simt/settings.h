@@ -21,6 +21,7 @@ struct Settings {
   Order order = Order::forward;
   uint64_t seed = 0;  ///< of Order::random; the same seed gives the same order
   SharedLimits cuda = {size_t{48} * 1024, size_t{227} * 1024};  ///< H100
+  size_t device_bytes = size_t{4} << 30;                        ///< memory of the device
   SharedLimits hip = {size_t{64} * 1024, size_t{64} * 1024};    ///< LDS of CDNA and RDNA
 };
 

@@ -373,7 +373,7 @@ TEST_F(Inputs, ADashIsStdoutForTextOnly) {
   EXPECT_NE(glmv("info -o -").out.find("parameters"), std::string::npos);
   EXPECT_EQ(Json::parse(glmv("preprocess --prompt x --json -o -").out)["schema"], "glmv.preprocess/1");
   EXPECT_NE(glmv("generate --prompt x -n 2 -o -").out, "");
-  EXPECT_NE(glmv("cases sample -o -").out.find("8 passed"), std::string::npos);
+  EXPECT_NE(glmv("cases sample -o -").out.find("10 passed"), std::string::npos);
   for (const std::string verb : {"trace --prompt x", "preprocess --prompt x", "cases --dump add/f32_T1_H8", "tour"})
     expect_error(verb + " -o -", 2, {"-o"});
   expect_error("trace --prompt x -o ''", 2, {"-o"});

@@ -21,6 +21,7 @@ OpTable ops() {
   t.moe_route = {moe_route};
   t.moe_experts = {moe_experts, moe_experts_scratch};
   t.sample = {sample};
+  t.advance = {advance};
   t.fused_add_rmsnorm = {fused_add_rmsnorm};
   return t;
 }

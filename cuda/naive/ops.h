@@ -25,6 +25,7 @@ void moe_route(const MoeRouteArgs&, Exec);
 void moe_experts(const MoeExpertsArgs&, Exec);
 size_t moe_experts_scratch(const MoeExpertsArgs&);
 void sample(const SampleArgs&, Exec);
+void advance(const AdvanceArgs&, Exec);
 void fused_add_rmsnorm(const FusedAddRmsNormArgs&, Exec);
 
 /// All of them.

@@ -6,7 +6,7 @@
 namespace glmv::GLMV_BACKEND::naive {
 namespace {
 
-/// One thread per row. A row that holds a NaN gets -1: a kernel cannot throw.
+/// One thread per row. A row that holds a NaN or +infinity gets -1.
 __global__ void sample_kernel(ConstTensorView logits, TensorView ids) {
   const int64_t t = thread_number();
   if (t >= logits.dim[0]) return;
@@ -14,7 +14,7 @@ __global__ void sample_kernel(ConstTensorView logits, TensorView ids) {
   bool numbers = true;
   for (int64_t v = 0; v < logits.dim[1]; ++v) {
     const float x = get(logits, t, v);
-    numbers = numbers && x == x;
+    numbers = numbers && x < INFINITY;  // NaN is not less either
     if (x > get(logits, t, best)) best = static_cast<int32_t>(v);
   }
   int_at(ids, t) = numbers ? best : -1;

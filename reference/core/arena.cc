@@ -19,20 +19,26 @@ std::shared_ptr<char[]> aligned_storage(size_t bytes) {
 
 }  // namespace
 
-Arena::Arena(const Backend& backend, size_t reserve_bytes) : backend_(backend) {
-  if (reserve_bytes > 0) {
-    const size_t bytes = aligned(reserve_bytes);
-    chunks_.push_back({static_cast<char*>(backend_.alloc(bytes)), bytes});
-  }
+Arena::Arena(const Backend& backend, size_t reserve_bytes) : backend_(backend) { reserve(reserve_bytes); }
+
+void Arena::reserve(size_t wanted) {
+  const size_t bytes = aligned(wanted);
+  if (bytes > 0 && !has(bytes)) chunks_.push_back({static_cast<char*>(backend_.alloc(bytes)), bytes});
+}
+
+bool Arena::has(size_t bytes) const {
+  return std::any_of(chunks_.begin(), chunks_.end(), [&](const Chunk& c) { return c.bytes >= aligned(bytes); });
 }
 
 Arena::~Arena() {
   for (const Chunk& c : chunks_) backend_.free(c.data);
 }
 
+size_t Arena::taken_by(size_t bytes) { return aligned(std::max<size_t>(bytes, 1)); }
+
 TensorView Arena::make(DType dtype, std::initializer_list<int64_t> dims) {
   TensorView v = make_view(static_cast<void*>(nullptr), dtype, dims, backend_.space);
-  const size_t bytes = aligned(std::max<size_t>(static_cast<size_t>(v.bytes()), 1));
+  const size_t bytes = taken_by(static_cast<size_t>(v.bytes()));
   while (at_.chunk < chunks_.size() && at_.used + bytes > chunks_[at_.chunk].bytes) {
     ++at_.chunk;
     at_.used = 0;

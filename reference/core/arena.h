@@ -22,6 +22,12 @@ class Arena {
   /// Uninitialised row-major tensor, 64-byte aligned.
   TensorView make(DType dtype, std::initializer_list<int64_t> dims);
 
+  /// One piece of at least that many bytes, taken now unless there is one. Error: as the backend's alloc.
+  void reserve(size_t bytes);
+  bool has(size_t bytes) const;  ///< such a piece
+  /// What a tensor of that many bytes takes from it.
+  static size_t taken_by(size_t bytes);
+
   struct Mark {
     size_t chunk = 0;
     size_t used = 0;

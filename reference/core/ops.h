@@ -31,6 +31,7 @@ struct AttentionArgs;
 struct MoeRouteArgs;
 struct MoeExpertsArgs;
 struct SampleArgs;
+struct AdvanceArgs;
 struct FusedAddRmsNormArgs;
 struct FusedRopeKvWriteArgs;
 
@@ -67,6 +68,7 @@ struct OpTable {
   Op<MoeRouteArgs> moe_route;
   Op<MoeExpertsArgs> moe_experts;
   Op<SampleArgs> sample;
+  Op<AdvanceArgs> advance;
 
   // Fused entries are optional: their reference is the composition of plain ops in reference/fused.cc, and a layer
   // uses one only where it is present and no point inside it is being traced.
@@ -93,6 +95,7 @@ struct OpTable {
     f("moe_route", moe_route);
     f("moe_experts", moe_experts);
     f("sample", sample);
+    f("advance", advance);
     f("fused_add_rmsnorm", fused_add_rmsnorm);
     f("fused_rope_kv_write", fused_rope_kv_write);
   }

@@ -10,8 +10,8 @@ void Batch::add(CachedSequence& sequence, KvCache& cache, const std::vector<int3
   ids.insert(ids.end(), new_ids.begin(), new_ids.end());
   positions.insert(positions.end(), new_positions.begin(), new_positions.end());
   for (size_t i = 0; i < new_ids.size(); ++i, ++sequence.length) {
+    sequence.extend(cache);
     const int64_t page = sequence.length / cache.page_size();
-    if (page == static_cast<int64_t>(sequence.pages.size())) sequence.pages.push_back(cache.take_page());
     slots.push_back(static_cast<int32_t>(sequence.pages[static_cast<size_t>(page)] * cache.page_size() +
                                          sequence.length % cache.page_size()));
   }
@@ -22,21 +22,42 @@ void Batch::add(CachedSequence& sequence, KvCache& cache, const std::vector<int3
 
 TensorView upload(const Context& ctx, const std::vector<int32_t>& values) {
   TensorView v = ctx.arena.make(DType::i32, {static_cast<int64_t>(values.size())});
-  ctx.backend.to_device(v.data, values.data(), values.size() * sizeof(int32_t));
+  ctx.backend.send(v.data, values.data(), values.size() * sizeof(int32_t), ctx.exec.stream);
   return v;
 }
 
-Step upload(const Context& ctx, const Batch& batch) {
-  Step s;
-  s.ids = upload(ctx, batch.ids);
-  std::vector<int32_t> by_axis;
-  for (size_t axis = 0; axis < 3; ++axis) {
-    for (const auto& p : batch.positions) by_axis.push_back(p[axis]);
+namespace {
+
+/// Vectors that travel in one copy.
+class Parcel {
+ public:
+  struct Part {
+    int64_t begin, end;
+  };
+  Part add(const std::vector<int32_t>& values) {
+    const auto begin = static_cast<int64_t>(all_.size());
+    all_.insert(all_.end(), values.begin(), values.end());
+    return {begin, static_cast<int64_t>(all_.size())};
   }
-  s.positions = reshape(upload(ctx, by_axis), {3, batch.tokens()});
-  s.slots = upload(ctx, batch.slots);
-  s.cu_seqlens = upload(ctx, batch.cu_seqlens);
-  s.lengths = upload(ctx, batch.lengths);
+  void send(const Context& ctx) { memory_ = upload(ctx, all_); }
+  ConstTensorView operator()(Part p) const { return slice(memory_, 0, p.begin, p.end); }
+
+ private:
+  std::vector<int32_t> all_;
+  TensorView memory_;
+};
+
+std::vector<int32_t> by_axis(const std::vector<std::array<int32_t, 3>>& positions) {
+  std::vector<int32_t> out;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    for (const auto& p : positions) out.push_back(p[axis]);
+  }
+  return out;
+}
+
+}  // namespace
+
+Step upload(const Context& ctx, const Batch& batch) {
   size_t most = 1;
   for (const auto& p : batch.pages) most = std::max(most, p.size());
   std::vector<int32_t> table;
@@ -44,8 +65,21 @@ Step upload(const Context& ctx, const Batch& batch) {
     table.insert(table.end(), p.begin(), p.end());
     table.resize(table.size() + most - p.size(), 0);
   }
-  s.page_table = reshape(upload(ctx, table), {static_cast<int64_t>(batch.pages.size()), static_cast<int64_t>(most)});
-  s.visual_rows = upload(ctx, batch.visual_rows);
+  Parcel parcel;
+  const auto ids = parcel.add(batch.ids), positions = parcel.add(by_axis(batch.positions)),
+             slots = parcel.add(batch.slots), cu_seqlens = parcel.add(batch.cu_seqlens),
+             lengths = parcel.add(batch.lengths), pages = parcel.add(table),
+             visual_rows = parcel.add(batch.visual_rows), logit_rows = parcel.add(batch.logit_rows);
+  parcel.send(ctx);
+  Step s;
+  s.ids = parcel(ids);
+  s.positions = reshape(parcel(positions), {3, batch.tokens()});
+  s.slots = parcel(slots);
+  s.cu_seqlens = parcel(cu_seqlens);
+  s.lengths = parcel(lengths);
+  s.page_table = reshape(parcel(pages), {static_cast<int64_t>(batch.pages.size()), static_cast<int64_t>(most)});
+  s.visual_rows = parcel(visual_rows);
+  s.logit_rows = parcel(logit_rows);
   return s;
 }
 

@@ -43,8 +43,12 @@ struct Step {
   ConstTensorView lengths;      ///< i32 [B]
   ConstTensorView page_table;   ///< i32 [B, largest number of pages]
   ConstTensorView visual_rows;  ///< i32 [N]
-  TensorView cos, sin;          ///< [T, R/2], filled by the decoder
+  ConstTensorView logit_rows;   ///< i32 [N]
+  ConstTensorView inv_freq;  ///< f32 [R/2]: of the rotary embedding, the same for every step; made if it is not there
+  ConstTensorView axis;      ///< i32 [R/2]
+  TensorView cos, sin;       ///< [T, R/2], filled by the decoder
 };
+/// In one copy, behind the stream's work.
 Step upload(const Context& ctx, const Batch& batch);
 
 /// A vector of i32 in the backend's memory.

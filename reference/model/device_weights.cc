@@ -1,7 +1,10 @@
 #include "reference/model/device_weights.h"
 
 #include <map>
+#include <set>
 #include <tuple>
+
+#include "reference/model/procedural_weights.h"
 
 namespace glmv {
 namespace {
@@ -36,14 +39,17 @@ void visit(TextLayerWeights& l, const Visit& f) {
   visit(l.moe, f);
 }
 
+/// Tensors with one key are one tensor.
+using Key = std::tuple<const void*, int64_t, DType>;
+Key key_of(const ConstTensorView& v) { return {v.data, v.size(), v.dtype}; }
+
 /// Copies tensors, each place of the host's memory once.
 class Uploader {
  public:
   explicit Uploader(Arena& memory) : memory_(memory) {}
 
   void upload(ConstTensorView& v) {
-    if (!v) return;
-    const auto key = std::tuple(v.data, v.size(), v.dtype);
+    const Key key = key_of(v);
     const auto known = copies_.find(key);
     const void* data = known != copies_.end() ? known->second : (copies_[key] = copied(v));
     v.data = data;
@@ -65,8 +71,24 @@ class Uploader {
   }
 
   Arena& memory_;
-  std::map<std::tuple<const void*, int64_t, DType>, const void*> copies_;
+  std::map<Key, const void*> copies_;
 };
+
+/// What has to be copied; the halves of gate_up are, so it is not.
+Weights to_copy(const Weights& host) {
+  Weights w = host;
+  w.owned.clear();
+  for (TextLayerWeights& layer : w.layers) layer.mlp.gate_up = {};
+  return w;
+}
+
+void for_each_tensor(Weights& weights, const std::function<void(ConstTensorView&)>& f) {
+  for_each_matrix(weights, [&](Weight& w) {
+    for (ConstTensorView* v : {&w.data, &w.scale, &w.zero}) {
+      if (*v) f(*v);
+    }
+  });
+}
 
 }  // namespace
 
@@ -77,14 +99,99 @@ void for_each_matrix(Weights& weights, const Visit& f) {
   visit(weights.vision, f);
 }
 
-DeviceWeights::DeviceWeights(const Weights& host, const Backend& backend)
-    : host_(host), on_host_(backend.space == Space::host), memory_(backend) {
-  if (on_host_) return;
-  copies_ = host;
-  for (TextLayerWeights& layer : copies_.layers) layer.mlp.gate_up = {};  // its halves are copied
-  Uploader uploader(memory_);
-  for_each_matrix(copies_,
-                  [&](Weight& w) { uploader.upload(w.data), uploader.upload(w.scale), uploader.upload(w.zero); });
+DeviceWeights::Shared DeviceWeights::upload(const Weights& host, const Backend& backend) {
+  if (backend.space == Space::host) {
+    std::shared_ptr<DeviceWeights> d(new DeviceWeights(backend, 0));
+    d->on_host_ = &host;
+    return d;
+  }
+  Weights weights = to_copy(host);
+  size_t bytes = 0;
+  std::set<Key> counted;
+  for_each_tensor(weights, [&](const ConstTensorView& v) {
+    if (v.dtype == DType::f64)
+      usage_error("backend ", backend.name, ": a weight ", v,
+                  " is stored in f64, with which only the reference computes");
+    if (counted.insert(key_of(v)).second) bytes += Arena::taken_by(static_cast<size_t>(v.bytes()));
+  });
+  check_memory(backend, bytes, "the weights");
+  std::shared_ptr<DeviceWeights> d(new DeviceWeights(backend, bytes));
+  Uploader uploader(d->memory_);
+  for_each_tensor(weights, [&](ConstTensorView& v) { uploader.upload(v); });
+  d->copies_ = std::move(weights);
+  return d;
+}
+
+namespace {
+
+std::string layers_text(const ModelConfig& config) {
+  return concat(config.text.num_layers, config.text.num_layers == 1 ? " layer" : " layers");
+}
+
+/// One random tensor: its types, and where it goes.
+struct Random {
+  const WeightInfo& info;
+  bool fp8;
+
+  Random(const WeightInfo& i, const ModelConfig& config)
+      : info(i), fp8(!config.quantization.method.empty() && i.component == Component::routed_experts) {}
+  DType dtype() const {
+    return fp8 ? DType::f8e4m3 : info.name.ends_with("e_score_correction_bias") ? DType::f32 : DType::bf16;
+  }
+  int64_t size() const {
+    int64_t n = 1;
+    for (const int64_t d : info.shape) n *= d;
+    return n;
+  }
+  size_t bytes() const {
+    const size_t scales = fp8 ? Arena::taken_by(static_cast<size_t>(info.shape[0]) * sizeof(float)) : 0;
+    return scales + Arena::taken_by(static_cast<size_t>(size()) * size_of(dtype()));
+  }
+
+  void make(Arena& memory, Weight& slot) const {
+    const Backend& b = memory.backend();
+    const Procedural law = procedural_law(info);
+    const int64_t rows = info.shape[0];
+    const TensorView data =
+        info.shape.size() == 1 ? memory.make(dtype(), {rows}) : memory.make(dtype(), {rows, size() / rows});
+    slot = {};
+    slot.data = data;
+    if (!fp8) return b.fill(info.name, law, dtype(), data, {});
+    constexpr double kLargest = 448;  // of f8e4m3
+    const TensorView scale = memory.make(DType::f32, {rows, 1});
+    b.fill(info.name, {kLargest, 0}, DType::f8e4m3, data, {});
+    b.fill(info.name, {0, law.scale / kLargest}, DType::f32, scale, {});
+    slot.format = Format::fp8_per_row;
+    slot.scale = scale;
+  }
+};
+
+void for_each_random(const ModelConfig& config, Weights& weights,
+                     const std::function<void(const Random&, Weight&)>& f) {
+  for_each_weight(config, weights, [&](const WeightInfo& info, Weight& slot) {
+    if (info.component != Component::vision) f(Random(info, config), slot);
+  });
+}
+
+}  // namespace
+
+size_t DeviceWeights::random_bytes(const ModelConfig& config) {
+  Weights nothing;
+  size_t bytes = 0;
+  for_each_random(config, nothing, [&](const Random& r, Weight&) { bytes += r.bytes(); });
+  return bytes;
+}
+
+DeviceWeights::Shared DeviceWeights::random(const ModelConfig& config, const Backend& backend) {
+  GLMV_CHECK(backend.fill != nullptr, "backend ", backend.name, " makes no random weights");
+  const size_t bytes = random_bytes(config);
+  check_memory(backend, bytes, concat("the weights of ", layers_text(config)));
+  std::shared_ptr<DeviceWeights> d(new DeviceWeights(backend, bytes));
+  Weights weights;
+  for_each_random(config, weights, [&](const Random& r, Weight& slot) { r.make(d->memory_, slot); });
+  adapt_weights(config, weights);
+  d->copies_ = std::move(weights);
+  return d;
 }
 
 }  // namespace glmv

@@ -23,6 +23,10 @@ class KvCache {
   /// Takes a free page; Error (exit code 3) when the cache is full.
   int32_t take_page();
   void give_back(int32_t page) { free_.push_back(page); }
+  int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
+
+  /// Bytes of all layers.
+  static size_t bytes_for(const TextConfig& config, DType dtype, int64_t pages, int64_t page_size);
 
  private:
   Arena memory_;
@@ -37,6 +41,11 @@ struct CachedSequence {
   int64_t length = 0;  ///< tokens in the cache
   int64_t rope_delta = 0;
   std::vector<int32_t> pages;  ///< page i holds tokens i * page_size ..
+
+  /// Makes room for one more token; true if that took a page. Error: as take_page.
+  bool extend(KvCache& cache);
+  /// Gives all pages back.
+  void leave(KvCache& cache);
 };
 
 }  // namespace glmv

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <set>
 
 #include "reference/core/compare.h"
+#include "reference/core/procedural.h"
 #include "reference/core/rows.h"
 
 namespace glmv {
@@ -262,6 +264,21 @@ std::vector<std::pair<std::string, Tensor>> prompt_tensors(const Prompt& p) {
     out.emplace_back("pixel_values_videos", p.pixel_values_videos),
         out.emplace_back("video_grid_thw", tensor_of(p.video_grids));
   return out;
+}
+
+Prompt random_prompt(const ModelConfig& config, int64_t tokens, uint64_t seed) {
+  std::set<int64_t> special(config.eos_token_ids.begin(), config.eos_token_ids.end());
+  special.insert({config.image_token_id, config.video_token_id, config.image_start_token_id, config.image_end_token_id,
+                  config.video_start_token_id, config.video_end_token_id, config.pad_token_id});
+  const uint64_t hash = procedural_hash("prompt") + seed;
+  Prompt prompt;
+  for (uint64_t i = 0; static_cast<int64_t>(prompt.ids.size()) < tokens; ++i) {
+    const auto id = static_cast<int64_t>(procedural_unit(hash, i) * static_cast<double>(config.text.vocab_size));
+    if (special.count(id) == 0) prompt.ids.push_back(id);
+  }
+  prompt.types = token_types(prompt.ids, config);
+  prompt.positions = rope_index(prompt.ids, {}, {}, config);
+  return prompt;
 }
 
 }  // namespace glmv

@@ -54,6 +54,9 @@ struct Processor {
 Prompt make_prompt(const Processor& processor, const std::vector<Message>& messages, const ChatOptions& options,
                    const std::vector<Image>& images, const std::vector<Clip>& clips);
 
+/// Text of that many pseudo-random tokens, none of them special: for timing, where nobody reads the answer.
+Prompt random_prompt(const ModelConfig& config, int64_t tokens, uint64_t seed);
+
 /// Tensors by trace name.
 using TensorMap = std::map<std::string, ConstTensorView>;
 

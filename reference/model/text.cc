@@ -15,6 +15,7 @@
 #include "reference/splice.h"
 
 namespace glmv {
+
 /// Turns q in place and fills the cache: in one launch where the backend has the fused op.
 void rotate_and_cache(const Context& ctx, const TextLayer& layer, const Step& step, const TensorView& q,
                       const TensorView& k, const TensorView& v, const std::string& at) {
@@ -62,7 +63,7 @@ TensorView moe(const Context& ctx, const TextLayer& layer, const Batch& batch, c
   if (batch.forced_ids != nullptr && batch.forced_ids->count(layer.index) > 0) {
     const Tensor& wanted = batch.forced_ids->at(layer.index);
     const TensorView copy = ctx.arena.make(DType::i32, {wanted.view.dim[0], wanted.view.dim[1]});
-    ctx.backend.to_device(copy.data, wanted.view.data, static_cast<size_t>(copy.bytes()));
+    ctx.backend.send(copy.data, wanted.view.data, static_cast<size_t>(copy.bytes()), ctx.exec.stream);
     forced = copy;
   }
   ctx.ops().moe_route({h, w.gate, w.correction_bias.data, c.n_group, c.topk_group, c.norm_topk_prob,
@@ -83,14 +84,13 @@ TensorView moe(const Context& ctx, const TextLayer& layer, const Batch& batch, c
 
 namespace {
 
-/// Rows of h: the head is the largest matrix, so only the rows whose logits are wanted meet it.
-TensorView rows_of(const Context& ctx, const TensorView& h, const std::vector<int32_t>& rows) {
-  const TensorView out = ctx.arena.make(h.dtype, {static_cast<int64_t>(rows.size()), h.dim[1]});
-  const TensorView first = upload(ctx, {0});
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const auto to = static_cast<int64_t>(i);
-    ctx.ops().splice({first, slice(h, 0, rows[i], rows[i] + 1), slice(out, 0, to, to + 1)}, ctx.exec);
-  }
+/// Rows of h: the head is the largest matrix, so only the rows whose logits are wanted meet it. Taking rows of a table
+/// is what the embedding does.
+TensorView rows_of(const Context& ctx, const TensorView& h, const ConstTensorView& rows) {
+  const TensorView out = ctx.arena.make(h.dtype, {rows.dim[0], h.dim[1]});
+  Weight table;
+  table.data = h;
+  ctx.ops().embedding({rows, table, out}, ctx.exec);
   return out;
 }
 
@@ -124,7 +124,7 @@ void decoder_layer(const Context& ctx, const TextLayer& layer, const Batch& batc
   ctx.point(at, x);
 }
 
-void text_rope_table(const Context& ctx, const TextConfig& c, DType activation, Step& step) {
+void text_rope_basis(const Context& ctx, const TextConfig& c, Step& step) {
   const int64_t pairs = c.rotary_dim / 2;
   std::vector<float> inv_freq;
   std::vector<int32_t> axis;
@@ -137,11 +137,17 @@ void text_rope_table(const Context& ctx, const TextConfig& c, DType activation, 
     axis.insert(axis.end(), static_cast<size_t>(c.mrope_section[a]), static_cast<int32_t>(a));
   }
   const TensorView frequencies = ctx.arena.make(DType::f32, {pairs});
-  ctx.backend.to_device(frequencies.data, inv_freq.data(), inv_freq.size() * sizeof(float));
+  ctx.backend.send(frequencies.data, inv_freq.data(), inv_freq.size() * sizeof(float), ctx.exec.stream);
+  step.inv_freq = frequencies;
+  step.axis = upload(ctx, axis);
+}
+
+void text_rope_table(const Context& ctx, const TextConfig& c, DType activation, Step& step) {
+  if (!step.inv_freq) text_rope_basis(ctx, c, step);
   const DType table = activation == DType::f64 ? DType::f32 : activation;
-  step.cos = ctx.arena.make(table, {step.ids.dim[0], pairs});
-  step.sin = ctx.arena.make(table, {step.ids.dim[0], pairs});
-  ctx.ops().rope_table({step.positions, frequencies, upload(ctx, axis), step.cos, step.sin}, ctx.exec);
+  step.cos = ctx.arena.make(table, {step.ids.dim[0], c.rotary_dim / 2});
+  step.sin = ctx.arena.make(table, {step.ids.dim[0], c.rotary_dim / 2});
+  ctx.ops().rope_table({step.positions, step.inv_freq, step.axis, step.cos, step.sin}, ctx.exec);
   ctx.point("model.language_model.rotary.cos", step.cos);
   ctx.point("model.language_model.rotary.sin", step.sin);
 }
@@ -170,7 +176,7 @@ TensorView decode(const Context& ctx, const ModelConfig& config, const Weights& 
   }
   TensorView h = rmsnorm(ctx, x, weights.norm, config.text.rms_norm_eps);
   ctx.point("model.language_model.norm", h);
-  if (batch.logit_rows.size() < batch.ids.size()) h = rows_of(ctx, h, batch.logit_rows);
+  if (batch.logit_rows.size() < batch.ids.size()) h = rows_of(ctx, h, step.logit_rows);
   const TensorView logits = linear(ctx, h, weights.lm_head);
   ctx.point("logits", logits);
   return logits;

@@ -27,6 +27,9 @@ TensorView self_attention(const Context& ctx, const TextLayer& layer, const Step
 TensorView moe(const Context& ctx, const TextLayer& layer, const Batch& batch, const TensorView& h,
                const std::string& at);
 
+/// Makes step.inv_freq and step.axis, which are the same for every step: a session does so once.
+void text_rope_basis(const Context& ctx, const TextConfig& config, Step& step);
+
 /// Fills step.cos and step.sin [T, R/2] for the step's positions.
 void text_rope_table(const Context& ctx, const TextConfig& config, DType activation, Step& step);
 

@@ -53,7 +53,7 @@ void vision_rope_table(const Context& ctx, const VisionConfig& c, PatchStep& ste
     }
   }
   const TensorView frequencies = ctx.arena.make(DType::f32, {half});
-  ctx.backend.to_device(frequencies.data, inv_freq.data(), inv_freq.size() * sizeof(float));
+  ctx.backend.send(frequencies.data, inv_freq.data(), inv_freq.size() * sizeof(float), ctx.exec.stream);
   const int64_t patches = step.positions.dim[1];
   step.cos = ctx.arena.make(DType::f32, {patches, half});
   step.sin = ctx.arena.make(DType::f32, {patches, half});
@@ -152,7 +152,7 @@ TensorView vision_tower(const Context& ctx, const ModelConfig& config, const Vis
   Tensor cast(activation, pixels);  // the library casts pixels to the convolution's type first
   convert(pixels, cast.view);
   const TensorView input = ctx.arena.make(activation, {patches, c.patch_numbers()});
-  ctx.backend.to_device(input.data, cast.view.data, static_cast<size_t>(input.bytes()));
+  ctx.backend.send(input.data, cast.view.data, static_cast<size_t>(input.bytes()), ctx.exec.stream);
 
   TensorView x = linear(ctx, input, w.patch_embed, w.patch_embed_bias);
   ctx.point(kTower + ".patch_embed", x);

@@ -1,45 +1,26 @@
 // Stands in for NVIDIA's header of that name: a .cu file that includes it compiles as plain C++ and runs on the
 // emulator.
 //
-// Streams and events are tokens: everything is done when its call returns. A mistake found in a kernel makes the launch
-// return cudaErrorLaunchFailure; cudaGetErrorString then gives the whole report.
+// Everything is done when its call returns, unless its stream is being captured: then it is kept, and done when the
+// graph is launched (cuda_capture.h). A mistake found in a kernel makes the launch return cudaErrorLaunchFailure;
+// cudaGetErrorString then gives the whole report.
 #pragma once
 
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
+#include <tuple>
 
-#include "simt/device_memory.h"
 #include "simt/facade/common/atomics.h"
 #include "simt/facade/common/block_sync.h"
 #include "simt/facade/common/cuda_warp.h"
 #include "simt/facade/common/device_math.h"
 #include "simt/facade/common/launch.h"
+#include "simt/facade/cuda_capture.h"
 
 #define GLMV_SIMT_CUDA 1  // for simt/gpu.h: the emulated device speaks CUDA
 
 inline namespace glmv_simt_facade {
 
-enum cudaError_t {
-  cudaSuccess = 0,
-  cudaErrorInvalidValue = 1,
-  cudaErrorMemoryAllocation = 2,
-  cudaErrorInvalidConfiguration = 9,
-  cudaErrorInvalidDevice = 101,
-  cudaErrorNotReady = 600,
-  cudaErrorLaunchFailure = 719,
-};
-using cudaError = cudaError_t;
-
-enum cudaMemcpyKind {
-  cudaMemcpyHostToHost,
-  cudaMemcpyHostToDevice,
-  cudaMemcpyDeviceToHost,
-  cudaMemcpyDeviceToDevice,
-  cudaMemcpyDefault,
-};
-
-using cudaStream_t = struct EmulatedStream*;
 struct EmulatedEvent {
   std::chrono::steady_clock::time_point time;
 };
@@ -63,44 +44,6 @@ struct cudaDeviceProp {
   int warpSize, maxThreadsPerBlock, multiProcessorCount, major, minor, l2CacheSize;
 };
 
-namespace cuda_state {
-inline thread_local cudaError_t g_last_error = cudaSuccess;
-inline cudaError_t record(cudaError_t e) {
-  if (e != cudaSuccess) g_last_error = e;
-  return e;
-}
-inline cudaError_t invalid(const std::string& why) {
-  ::glmv::simt::set_report(why);
-  return record(cudaErrorInvalidValue);
-}
-}  // namespace cuda_state
-
-// ---- Errors
-
-inline cudaError_t cudaPeekAtLastError() { return cuda_state::g_last_error; }
-inline cudaError_t cudaGetLastError() {
-  const cudaError_t e = cuda_state::g_last_error;
-  cuda_state::g_last_error = cudaSuccess;
-  return e;
-}
-inline const char* cudaGetErrorName(cudaError_t e) {
-  switch (e) {
-    case cudaSuccess: return "cudaSuccess";
-    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
-    case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
-    case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
-    case cudaErrorNotReady: return "cudaErrorNotReady";
-    case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
-  }
-  return "unknown error";
-}
-/// The report of the last failure where there is one.
-inline const char* cudaGetErrorString(cudaError_t e) {
-  const bool reported = e == cudaErrorLaunchFailure || e == cudaErrorInvalidConfiguration || e == cudaErrorInvalidValue;
-  return reported ? ::glmv::simt::last_report() : cudaGetErrorName(e);
-}
-
 // ---- Device
 
 inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
@@ -108,13 +51,22 @@ inline cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess;
 inline cudaError_t cudaSetDevice(int device) {
   return device == 0 ? cudaSuccess : cuda_state::record(cudaErrorInvalidDevice);
 }
-inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+inline cudaError_t cudaDeviceSynchronize() { return cuda_state::unless_captured("cudaDeviceSynchronize"); }
 
 /// Compute capability 8.9: mma.sync with every type, no wgmma and no TMA; shared memory as on an H100.
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   if (device != 0) return cuda_state::record(cudaErrorInvalidDevice);
   const auto limits = ::glmv::simt::settings().cuda;
-  *p = {"glmv SIMT emulator", size_t{1} << 32, limits.fixed, limits.total, warpSize, 1024, 4, 8, 9, 1 << 20};
+  *p = {"glmv SIMT emulator",
+        ::glmv::simt::settings().device_bytes,
+        limits.fixed,
+        limits.total,
+        warpSize,
+        1024,
+        4,
+        8,
+        9,
+        1 << 20};
   return cudaSuccess;
 }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
@@ -143,7 +95,13 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function*
 
 // ---- Memory
 
+inline cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total) {
+  *total = ::glmv::simt::settings().device_bytes;
+  const size_t used = ::glmv::simt::device_bytes_in_use();
+  return *free_bytes = *total > used ? *total - used : 0, cudaSuccess;
+}
 inline cudaError_t cudaMalloc(void** p, size_t bytes) {
+  if (cuda_state::capturing()) return cuda_state::not_while_capturing("cudaMalloc");
   *p = ::glmv::simt::device_malloc(bytes);
   return bytes == 0 || *p != nullptr ? cudaSuccess : cuda_state::record(cudaErrorMemoryAllocation);
 }
@@ -151,13 +109,15 @@ template <class T>
 cudaError_t cudaMalloc(T** p, size_t bytes) {
   void* raw = nullptr;
   const cudaError_t e = cudaMalloc(&raw, bytes);
-  *p = static_cast<T*>(raw);
+  if (e != cudaErrorStreamCaptureUnsupported) *p = static_cast<T*>(raw);
   return e;
 }
 inline cudaError_t cudaFree(void* p) {
+  if (cuda_state::capturing()) return cuda_state::not_while_capturing("cudaFree");
   if (p == nullptr || ::glmv::simt::device_free(p)) return cudaSuccess;
   return cuda_state::invalid("cudaFree of a pointer that cudaMalloc did not return");
 }
+/// Inside a capture these would become nodes of the graph on a device; here they are refused.
 template <class T>
 cudaError_t cudaMallocAsync(T** p, size_t bytes, cudaStream_t) {
   return cudaMalloc(p, bytes);
@@ -165,34 +125,42 @@ cudaError_t cudaMallocAsync(T** p, size_t bytes, cudaStream_t) {
 inline cudaError_t cudaFreeAsync(void* p, cudaStream_t) { return cudaFree(p); }
 template <class T>
 cudaError_t cudaMallocHost(T** p, size_t bytes) {
-  *p = static_cast<T*>(malloc(bytes));
+  if (cuda_state::capturing()) return cuda_state::not_while_capturing("cudaMallocHost");
+  *p = static_cast<T*>(::glmv::simt::pinned_malloc(bytes));
   return *p != nullptr ? cudaSuccess : cuda_state::record(cudaErrorMemoryAllocation);
 }
-inline cudaError_t cudaFreeHost(void* p) { return free(p), cudaSuccess; }
+inline cudaError_t cudaFreeHost(void* p) {
+  if (cuda_state::capturing()) return cuda_state::not_while_capturing("cudaFreeHost");
+  if (p == nullptr || ::glmv::simt::pinned_free(p)) return cudaSuccess;
+  return cuda_state::invalid("cudaFreeHost of a pointer that cudaMallocHost did not return");
+}
 
 inline cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
-  const bool guess = kind == cudaMemcpyDefault;
-  const bool to_device =
-      guess ? ::glmv::simt::is_device(to) : kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
-  const bool from_device =
-      guess ? ::glmv::simt::is_device(from) : kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-  const std::string why = ::glmv::simt::copy_refusal(to, to_device, from, from_device, bytes);
-  if (!why.empty()) return cuda_state::invalid("cudaMemcpy: " + why);
-  if (bytes > 0) memmove(to, from, bytes);
-  return cudaSuccess;
+  if (cuda_state::capturing()) return cuda_state::not_while_capturing("cudaMemcpy");
+  return cuda_state::copy_now(to, from, bytes, kind);
 }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
-                                   cudaStream_t = nullptr) {
-  return cudaMemcpy(to, from, bytes, kind);
+                                   cudaStream_t stream = nullptr) {
+  if (stream == nullptr && cuda_state::capturing()) return cuda_state::implicit("cudaMemcpyAsync");
+  if (!cuda_state::is_captured(stream)) return cuda_state::copy_now(to, from, bytes, kind);
+  return cuda_state::capture_copy(stream, to, from, bytes, kind);
 }
-inline cudaError_t cudaMemset(void* p, int value, size_t bytes) {
+namespace cuda_state {
+inline cudaError_t set_now(void* p, int value, size_t bytes) {
   const std::string why = ::glmv::simt::copy_refusal(p, true, p, true, bytes);
-  if (!why.empty()) return cuda_state::invalid("cudaMemset: " + why);
+  if (!why.empty()) return invalid("cudaMemset: " + why);
   if (bytes > 0) memset(p, value, bytes);
   return cudaSuccess;
 }
-inline cudaError_t cudaMemsetAsync(void* p, int value, size_t bytes, cudaStream_t = nullptr) {
-  return cudaMemset(p, value, bytes);
+}  // namespace cuda_state
+inline cudaError_t cudaMemset(void* p, int value, size_t bytes) {
+  if (cuda_state::capturing()) return cuda_state::implicit("cudaMemset");
+  return cuda_state::set_now(p, value, bytes);
+}
+inline cudaError_t cudaMemsetAsync(void* p, int value, size_t bytes, cudaStream_t stream = nullptr) {
+  if (stream == nullptr && cuda_state::capturing()) return cuda_state::implicit("cudaMemsetAsync");
+  if (!cuda_state::is_captured(stream)) return cuda_state::set_now(p, value, bytes);
+  return cuda_state::keep(stream, [=] { return cuda_state::set_now(p, value, bytes); });
 }
 /// A __constant__ variable is an ordinary one here.
 template <class T>
@@ -202,23 +170,21 @@ cudaError_t cudaMemcpyToSymbol(T& symbol, const void* from, size_t bytes, size_t
   return cudaSuccess;
 }
 
-// ---- Streams and events
-
-inline cudaError_t cudaStreamCreate(cudaStream_t* s) { return *s = nullptr, cudaSuccess; }
-inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) { return *s = nullptr, cudaSuccess; }
-inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamQuery(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned = 0) { return cudaSuccess; }
+// ---- Events
 
 inline cudaError_t cudaEventCreate(cudaEvent_t* e) { return *e = new EmulatedEvent, cudaSuccess; }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return cudaEventCreate(e); }
 inline cudaError_t cudaEventDestroy(cudaEvent_t e) { return delete e, cudaSuccess; }
-inline cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t = nullptr) {
+/// Forks and joins of captured streams are not emulated.
+inline cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t stream = nullptr) {
+  if (cuda_state::is_captured(stream)) return cuda_state::not_while_capturing("cudaEventRecord");
   return e->time = std::chrono::steady_clock::now(), cudaSuccess;
 }
-inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-inline cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t, unsigned = 0) {
+  return cuda_state::is_captured(stream) ? cuda_state::not_while_capturing("cudaStreamWaitEvent") : cudaSuccess;
+}
+inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cuda_state::unless_captured("cudaEventSynchronize"); }
+inline cudaError_t cudaEventQuery(cudaEvent_t) { return cuda_state::unless_captured("cudaEventQuery"); }
 /// Milliseconds the emulator took: nothing a device would take.
 inline cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end) {
   return *ms = std::chrono::duration<float, std::milli>(end->time - begin->time).count(), cudaSuccess;
@@ -226,15 +192,32 @@ inline cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_
 
 // ---- Launch
 
-template <class... Params, class... Args>
-cudaError_t launch_cuda(const LaunchSite& site, void (*kernel)(Params...), dim3 grid, dim3 block, size_t dynamic_shared,
-                        cudaStream_t /*stream*/, const Args&... args) {
-  switch (run_kernel(site, kernel, grid, block, dynamic_shared, args...)) {
+namespace cuda_state {
+inline cudaError_t error_of(::glmv::simt::LaunchStatus status) {
+  switch (status) {
     case ::glmv::simt::LaunchStatus::ok: return cudaSuccess;
-    case ::glmv::simt::LaunchStatus::bad_config: return cuda_state::record(cudaErrorInvalidConfiguration);
-    case ::glmv::simt::LaunchStatus::failed: return cuda_state::record(cudaErrorLaunchFailure);
+    case ::glmv::simt::LaunchStatus::bad_config: return record(cudaErrorInvalidConfiguration);
+    case ::glmv::simt::LaunchStatus::failed: return record(cudaErrorLaunchFailure);
   }
   return cudaErrorLaunchFailure;
+}
+}  // namespace cuda_state
+
+template <class... Params, class... Args>
+cudaError_t launch_cuda(const LaunchSite& site, void (*kernel)(Params...), dim3 grid, dim3 block, size_t dynamic_shared,
+                        cudaStream_t stream, const Args&... args) {
+  static_assert(sizeof...(Params) == sizeof...(Args), "one argument per kernel parameter");
+  if (stream == nullptr && cuda_state::capturing()) return cuda_state::implicit(site.kernel);
+  if (!cuda_state::is_captured(stream))
+    return cuda_state::error_of(run_kernel(site, kernel, grid, block, dynamic_shared, args...));
+  // As on a device, a graph has the arguments as they are now.
+  return cuda_state::keep(stream, [=, kept = std::tuple<Params...>(static_cast<Params>(args)...)] {
+    return std::apply(
+        [&](const Params&... values) {
+          return cuda_state::error_of(run_kernel(site, kernel, grid, block, dynamic_shared, values...));
+        },
+        kept);
+  });
 }
 
 }  // namespace glmv_simt_facade

@@ -77,6 +77,23 @@ TEST(Runtime, DeviceStreamsAndEvents) {
   EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
 }
 
+TEST(Runtime, ASmallDeviceRunsOutOfMemory) {
+  const ScopedSettings saved;
+  settings().device_bytes = device_bytes_in_use() + 1000;
+  size_t free_bytes = 0, total = 0;
+  ASSERT_EQ(cudaMemGetInfo(&free_bytes, &total), cudaSuccess);
+  EXPECT_EQ(free_bytes, 1000u);
+  char *p = nullptr, *q = nullptr;
+  ASSERT_EQ(cudaMalloc(&p, 600), cudaSuccess);
+  EXPECT_EQ(cudaMalloc(&q, 401), cudaErrorMemoryAllocation);
+  EXPECT_EQ(cudaGetLastError(), cudaErrorMemoryAllocation);
+  ASSERT_EQ(cudaMalloc(&q, 400), cudaSuccess);
+  ASSERT_EQ(cudaMemGetInfo(&free_bytes, &total), cudaSuccess);
+  EXPECT_EQ(free_bytes, 0u);
+  EXPECT_EQ(cudaFree(p), cudaSuccess);
+  EXPECT_EQ(cudaFree(q), cudaSuccess);
+}
+
 TEST(Runtime, HipMemory) {
   float host[2] = {5, 6}, back[2] = {};
   float* p = nullptr;
