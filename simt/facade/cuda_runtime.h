@@ -110,11 +110,11 @@ inline cudaError_t cudaSetDevice(int device) {
 }
 inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
 
-/// Compute capability 8.9: mma.sync with every type, no wgmma and no TMA; shared memory as on an H100.
+/// Compute capability 9.0, shared memory as on an H100.
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   if (device != 0) return cuda_state::record(cudaErrorInvalidDevice);
   const auto limits = ::glmv::simt::settings().cuda;
-  *p = {"glmv SIMT emulator", size_t{1} << 32, limits.fixed, limits.total, warpSize, 1024, 4, 8, 9, 1 << 20};
+  *p = {"glmv SIMT emulator", size_t{1} << 32, limits.fixed, limits.total, warpSize, 1024, 4, 9, 0, 1 << 20};
   return cudaSuccess;
 }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
