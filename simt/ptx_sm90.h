@@ -9,6 +9,7 @@
 //                          registers, wgmma_commit behind a group, wgmma_wait before d is read, shared memory is
 //                          overwritten, or registers of A are changed
 //   fence_proxy_async      what ordinary stores wrote to shared memory may be read by the two above; then a barrier
+//   tensor_map_release     by who wrote maps to device memory; tensor_map_acquire by who then loads with them
 //   fewer_registers, more_registers   whole warpgroups
 //
 // GLMV_HAS_SM90A is 0 where a kernel is compiled for another architecture: its body must not use them then.

@@ -16,7 +16,9 @@ inline void mbarrier_init(uint64_t* barrier, unsigned count, GLMV_SIMT_HERE) {
   *barrier = simt::mbarrier_init(barrier, count, place);
 }
 inline void mbarrier_init_fence() {}
-inline void fence_proxy_async() {}
+inline void fence_proxy_async() { simt::fence_proxy(); }
+inline void tensor_map_release() {}
+inline void tensor_map_acquire(const TensorMap& /*map*/) {}
 inline void mbarrier_arrive(uint64_t* barrier, GLMV_SIMT_HERE) { simt::mbarrier_arrive(barrier, *barrier, 0, place); }
 inline void mbarrier_arrive_expect(uint64_t* barrier, unsigned bytes, GLMV_SIMT_HERE) {
   simt::mbarrier_arrive(barrier, *barrier, bytes, place);

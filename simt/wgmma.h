@@ -40,6 +40,9 @@ bool next_due_wgmma(unsigned open_groups, DueWgmma& due);
 /// The end of a wait, at which the lanes of a warp meet: what one of them does next, none of the others may still read.
 void wgmma_waited(Place place);
 
+/// fence.proxy.async: what the thread's finished cp.async wrote may be read by wgmma.
+void fence_proxy();
+
 /// 18-bit address of a place in shared memory, as descriptors have it, and back. The second is an error for what is not
 /// shared memory.
 uint32_t shared_address(const void* p);

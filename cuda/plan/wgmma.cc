@@ -34,4 +34,46 @@ WgmmaLinearPlan plan_linear_wgmma(const LinearArgs& a, const Device& device) {
   return p;
 }
 
+WgmmaExpertsPlan plan_experts_wgmma(const plan::ExpertsProblem& p, const plan::ExpertsPlan& tuned,
+                                    const Device& device) {
+  WgmmaExpertsPlan w;
+  w.shared_bytes = shared_bytes(kWgmmaLarge);
+  if (tuned.path != plan::ExpertsPath::grouped) {
+    w.rule = "few tokens, or types and strides that only the plain rung takes";
+  } else if (p.format != Format::plain) {
+    w.rule = "experts are quantised";
+  } else if (tuned.align.tile_rows != kWgmmaRows) {
+    w.rule = "experts have fewer rows than a tile";
+  } else if (w.shared_bytes > device.shared_bytes) {
+    w.rule = "too little shared memory";
+  } else {
+    w.rule = nullptr;
+  }
+  w.gate_up = {ceil_div(p.ffn, kWgmmaLarge.columns / 2), tuned.align.row_tiles};
+  w.down = {ceil_div(p.width, kWgmmaLarge.columns), tuned.align.row_tiles};
+  w.maps_bytes = (static_cast<size_t>(3 * p.experts) * kTensorMapBytes + 255) / 256 * 256;
+  return w;
+}
+
+WgmmaAttentionPlan plan_attention_wgmma(const AttentionArgs& a, const Device& device) {
+  WgmmaAttentionPlan w;
+  w.tuned = plan_attention(a, device);
+  const auto chunks = [](const ConstTensorView& v, int axis) { return v.dim[axis] <= 1 || v.stride[axis] % 8 == 0; };
+  if (w.tuned.path != AttentionPath::prefill) {
+    w.rule = "few queries, or types and strides that only the plain rung takes";
+  } else if (a.q.dim[2] != 128) {
+    w.rule = "heads are not 128 wide";
+  } else if (reinterpret_cast<uintptr_t>(a.q.data) % 16 != 0 || !chunks(a.q, 0) || !chunks(a.q, 1)) {
+    w.rule = "queries are not aligned to 16 bytes";
+  } else if (kAttentionSharedBytes + kBoxAlignment > device.shared_bytes) {
+    w.rule = "too little shared memory";
+  } else {
+    w.rule = nullptr;
+    w.tuned.tiling.rows = kAttentionRows;
+    w.tuned.tiles = w.tuned.tiling.first(a.q.dim[0], static_cast<int>(a.cu_seqlens.dim[0] - 1));
+    w.tuned.shared_bytes = kAttentionSharedBytes + kBoxAlignment;
+  }
+  return w;
+}
+
 }  // namespace glmv::cuda_plan

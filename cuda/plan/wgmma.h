@@ -2,7 +2,9 @@
 // rung.
 #pragma once
 
+#include "cuda/plan/attention.h"
 #include "cuda/plan/linear.h"
+#include "cuda/plan/moe_plan.h"
 
 namespace glmv::cuda_plan {
 
@@ -30,5 +32,27 @@ struct WgmmaLinearPlan {
 
 /// Error: more tiles than a grid has blocks.
 WgmmaLinearPlan plan_linear_wgmma(const LinearArgs& a, const Device& device);
+
+/// The two grouped products of moe_experts, on rows sorted as the tuned kernels sort them.
+struct WgmmaExpertsPlan {
+  const char* rule = "";
+  plan::Blocks gate_up, down;  ///< grids: columns, row tiles
+  size_t shared_bytes = 0;
+  size_t maps_bytes = 0;  ///< of scratch, before what the tuned plan wants: a tensor map per expert and matrix
+};
+constexpr size_t kTensorMapBytes = 128;
+
+WgmmaExpertsPlan plan_experts_wgmma(const plan::ExpertsProblem& p, const plan::ExpertsPlan& tuned,
+                                    const Device& device);
+
+/// Prefill and vision attention, heads of 128.
+struct WgmmaAttentionPlan {
+  const char* rule = "";
+  AttentionPlan tuned;  ///< the tuned plan with this kernel's tiles and shared memory
+};
+constexpr int kAttentionRows = 128, kAttentionKeys = 128, kAttentionStages = 2;
+constexpr size_t kAttentionSharedBytes = (kAttentionRows + 2 * kAttentionStages * kAttentionKeys) * 128 * 2;
+
+WgmmaAttentionPlan plan_attention_wgmma(const AttentionArgs& a, const Device& device);
 
 }  // namespace glmv::cuda_plan

@@ -25,7 +25,9 @@ const Backend& wgmma_backend() {
     Backend b = backend();
     b.name = b.emulated ? "cuda-wgmma-emulated" : "cuda-wgmma";
     b.absence = absence_of_wgmma;
+    b.ops.attention = {wgmma::attention, wgmma::attention_scratch};
     b.ops.linear = {wgmma::linear, wgmma::linear_scratch};
+    b.ops.moe_experts = {wgmma::moe_experts, wgmma::moe_experts_scratch};
     return b;
   }();
   return with_wgmma;

@@ -3,6 +3,7 @@
 // A block has one tile of out. Each consumer owns 64 of its 128 rows and all of its columns, in registers; x and w both
 // come K-major with the 128-byte swizzle, which is what wgmma reads, so no thread ever touches an operand.
 #include "cuda/device.h"
+#include "cuda/linear_tiles.h"
 #include "cuda/ops.h"
 #include "cuda/wgmma/ops.h"
 #include "cuda/wgmma/pipeline.h"
@@ -14,53 +15,12 @@ using cuda_plan::kWarpgroup;
 using cuda_plan::kWgmmaDepth;
 using cuda_plan::kWgmmaRows;
 
-// Shared memory: `Stages` of these, from a multiple of 1024 bytes on, boxes swizzled; and the ring's barriers.
-template <int Columns>
-struct Stage {
-  bf16 x[kWgmmaRows * kWgmmaDepth], w[Columns * kWgmmaDepth];
-};
-
 #if GLMV_HAS_SM90A
-
-template <int Columns, int Stages>
-__device__ void produce(const ptx::TensorMap& x, const ptx::TensorMap& w, Stage<Columns>* stages, Ring<Stages>& ring,
-                        cuda_plan::TileOrder::Place place, int steps) {
-  for (int step = 0; step < steps; ++step) {
-    uint64_t* full = ring.refill(step, sizeof(Stage<Columns>));
-    Stage<Columns>& stage = stages[ring.stage(step)];
-    ptx::tensor_load_2d(stage.x, x, full, step * kWgmmaDepth, place.row * kWgmmaRows);
-    ptx::tensor_load_2d(stage.w, w, full, step * kWgmmaDepth, place.column * Columns);
-  }
-}
-
-/// Issues a stage's products: 64 rows of x, from `row` on, times all columns.
-template <int Columns>
-__device__ void multiply(float (&sums)[Columns / 2], const Stage<Columns>& stage, int row, bool first) {
-  const uint64_t x = ptx::wgmma_descriptor(stage.x + row * kWgmmaDepth, 0, kGroupBytes);
-  const uint64_t w = ptx::wgmma_descriptor(stage.w, 0, kGroupBytes);
-  ptx::wgmma_fence();
-  GPU_UNROLL
-  for (int k = 0; k < kWgmmaDepth / 16; ++k) ptx::wgmma(sums, x + kStepUnits * k, w + kStepUnits * k, !first || k > 0);
-  ptx::wgmma_commit();
-}
-
-template <int Columns, int Stages>
-__device__ void consume(float (&sums)[Columns / 2], const Stage<Columns>* stages, Ring<Stages>& ring, int row,
-                        int steps) {
-  for (int step = 0; step < steps; ++step) {
-    ring.wait_full(step);
-    multiply<Columns>(sums, stages[ring.stage(step)], row, step == 0);
-    ptx::wgmma_wait<1>();  // the step before has been read; this one runs on
-    if (step > 0 && threadIdx.x % kWarp == 0) ring.release(step - 1);
-  }
-  ptx::wgmma_wait<0>(sums);
-}
 
 /// Sums plus bias, rounded once. `row`, `column`: of the consumer's part in out.
 template <int Columns>
 __device__ void store(const LinearOperands& a, int row, int column, const float (&sums)[Columns / 2]) {
-  const int thread = threadIdx.x % kWarpgroup, lane = thread % kWarp;
-  const int t0 = row + thread / kWarp * 16 + lane / 4;
+  const int lane = threadIdx.x % kWarp, t0 = row + first_row_of_thread();
   GPU_UNROLL
   for (int block = 0; block < Columns / 8; ++block) {
     const int n = column + 8 * block + lane % 4 * 2;
@@ -86,12 +46,17 @@ __global__ void __launch_bounds__(cuda_plan::kWgmmaThreads, 1)
   GPU_SHARED(Ring<Stages>, ring, );
   auto* stages = aligned_boxes<Stage<Columns>>(dynamic);
   const cuda_plan::TileOrder::Place place = order.at(static_cast<int>(blockIdx.x));
-  if (threadIdx.x == 0) ring.init(cuda_plan::kConsumers * kWarpgroup / kWarp);
+  if (threadIdx.x == 0) ring.init(1, kReaders);
   __syncthreads();
   const int warpgroup = threadIdx.x / kWarpgroup;
   if (warpgroup == 0) {
     ptx::fewer_registers<40>();
-    if (threadIdx.x == 0) produce(x, w, stages, ring, place, steps);
+    if (threadIdx.x == 0) {
+      produce<Columns>(stages, ring, steps, [&](Stage<Columns>& stage, uint64_t* full, int step) {
+        ptx::tensor_load_2d(stage.x, x, full, step * kWgmmaDepth, place.row * kWgmmaRows);
+        ptx::tensor_load_2d(stage.w, w, full, step * kWgmmaDepth, place.column * Columns);
+      });
+    }
   } else {
     ptx::more_registers<232>();
     float sums[Columns / 2];

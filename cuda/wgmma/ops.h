@@ -6,7 +6,11 @@
 
 namespace glmv::GLMV_BACKEND::wgmma {
 
+void attention(const AttentionArgs&, Exec);
+size_t attention_scratch(const AttentionArgs&);
 void linear(const LinearArgs&, Exec);
 size_t linear_scratch(const LinearArgs&);
+void moe_experts(const MoeExpertsArgs&, Exec);
+size_t moe_experts_scratch(const MoeExpertsArgs&);
 
 }  // namespace glmv::GLMV_BACKEND::wgmma

@@ -64,6 +64,7 @@ void Block::reset(Index3 block_index, size_t ordinal) {
   exited_ = 0;
   barrier_arrived_ = 0;
   mbarriers_.begin_block();
+  unfenced_.clear();
   for (Warpgroup& g : warpgroups_) g = {};
   ready_.clear();
   for (Thread& t : threads_) {
@@ -116,6 +117,27 @@ void Block::check_end() {
           concat("wgmma: the warps of a warpgroup issued ", g.count[0], " and ", g.count[warp], " instructions")));
     }
   }
+}
+
+void Block::note_write(const void* p, unsigned bytes) {
+  if (!mbarriers_.empty()) unfenced_.push_back({static_cast<const char*>(p), bytes, self().index});
+}
+
+void Block::fence_writes() {
+  const unsigned thread = self().index;
+  size_t kept = 0;
+  for (const UnfencedWrite& w : unfenced_) {
+    if (w.thread != thread) unfenced_[kept++] = w;
+  }
+  unfenced_.resize(kept);
+}
+
+bool Block::has_unfenced_write(const void* p, unsigned bytes) const {
+  const char* at = static_cast<const char*>(p);
+  for (const UnfencedWrite& w : unfenced_) {
+    if (at < w.at + w.bytes && w.at < at + bytes) return true;
+  }
+  return false;
 }
 
 Warpgroup* Block::warpgroup_of(const Thread& t) {

@@ -50,6 +50,12 @@ struct Thread : ThreadView {
 
 struct Operation;  // collective.h
 
+/// What a cp.async wrote and its thread has not yet made visible to wgmma by fence.proxy.async.
+struct UnfencedWrite {
+  const char* at;
+  unsigned bytes, thread;
+};
+
 /// What leaves a kernel when the launch has failed. Not a std::exception: it is nobody's mistake.
 struct Stopped {};
 
@@ -108,6 +114,10 @@ class Block {
   void* mbarrier_sync(size_t barrier, size_t which) const {
     return shared_.sync(kFirstMbarrierSync + barrier * Mbarriers::kSyncs + which);
   }
+  /// Followed only where there are barriers in shared memory: other kernels have nobody to fence for.
+  void note_write(const void* p, unsigned bytes);
+  void fence_writes();
+  bool has_unfenced_write(const void* p, unsigned bytes) const;
   /// Null: the thread is in none of four whole warps.
   Warpgroup* warpgroup_of(const Thread& t);
 
@@ -138,6 +148,7 @@ class Block {
   std::vector<Warp> warps_;
   std::vector<Warpgroup> warpgroups_;
   Mbarriers mbarriers_;
+  std::vector<UnfencedWrite> unfenced_;
   std::vector<Thread*> ready_, round_;
   Thread* running_ = nullptr;
   size_t exited_ = 0;

@@ -31,6 +31,7 @@ class Mbarriers {
   static constexpr size_t kSyncs = 3;  ///< sync objects of each: phases of both parities, loads
 
   void begin_block() { barriers_.clear(); }
+  bool empty() const { return barriers_.empty(); }
   uint64_t init(Block& block, void* address, unsigned count, Place place);
   /// The barrier at an address, which holds `stored`; an error if none was initialised there.
   Mbarrier& find(Block& block, const void* address, uint64_t stored, const char* what, Place place);

@@ -145,6 +145,11 @@ bool next_due_wgmma(unsigned open_groups, DueWgmma& due) {
 
 void wgmma_waited(Place place) { collective(kWait, 0xffffffffu, nullptr, place); }
 
+void fence_proxy() {
+  const race::Ignore ignore;
+  g_block->fence_writes();
+}
+
 uint32_t shared_address(const void* p) { return g_block->shared().address_of(p); }
 
 const void* shared_place(uint32_t address, unsigned bytes, Place place) {
@@ -152,6 +157,10 @@ const void* shared_place(uint32_t address, unsigned bytes, Place place) {
   if (!is_shared(p, bytes)) {
     const race::Ignore ignore;
     fail(place, concat("wgmma: the descriptor leads to address ", address, ", beyond shared memory"));
+  }
+  if (g_block->has_unfenced_write(p, bytes)) {
+    const race::Ignore ignore;
+    fail(place, "wgmma reads what a cp.async wrote and no fence.proxy.async of its thread has made visible");
   }
   return p;
 }

@@ -6,7 +6,9 @@
 
 #include "cuda/plan/wgmma.h"
 #include "reference/all_cases.h"
+#include "reference/attention.h"
 #include "reference/linear.h"
+#include "reference/moe_experts.h"
 #include "tests/cuda/orders.h"
 
 namespace glmv {
@@ -78,6 +80,83 @@ TEST(WgmmaLinear, CasesMeetEveryTileAndAnyOrderGivesTheSameBits) {
   }
   EXPECT_EQ(tiles, (std::set<int>{128, 256}));
   EXPECT_GE(cases, 12);
+}
+
+bool attention_fits = false;
+bool attention_takes(const Case& c) {
+  OpTable table;
+  table.attention.run = [](const AttentionArgs& a, Exec) {
+    attention_fits = cuda_plan::plan_attention_wgmma(a, kEmulated).rule == nullptr;
+  };
+  CaseRun run(rung(), c.dtype, c.dtype, 1);
+  c.build(run, table)({});
+  return attention_fits;
+}
+
+/// Grouped products: which problems they take.
+TEST(WgmmaPlan, TakesExpertsWithATileOfRows) {
+  const auto rule = [](plan::ExpertsProblem p) {
+    return cuda_plan::plan_experts_wgmma(p, plan::plan_experts(p), {}).rule;
+  };
+  const plan::ExpertsProblem many = {8192,        8,           128,           4096,         1408,
+                                     DType::bf16, DType::bf16, Format::plain, Rounding::hf, true};
+  EXPECT_EQ(rule(many), nullptr);
+  plan::ExpertsProblem p = many;
+  p.tokens = 1024;
+  EXPECT_STREQ(rule(p), "experts have fewer rows than a tile");
+  p = many;
+  p.format = Format::fp8_per_row, p.weight = DType::f8e4m3;
+  EXPECT_STREQ(rule(p), "experts are quantised");
+  p = many;
+  p.activation = DType::f32;
+  EXPECT_NE(rule(p), nullptr);
+  const auto w = cuda_plan::plan_experts_wgmma(many, plan::plan_experts(many), {});
+  EXPECT_EQ(w.gate_up.x, 11);  // 1408 hidden columns, 128 at a time
+  EXPECT_EQ(w.down.x, 16);     // 4096 columns, 256 at a time
+  EXPECT_EQ(w.maps_bytes, size_t{3 * 128 * 128});
+}
+
+bool rows_fill_tiles = false;
+TEST(WgmmaExperts, CasesMeetTheKernelsAndAnyOrderGivesTheSameBits) {
+  OpTable table;
+  table.moe_experts.run = [](const MoeExpertsArgs& a, Exec) {
+    const Weight& gate = a.experts.gate[0];
+    const plan::ExpertsProblem p = {a.x.dim[0], a.ids.dim[1],    a.experts.count, a.x.dim[1], gate.rows(),
+                                    a.x.dtype,  gate.data.dtype, gate.format,     a.rounding, true};
+    rows_fill_tiles = cuda_plan::plan_experts_wgmma(p, plan::plan_experts(p), kEmulated).rule == nullptr;
+  };
+  int64_t cases = 0;
+  for (const Case& c : all_cases()) {
+    if (!c.small || c.name.rfind("moe_experts/", 0) != 0) continue;
+    CaseRun run(rung(), c.dtype, c.dtype, 1);
+    c.build(run, table)({});
+    if (!rows_fill_tiles) continue;
+    ++cases;
+    const std::string forward = bytes_of(c, simt::Order::forward, 0, rung());
+    EXPECT_TRUE(forward == bytes_of(c, simt::Order::reverse, 0, rung())) << c.name << ", reverse order";
+    EXPECT_TRUE(forward == bytes_of(c, simt::Order::random, 7, rung())) << c.name << ", random order";
+  }
+  EXPECT_GE(cases, 4);  // both shapes in both roundings
+}
+
+TEST(WgmmaPlan, TakesPrefillWithHeadsOf128) {
+  for (const auto& [name, taken] : {std::pair{"attention/prefill_bf16_hf_T33_S33_B1_heads12_1_D128_page64", true},
+                                    {"attention/vision_bf16_once_T24_S24_B1_heads3_3_D128_page1", true},
+                                    {"attention/prefill_bf16_hf_T19_S19_B1_heads16_1_D64_page19", false},
+                                    {"attention/decode_bf16_hf_T1_S65_B1_heads12_1_D128_page64", false},
+                                    {"attention/prefill_f32_T33_S33_B1_heads12_1_D128_page64", false}})
+    EXPECT_EQ(attention_takes(find_case(name)), taken) << name;
+}
+
+TEST(WgmmaAttention, CasesMeetTheKernelsAndAnyOrderGivesTheSameBits) {
+  int64_t cases = 0;
+  for (const Case& c : all_cases()) {
+    if (!c.small || c.name.rfind("attention/", 0) != 0 || !attention_takes(c)) continue;
+    ++cases;
+    const std::string forward = bytes_of(c, simt::Order::forward, 0, rung());
+    EXPECT_TRUE(forward == bytes_of(c, simt::Order::random, 7, rung())) << c.name << ", random order";
+  }
+  EXPECT_GE(cases, 10);
 }
 
 TEST(WgmmaBackend, IsAbsentWhereTheDeviceIsNoHopper) {

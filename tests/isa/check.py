@@ -9,8 +9,8 @@ registers, stack or shared memory than its entry says. Registers depend on the r
 table's they are reported only. Kernels without an entry, and entries without a kernel, are listed; --update writes the
 table anew, but no new spills. Exit code 77: no nvcc.
 
-Kernels of cuda/wgmma/ must have their instructions on sm_90a: tensor loads and wgmma in the PTX, and where cuobjdump is
-installed UTMALDG and HGMMA in the machine code. That ptxas had to serialise or to wait for wgmma (its notes C75..) is a
+Kernels of cuda/wgmma/ must have their instructions on sm_90a: wgmma, tensor loads and so on in the PTX, and where
+cuobjdump is installed HGMMA, UTMALDG and so on in the machine code. That ptxas had to serialise or to wait for wgmma (its notes C75..) is a
 failure anywhere.
 """
 import argparse
@@ -27,8 +27,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).resolve().with_name("cuda.json")
 ARCHITECTURES = ("sm_80", "sm_90a")
 MEASURES = ("registers", "spills", "stack", "shared")
-PROMISED_PTX = ("wgmma.mma_async", "cp.async.bulk.tensor", "mbarrier.try_wait", "setmaxnreg")
-PROMISED_MACHINE_CODE = ("HGMMA", "UTMALDG", "USETMAXREG")
+# What kernels of cuda/wgmma/ are for, as (PTX, machine code), by file: attention copies rows from pages of any size.
+COMMON = (("wgmma.mma_async", "HGMMA"), ("mbarrier.try_wait", "SYNCS"), ("setmaxnreg", "USETMAXREG"))
+TENSOR_LOADS = (("cp.async.bulk.tensor", "UTMALDG"),)
+PROMISED = {"linear": COMMON + TENSOR_LOADS, "moe_experts": COMMON + TENSOR_LOADS,
+            "attention": COMMON + (("cp.async.cg", "LDGSTS"), ("fence.proxy.async", "FENCE.VIEW.ASYNC"))}
 
 
 def find_nvcc(given):
@@ -122,16 +125,17 @@ def missing_instructions(nvcc, sources, build):
     for source in (s for s in sources if s.parent.name == "wgmma"):
         command = [nvcc, "-std=c++17", f"-I{ROOT}", "-DGLMV_BACKEND=cuda", "-arch=sm_90a", "-ptx", str(source), "-o", "-"]
         ptx = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        listings = [(functions_of(ptx, r"\.entry (\S+)\("), PROMISED_PTX)]
+        promised = PROMISED.get(source.stem, ())
+        listings = [(functions_of(ptx, r"\.entry (\S+)\("), [ptx_name for ptx_name, _ in promised])]
         if cuobjdump:
             command = [cuobjdump, "-sass", "-arch", "sm_90a", str(object_of(source, build))]
             code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            listings.append((functions_of(code, r"Function : (\S+)"), PROMISED_MACHINE_CODE))
+            listings.append((functions_of(code, r"Function : (\S+)"), [code_name for _, code_name in promised]))
         elif not notes:
             notes.append("no cuobjdump: the instructions of cuda/wgmma/ were looked for in the PTX only")
-        for kernels, promised in listings:
+        for kernels, names in listings:
             for mangled, text in kernels.items():
-                lacking = [i for i in promised if i not in text]
+                lacking = [name for name in names if name not in text]
                 if lacking and "wgmma_kernel" in mangled:
                     failures.append(f"{source.relative_to(ROOT)}: {mangled} has no {', '.join(lacking)}")
     return failures, notes

@@ -74,6 +74,7 @@ TEST(Sm90Mistakes, Wgmma) {
   expect_report("wgmma_forgotten", "the thread ends with 1 wgmma that nobody waited for");
   expect_report("wgmma_one_warp", "wgmma: the warps of a warpgroup issued 1 and 0 instructions");
   expect_report("wgmma_beyond", "beyond shared memory");
+  expect_report("wgmma_no_proxy_fence", "no fence.proxy.async of its thread has made visible");
 }
 
 TEST(Sm90Mistakes, ResultReadBeforeTheWaitIsNaN) { expect_all_nan("wgmma_early", 128); }

@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include "simt/gpu.h"
+#include "simt/ptx.h"
 #include "simt/ptx_sm90.h"
 #include "tests/simt/kernels/mistakes.h"
 
@@ -187,6 +188,24 @@ __device__ void wgmma_beyond(const ptx::TensorMap& map, float* data) {
   data[threadIdx.x] = 1;
 }
 
+// Copied by ordinary means and not fenced: wgmma goes by another way to shared memory.
+__device__ void wgmma_no_proxy_fence(const ptx::TensorMap& map, float* data) {
+  const Shared s = prepared(1);
+  load(s, map);
+  ptx::mbarrier_wait(s.barrier, 0);
+  __syncthreads();
+  ptx::cp_async_16(s.box + 16 * threadIdx.x, data + 256 + 4 * threadIdx.x);
+  ptx::cp_async_wait_all();
+  __syncthreads();
+  float sums[64];
+  ptx::wgmma_fence();
+  const uint64_t d = ptx::wgmma_descriptor(s.box, 0, 1024);
+  ptx::wgmma(sums, d, d, false);  // @wgmma_no_proxy_fence
+  ptx::wgmma_commit();
+  ptx::wgmma_wait<0>(sums);
+  data[threadIdx.x] = sums[0];
+}
+
 // The stage is given back while wgmma still reads it: the load that follows overwrites it.
 __device__ void stage_released_early(const ptx::TensorMap& map, float* data) {
   const Shared s = prepared(1);
@@ -243,6 +262,7 @@ GLMV_KERNEL(wgmma_early)
 GLMV_KERNEL(wgmma_forgotten)
 GLMV_KERNEL(wgmma_one_warp)
 GLMV_KERNEL(wgmma_beyond)
+GLMV_KERNEL(wgmma_no_proxy_fence)
 GLMV_KERNEL(stage_released_early)
 
 }  // namespace
@@ -257,7 +277,7 @@ const Mistake sm90_mistakes[] = {
     GLMV_MISTAKE(load_not_waited),  GLMV_MISTAKE(load_forgotten),       GLMV_MISTAKE(load_misaligned),
     GLMV_MISTAKE(wgmma_right),      GLMV_MISTAKE(wgmma_no_fence),       GLMV_MISTAKE(wgmma_stride),
     GLMV_MISTAKE(wgmma_early),      GLMV_MISTAKE(wgmma_forgotten),      GLMV_MISTAKE(wgmma_one_warp),
-    GLMV_MISTAKE(wgmma_beyond),     GLMV_MISTAKE(stage_released_early),
+    GLMV_MISTAKE(wgmma_beyond),     GLMV_MISTAKE(wgmma_no_proxy_fence), GLMV_MISTAKE(stage_released_early),
 };
 const size_t sm90_mistakes_count = sizeof(sm90_mistakes) / sizeof(sm90_mistakes[0]);
 
