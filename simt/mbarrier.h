@@ -25,6 +25,8 @@ struct TensorLoad {
 uint64_t mbarrier_init(void* barrier, unsigned count, Place place);
 /// One arrival of the calling thread, which first announces so many bytes.
 void mbarrier_arrive(void* barrier, uint64_t stored, unsigned expected_bytes, Place place);
+/// What issue_load demands; to be called before the destination is touched.
+void check_load(const TensorLoad& load, uint64_t stored);
 void issue_load(const TensorLoad& load, uint64_t stored);
 /// A load in flight that reports to this barrier, for the caller to do; false: none.
 bool next_load(void* barrier, uint64_t stored, TensorLoad& load, Place place);

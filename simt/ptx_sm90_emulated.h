@@ -64,8 +64,9 @@ inline void copy_box(const simt::TensorLoad& load) {
 
 // Until somebody waits, the destination may hold anything; NaN is the anything that shows.
 inline void tensor_load(const simt::TensorLoad& load, uint64_t stored) {
-  simt::issue_load(load, stored);
+  simt::check_load(load, stored);
   memset(load.to, 0xFF, load.tensor.box_bytes());
+  simt::issue_load(load, stored);
 }
 
 }  // namespace detail

@@ -19,13 +19,6 @@ void* phase_sync(Block& block, const Mbarrier& b, uint64_t phase) {
 }
 void* load_sync(Block& block, const Mbarrier& b) { return block.mbarrier_sync(block.mbarriers().index_of(b), 2); }
 
-void check_load(const TensorLoad& load) {
-  const auto refuse = [&](const std::string& why) { fail(load.place, concat("tensor load: ", why)); };
-  if (const std::string why = ptx::refusal(load.tensor); !why.empty()) refuse(why);
-  if (reinterpret_cast<uintptr_t>(load.to) % 128 != 0) refuse(concat(load.to, " is not aligned to 128 bytes"));
-  if (!is_shared(load.to, load.tensor.box_bytes())) refuse("the destination is not shared memory");
-}
-
 }  // namespace
 
 uint64_t Mbarriers::init(Block& block, void* address, unsigned count, Place place) {
@@ -108,16 +101,24 @@ void mbarrier_arrive(void* barrier, uint64_t stored, unsigned expected_bytes, Pl
   all.complete(*g_block, b, place);
 }
 
-void issue_load(const TensorLoad& load, uint64_t stored) {
+void check_load(const TensorLoad& load, uint64_t stored) {
   const race::Ignore ignore;
-  check_load(load);
-  Mbarrier& b = g_block->mbarriers().find(*g_block, load.barrier, stored, "tensor load", load.place);
+  const auto refuse = [&](const std::string& why) { fail(load.place, concat("tensor load: ", why)); };
+  if (const std::string why = ptx::refusal(load.tensor); !why.empty()) refuse(why);
+  if (reinterpret_cast<uintptr_t>(load.to) % 128 != 0) refuse(concat(load.to, " is not aligned to 128 bytes"));
+  if (!is_shared(load.to, load.tensor.box_bytes())) refuse("the destination is not shared memory");
+  const Mbarrier& b = g_block->mbarriers().find(*g_block, load.barrier, stored, "tensor load", load.place);
   const int64_t bytes = load.tensor.box_bytes();
   if (b.bytes - b.flying < bytes) {
-    fail(load.place, concat("tensor load of ", bytes, " bytes: the mbarrier initialised at ", name_of(b.place),
-                            " expects ", b.bytes - b.flying, "; mbarrier.arrive.expect_tx must name them first"));
+    refuse(concat("of ", bytes, " bytes, the mbarrier initialised at ", name_of(b.place), " expects ",
+                  b.bytes - b.flying, "; mbarrier.arrive.expect_tx must name them first"));
   }
-  b.flying += bytes;
+}
+
+void issue_load(const TensorLoad& load, uint64_t stored) {
+  const race::Ignore ignore;
+  Mbarrier& b = g_block->mbarriers().find(*g_block, load.barrier, stored, "tensor load", load.place);
+  b.flying += load.tensor.box_bytes();
   b.loads.push_back(load);
   race::release(load_sync(*g_block, b));
   Mbarriers::wake_all(*g_block, b);  // whoever waits does the copying

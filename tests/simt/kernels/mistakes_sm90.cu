@@ -216,8 +216,8 @@ __device__ void stage_released_early(const ptx::TensorMap& map, float* data) {
   multiply(sums, s, 1024);
   ptx::wgmma_commit();
   __syncthreads();
-  load(s, map, 64);  // zeros
-  ptx::wgmma_wait<0>(sums);
+  load(s, map, 64);          // zeros
+  ptx::wgmma_wait<0>(sums);  // @stage_released_early
   data[threadIdx.x] = sums[0];
   ptx::mbarrier_wait(s.barrier, 1);
 }
