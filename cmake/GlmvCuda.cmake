@@ -1,5 +1,7 @@
-# CUDA where nvcc is installed; sets GLMV_HAS_CUDA. No GPU is needed to build.
+# CUDA where nvcc is installed; sets GLMV_HAS_CUDA, and GLMV_HAS_CUBLASLT where the library is there too. No GPU is
+# needed to build.
 set(GLMV_HAS_CUDA OFF)
+set(GLMV_HAS_CUBLASLT OFF)
 glmv_wish(CUDA wish)
 if(NOT wish STREQUAL "OFF")
   include(CheckLanguage)
@@ -19,4 +21,11 @@ else()
   set(GLMV_HAS_CUDA ON)
   list(JOIN CMAKE_CUDA_ARCHITECTURES "+" architectures)
   list(APPEND glmv_parts "cuda (sm_${architectures})")
+  find_package(CUDAToolkit QUIET)
+  if(TARGET CUDA::cublasLt)
+    set(GLMV_HAS_CUBLASLT ON)
+    list(APPEND glmv_parts cuda-cublaslt)
+  else()
+    list(APPEND glmv_absent "cuda-cublaslt (no cuBLASLt in the CUDA Toolkit)")
+  endif()
 endif()

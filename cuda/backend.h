@@ -8,10 +8,13 @@ namespace glmv::cuda {
 /// is no device.
 const Backend& naive_backend();
 const Backend& backend();
+/// "cuda-wgmma": the tuned rung with the kernels of cuda/wgmma/, for devices of compute capability 9.0.
+const Backend& wgmma_backend();
 }  // namespace glmv::cuda
 
 namespace glmv::cuda_emulated {
-/// "cuda-naive-emulated", "cuda-emulated": the same sources on the emulator.
+/// "cuda-naive-emulated", "cuda-emulated", "cuda-wgmma-emulated": the same sources on the emulator.
 const Backend& naive_backend();
 const Backend& backend();
+const Backend& wgmma_backend();
 }  // namespace glmv::cuda_emulated

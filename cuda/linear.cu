@@ -5,23 +5,6 @@
 #include "cuda/ops.h"
 
 namespace glmv::GLMV_BACKEND {
-namespace {
-
-LinearOperands operands_of(const LinearArgs& a, const cuda_plan::LinearPlan& plan) {
-  return {static_cast<const bf16*>(a.x.data),
-          static_cast<const bf16*>(a.w.data.data),
-          a.x.stride[0],
-          a.w.data.stride[0],
-          a.bias,
-          a.out,
-          static_cast<int>(a.x.dim[0]),
-          static_cast<int>(a.w.rows()),
-          static_cast<int>(a.x.dim[1]),
-          plan.wide_stores};
-}
-
-}  // namespace
-
 size_t linear_scratch(const LinearArgs& a) { return cuda_plan::plan_linear(a, current_device()).scratch_bytes; }
 
 void linear(const LinearArgs& a, Exec exec) {
@@ -32,9 +15,9 @@ void linear(const LinearArgs& a, Exec exec) {
              exec.scratch.bytes);
   switch (plan.path) {
     case cuda_plan::LinearPath::naive: return naive::linear(a, exec);
-    case cuda_plan::LinearPath::gemv: return linear_gemv(operands_of(a, plan), plan, exec);
-    case cuda_plan::LinearPath::skinny: return linear_skinny(operands_of(a, plan), plan, exec);
-    case cuda_plan::LinearPath::dense: return linear_dense(operands_of(a, plan), plan, exec);
+    case cuda_plan::LinearPath::gemv: return linear_gemv(operands_of(a, plan.wide_stores), plan, exec);
+    case cuda_plan::LinearPath::skinny: return linear_skinny(operands_of(a, plan.wide_stores), plan, exec);
+    case cuda_plan::LinearPath::dense: return linear_dense(operands_of(a, plan.wide_stores), plan, exec);
   }
 }
 

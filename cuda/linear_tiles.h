@@ -22,6 +22,19 @@ struct LinearOperands {
   bool wide_stores;  ///< groups of 8 columns of out start at multiples of 16 bytes and are never cut
 };
 
+inline LinearOperands operands_of(const LinearArgs& a, bool wide_stores) {
+  return {static_cast<const bf16*>(a.x.data),
+          static_cast<const bf16*>(a.w.data.data),
+          a.x.stride[0],
+          a.w.data.stride[0],
+          a.bias,
+          a.out,
+          static_cast<int>(a.x.dim[0]),
+          static_cast<int>(a.w.rows()),
+          static_cast<int>(a.x.dim[1]),
+          wide_stores};
+}
+
 __device__ inline float bias_at(const LinearOperands& a, int n) {
   if (a.bias.data == nullptr) return 0;
   const int64_t at = n * a.bias.stride[0];

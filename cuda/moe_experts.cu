@@ -26,7 +26,9 @@ void check_extents(const MoeExpertsArgs& a, const ExpertTable& t) {
              "x ", a.x, " gate ", a.experts.gate[0], " up ", a.experts.up[0], " down ", a.experts.down[0]);
 }
 
-plan::ExpertsPlan plan_of(const MoeExpertsArgs& a) {
+}  // namespace
+
+plan::ExpertsPlan experts_plan(const MoeExpertsArgs& a) {
   const Weight& gate = a.experts.gate[0];
   const bool aligned = rows_aligned(a.x) && rows_aligned(a.out) && experts_aligned(a.experts.gate, a.experts.count) &&
                        experts_aligned(a.experts.up, a.experts.count) &&
@@ -35,10 +37,8 @@ plan::ExpertsPlan plan_of(const MoeExpertsArgs& a) {
                              gate.data.dtype, gate.format, a.rounding, aligned});
 }
 
-}  // namespace
-
 size_t moe_experts_scratch(const MoeExpertsArgs& a) {
-  const plan::ExpertsPlan plan = plan_of(a);
+  const plan::ExpertsPlan plan = experts_plan(a);
   if (plan.path == plan::ExpertsPath::naive) return naive::moe_experts_scratch(a);
   return expert_table_bytes(a.experts) + plan.bytes;
 }
@@ -46,7 +46,7 @@ size_t moe_experts_scratch(const MoeExpertsArgs& a) {
 void moe_experts(const MoeExpertsArgs& a, Exec exec) {
   check(a);
   check_type("moe_experts", a.out.dtype);
-  const plan::ExpertsPlan plan = plan_of(a);
+  const plan::ExpertsPlan plan = experts_plan(a);
   if (plan.path == plan::ExpertsPath::naive) return naive::moe_experts(a, exec);
   if (a.ids.size() == 0) return;
   const size_t table_bytes = expert_table_bytes(a.experts), wanted = table_bytes + plan.bytes;

@@ -8,6 +8,8 @@
 
 namespace glmv::GLMV_BACKEND {
 
+plan::ExpertsPlan experts_plan(const MoeExpertsArgs& a);
+
 void moe_decode(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, char* memory,
                 Exec exec);
 void moe_grouped(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, char* memory,

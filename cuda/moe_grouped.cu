@@ -8,9 +8,8 @@
 // Ids never come to the host: the grid is as large as the worst routing needs, and blocks whose tile is empty leave at
 // once. With Rounding::hf hidden values and outputs are bf16. With Rounding::once they are f32: a hidden value is then
 // stored as three bf16 whose sum it is, in three planes, and down runs over each of them.
-#include "cuda/moe_align.h"
 #include "cuda/moe_chosen.h"
-#include "cuda/moe_experts.h"
+#include "cuda/moe_rows.h"
 #include "cuda/moe_tile.h"
 
 namespace glmv::GLMV_BACKEND {
@@ -19,21 +18,6 @@ namespace {
 constexpr int kCombineThreads = 256;
 
 // ---- Shared memory: the stages of the tile (dynamic); a token's experts in combine_kernel
-
-/// What both products need to know of the sorted slots.
-struct Rows {
-  const RowTile* tiles;
-  const int32_t* slot_of_row;
-  int per_token;  ///< K
-  bool rounded;   ///< Rounding::hf
-};
-
-/// Hidden values in their planes: one (rounded), or three.
-struct Hidden {
-  bf16* data;
-  int64_t plane;  ///< elements
-  int planes, ffn;
-};
 
 // ---- Device helpers
 
@@ -67,30 +51,6 @@ __device__ void for_each_hidden_pair(const typename T::Sums& sum, F f) {
         f(T::first_row() + 16 * i + 8 * half + lane / 4, column, gate[0], gate[1], up[0], up[1]);
       }
     }
-  }
-}
-
-/// The bf16 nearest to x, and what is left of x.
-__device__ float split(float& x) {
-  const float nearest = round_to(DType::bf16, x);
-  x = isfinite(x) ? x - nearest : 0.0f;
-  return nearest;
-}
-
-/// Two neighbours as sums of what is stored in the planes, exactly.
-__device__ void store_hidden(const Hidden& to, int64_t at, float x, float y) {
-  for (int p = 0; p < to.planes; ++p) {
-    const float low = split(x), high = split(y);
-    *reinterpret_cast<unsigned*>(to.data + p * to.plane + at) = pair_of(low, high);
-  }
-}
-
-/// Two neighbours of an output row: bf16 or f32.
-__device__ void store_outputs(void* outputs, int64_t at, bool rounded, float x, float y) {
-  if (rounded) {
-    *reinterpret_cast<unsigned*>(static_cast<bf16*>(outputs) + at) = pair_of(x, y);
-  } else {
-    *reinterpret_cast<float2*>(static_cast<float*>(outputs) + at) = make_float2(x, y);
   }
 }
 
@@ -207,6 +167,11 @@ void launch_tiles(const MoeExpertsArgs& a, const ExpertTable& experts, const pla
 
 }  // namespace
 
+void moe_combine(const MoeExpertsArgs& a, const int32_t* row_of_slot, const void* outputs, bool rounded, Exec exec) {
+  GLMV_LAUNCH(combine_kernel, dim3(static_cast<unsigned>(a.x.dim[0])), dim3(kCombineThreads), 0, exec, a, row_of_slot,
+              outputs, rounded);
+}
+
 void moe_grouped(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, char* memory,
                  Exec exec) {
   const Alignment aligned = place_alignment(memory, plan.align);
@@ -219,8 +184,7 @@ void moe_grouped(const MoeExpertsArgs& a, const ExpertTable& experts, const plan
   void* outputs = memory + plan.outputs_at;
   experts.gate.dtype == DType::bf16 ? launch_tiles<bf16>(a, experts, plan, rows, hidden, outputs, exec)
                                     : launch_tiles<f8e4m3>(a, experts, plan, rows, hidden, outputs, exec);
-  GLMV_LAUNCH(combine_kernel, dim3(static_cast<unsigned>(plan.combine.x)), dim3(kCombineThreads), 0, exec, a,
-              aligned.row_of_slot, outputs, rounded);
+  moe_combine(a, aligned.row_of_slot, outputs, rounded, exec);
 }
 
 }  // namespace glmv::GLMV_BACKEND

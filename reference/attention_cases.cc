@@ -102,6 +102,7 @@ Cases attention_cases() {
       {"real", {{8, 40}}, 96, 8, 128, 64},
       // What kernels get wrong: ends of pages and tiles, both ratios, unequal and empty sequences, splits without keys.
       {"chunk", {{9, 75}}, 16, 1, 128, 64},
+      {"chunk", {{11, 400}}, 12, 1, 128, 64},
       {"chunk", {{20, 135}}, 12, 1, 64, 64},
       {"chunk", {{80, 173}}, 12, 1, 64, 64},
       {"chunk", {{3, 70}}, 24, 1, 32, 16},

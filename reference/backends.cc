@@ -3,6 +3,7 @@
 #include <string>
 
 #include "cuda/backend.h"
+#include "cuda/cublaslt/backend.h"
 
 namespace glmv {
 
@@ -11,9 +12,14 @@ const std::vector<const Backend*>& linked_backends() {
       &cpu_backend(),
       &cuda_emulated::naive_backend(),
       &cuda_emulated::backend(),
+      &cuda_emulated::wgmma_backend(),
 #ifdef GLMV_HAS_CUDA
       &cuda::naive_backend(),
       &cuda::backend(),
+      &cuda::wgmma_backend(),
+#endif
+#ifdef GLMV_HAS_CUBLASLT
+      &cuda::cublaslt_backend(),
 #endif
   };
   return backends;

@@ -69,10 +69,12 @@ void add_ragged(Cases& list) {
       }
     }
   }
-  for (const Shape& s : {Shape{1, 33, 8}, {7, 33, 64}, {40, 70, 264}, {65, 70, 128}, {130, 65, 8}})
+  for (const Shape& s : {Shape{1, 33, 8}, {7, 33, 64}, {40, 70, 264}, {65, 70, 128}, {130, 65, 8}, {131, 265, 584}})
     list.push_back(product("odd", DType::bf16, s, true));
   for (const Shape& s : {Shape{7, 40, 1096}, {13, 72, 2056}, {17, 136, 1032}, {33, 24, 4104}})  // a long K for few rows
     list.push_back(product("split", DType::bf16, s, true));
+  // More steps than two rounds of any ring of stages.
+  list.push_back(product("deep", DType::bf16, {130, 40, 904}, true));
   for (const Shape& s : {Shape{1, 40, 328}, {7, 40, 1096}, {17, 40, 72}, {65, 40, 72}}) list.push_back(logits(s));
 }
 

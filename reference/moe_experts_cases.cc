@@ -81,6 +81,7 @@ Cases moe_experts_cases() {
       {"deep", 9, 712, 392, 6, 2},
       {"some_rows", 65, 136, 72, 4, 2},
       {"many_rows", 150, 72, 136, 2, 2},
+      {"many_rows", 133, 264, 40, 2, 2},
       {"one_expert_takes_all", 65, 64, 32, 8, 1, Spread::one},
       {"idle_experts", 17, 32, 24, 40, 3, Spread::some_idle},
       {"unsorted", 17, 40, 24, 12, 4, Spread::unsorted},

@@ -47,6 +47,7 @@ Block::Block(const LaunchConfig& config, const KernelCall& call, FiberPool& fibe
   }
   for (Thread& t : threads_) t.warp_lanes = warps_[t.warp].lanes;
   for (size_t w = 0; w < warps_.size(); ++w) warps_[w].first_thread = static_cast<unsigned>(w) * width;
+  warpgroups_.resize(count / 128);
   fibers_.reserve(race::kChecking ? 2 * count + 1 : count);
 }
 
@@ -62,6 +63,9 @@ void Block::reset(Index3 block_index, size_t ordinal) {
   shared_.begin_block();
   exited_ = 0;
   barrier_arrived_ = 0;
+  mbarriers_.begin_block();
+  unfenced_.clear();
+  for (Warpgroup& g : warpgroups_) g = {};
   ready_.clear();
   for (Thread& t : threads_) {
     t.block_index = block_index;
@@ -91,10 +95,54 @@ bool Block::run(Index3 block_index, size_t ordinal, Random& random) {
   }
   if (!failed_ && exited_ < threads_.size()) {
     failed_ = true;
-    report_ = describe_deadlock(config_, threads_);
+    report_ = describe_deadlock(config_, threads_) + mbarriers_.describe_missing();
   }
+  if (!failed_) check_end();
   if (failed_) unwind();
   return !failed_;
+}
+
+// What was begun and not ended when the last thread left.
+void Block::check_end() {
+  if (const TensorLoad* load = mbarriers_.forgotten(); load != nullptr) {
+    report_failure(describe_failure(config_, threads_[0], load->place,
+                                    "the block ends with a tensor load that nobody waited for"));
+  }
+  for (size_t i = 0; i < warpgroups_.size(); ++i) {
+    const Warpgroup& g = warpgroups_[i];
+    for (size_t warp = 1; warp < 4; ++warp) {
+      if (g.count[warp] == g.count[0]) continue;
+      report_failure(describe_failure(
+          config_, threads_[128 * i], g.issued.back().place,
+          concat("wgmma: the warps of a warpgroup issued ", g.count[0], " and ", g.count[warp], " instructions")));
+    }
+  }
+}
+
+void Block::note_write(const void* p, unsigned bytes) {
+  if (!mbarriers_.empty()) unfenced_.push_back({static_cast<const char*>(p), bytes, self().index});
+}
+
+void Block::fence_writes() {
+  const unsigned thread = self().index;
+  size_t kept = 0;
+  for (const UnfencedWrite& w : unfenced_) {
+    if (w.thread != thread) unfenced_[kept++] = w;
+  }
+  unfenced_.resize(kept);
+}
+
+bool Block::has_unfenced_write(const void* p, unsigned bytes) const {
+  const char* at = static_cast<const char*>(p);
+  for (const UnfencedWrite& w : unfenced_) {
+    if (at < w.at + w.bytes && w.at < at + bytes) return true;
+  }
+  return false;
+}
+
+Warpgroup* Block::warpgroup_of(const Thread& t) {
+  const size_t i = t.index / 128;
+  return t.warp_width == 32 && i < warpgroups_.size() ? &warpgroups_[i] : nullptr;
 }
 
 // Every thread that stands somewhere in the kernel gets one more turn, in which it leaves by an exception. So nothing
@@ -151,6 +199,12 @@ void Block::exit(Thread& t) {
     report_failure(describe_failure(
         config_, t, t.copies.first_place(),
         concat("the thread ends with ", t.copies.pending(), " asynchronous copies that nobody waited for")));
+    return;
+  }
+  if (t.wgmmas.pending() > 0) {
+    report_failure(
+        describe_failure(config_, t, t.wgmmas.first_place(),
+                         concat("the thread ends with ", t.wgmmas.pending(), " wgmma that nobody waited for")));
     return;
   }
   for (const auto& m : warp.meetings) {

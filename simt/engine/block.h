@@ -14,8 +14,10 @@
 #include "simt/engine.h"
 #include "simt/engine/copy_queue.h"
 #include "simt/engine/fiber.h"
+#include "simt/engine/mbarriers.h"
 #include "simt/engine/random.h"
 #include "simt/engine/shared_memory.h"
+#include "simt/engine/wgmma_queue.h"
 
 namespace glmv::simt {
 
@@ -24,7 +26,8 @@ constexpr int kMaxWarpWidth = 64;
 // Sync objects of a block, by index.
 constexpr size_t kBarrierSync = 0;  // and 1: barriers alternate
 constexpr size_t kStartSync = 2;
-constexpr size_t kFirstWarpSync = 3;  // one per lane and warp
+constexpr size_t kFirstMbarrierSync = 3;
+constexpr size_t kFirstWarpSync = kFirstMbarrierSync + Mbarriers::kSyncs * Mbarriers::kMost;  // one per lane and warp
 
 /// What a waiting thread waits for.
 struct Waiting {
@@ -42,9 +45,16 @@ struct Thread : ThreadView {
   unsigned barriers = 0;  ///< passed so far
   Fiber* fiber = nullptr;
   CopyQueue copies;
+  WgmmaQueue wgmmas;
 };
 
 struct Operation;  // collective.h
+
+/// What a cp.async wrote and its thread has not yet made visible to wgmma by fence.proxy.async.
+struct UnfencedWrite {
+  const char* at;
+  unsigned bytes, thread;
+};
 
 /// What leaves a kernel when the launch has failed. Not a std::exception: it is nobody's mistake.
 struct Stopped {};
@@ -91,12 +101,25 @@ class Block {
   int barrier(const Waiting& at, Combine combine, int value);
   void collective(const Operation& operation, const Waiting& at, void* slot);
   void yield();
+  /// Until somebody wakes the running thread; `at` says what for.
+  void wait(const Waiting& at);
+  void wake(Thread& t);
   /// Fails the launch and leaves the kernel of the running thread.
   [[noreturn]] void stop(std::string report);
   SharedMemory& shared() { return shared_; }
   Thread& thread_of(const Warp& warp, unsigned lane) { return threads_[warp.first_thread + lane]; }
   Warp& warp_of(const Thread& t) { return warps_[t.warp]; }
   const LaunchConfig& config() const { return config_; }
+  Mbarriers& mbarriers() { return mbarriers_; }
+  void* mbarrier_sync(size_t barrier, size_t which) const {
+    return shared_.sync(kFirstMbarrierSync + barrier * Mbarriers::kSyncs + which);
+  }
+  /// Followed only where there are barriers in shared memory: other kernels have nobody to fence for.
+  void note_write(const void* p, unsigned bytes);
+  void fence_writes();
+  bool has_unfenced_write(const void* p, unsigned bytes) const;
+  /// Null: the thread is in none of four whole warps.
+  Warpgroup* warpgroup_of(const Thread& t);
 
   /// Sync objects a launch of so many threads needs.
   static size_t sync_objects(size_t threads);
@@ -108,8 +131,7 @@ class Block {
   void unwind();
   void suspend();
   void report_failure(std::string report);
-  void wait(const Waiting& at);
-  void wake(Thread& t);
+  void check_end();
   void exit(Thread& t);
   void permute_round(Random& random);
   Fiber& fiber_for(size_t thread, size_t ordinal);
@@ -124,6 +146,9 @@ class Block {
   SharedMemory& shared_;
   std::vector<Thread> threads_;
   std::vector<Warp> warps_;
+  std::vector<Warpgroup> warpgroups_;
+  Mbarriers mbarriers_;
+  std::vector<UnfencedWrite> unfenced_;
   std::vector<Thread*> ready_, round_;
   Thread* running_ = nullptr;
   size_t exited_ = 0;

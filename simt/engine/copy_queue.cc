@@ -47,7 +47,9 @@ void commit_copies() { g_block->self().copies.commit(); }
 
 const PendingCopy* next_due_copy(unsigned open_groups) {
   const race::Ignore ignore;
-  return g_block->self().copies.next_due(open_groups);
+  const PendingCopy* copy = g_block->self().copies.next_due(open_groups);
+  if (copy != nullptr) g_block->note_write(copy->to, copy->bytes);
+  return copy;
 }
 
 }  // namespace glmv::simt

@@ -29,6 +29,9 @@ class SharedMemory {
   /// The limit that `find_or_add` enforces.
   size_t declared_limit() const { return declared_limit_; }
   bool contains(const void* p, size_t bytes) const;
+  /// Byte addresses from a multiple of 1024 on, as instructions name shared memory.
+  uint32_t address_of(const void* p) const { return static_cast<uint32_t>(static_cast<const char*>(p) - data_); }
+  const void* at(uint32_t address) const { return data_ + address; }
   void* sync(size_t index) const { return data_ + index * kSyncBytes; }
 
  private:

@@ -53,7 +53,7 @@ inline cudaError_t cudaSetDevice(int device) {
 }
 inline cudaError_t cudaDeviceSynchronize() { return cuda_state::unless_captured("cudaDeviceSynchronize"); }
 
-/// Compute capability 8.9: mma.sync with every type, no wgmma and no TMA; shared memory as on an H100.
+/// Compute capability 9.0, shared memory as on an H100.
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   if (device != 0) return cuda_state::record(cudaErrorInvalidDevice);
   const auto limits = ::glmv::simt::settings().cuda;
@@ -64,8 +64,8 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
         warpSize,
         1024,
         4,
-        8,
         9,
+        0,
         1 << 20};
   return cudaSuccess;
 }

@@ -8,6 +8,10 @@ It fails if nvcc warns, if a kernel spills more than its entry says (a kernel wi
 registers, stack or shared memory than its entry says. Registers depend on the release of nvcc: with another one than the
 table's they are reported only. Kernels without an entry, and entries without a kernel, are listed; --update writes the
 table anew, but no new spills. Exit code 77: no nvcc.
+
+Kernels of cuda/wgmma/ must have their instructions on sm_90a: wgmma, tensor loads and so on in the PTX, and where
+cuobjdump is installed HGMMA, UTMALDG and so on in the machine code. That ptxas had to serialise or to wait for wgmma (its notes C75..) is a
+failure anywhere.
 """
 import argparse
 import concurrent.futures
@@ -23,6 +27,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).resolve().with_name("cuda.json")
 ARCHITECTURES = ("sm_80", "sm_90a")
 MEASURES = ("registers", "spills", "stack", "shared")
+# What kernels of cuda/wgmma/ are for, as (PTX, machine code), by file: attention copies rows from pages of any size.
+COMMON = (("wgmma.mma_async", "HGMMA"), ("mbarrier.try_wait", "SYNCS"), ("setmaxnreg", "USETMAXREG"))
+TENSOR_LOADS = (("cp.async.bulk.tensor", "UTMALDG"),)
+PROMISED = {"linear": COMMON + TENSOR_LOADS, "moe_experts": COMMON + TENSOR_LOADS,
+            "attention": COMMON + (("cp.async.cg", "LDGSTS"), ("fence.proxy.async", "FENCE.VIEW.ASYNC"))}
 
 
 def find_nvcc(given):
@@ -37,9 +46,13 @@ def release_of(nvcc):
     return re.search(r"release ([0-9.]+)", text)[1]
 
 
+def object_of(source, build):
+    return build / (str(source.relative_to(ROOT)).replace("/", "_") + ".o")
+
+
 def compile_file(nvcc, source, build):
     """What nvcc and ptxas print for all architectures; (text, succeeded)."""
-    target = build / (str(source.relative_to(ROOT)).replace("/", "_") + ".o")
+    target = object_of(source, build)
     command = [nvcc, "-std=c++17", "-O3", f"-I{ROOT}", "-DGLMV_BACKEND=cuda", "-Werror=all-warnings", "-Xptxas", "-v"]
     for architecture in ARCHITECTURES:
         command += ["-gencode", f"arch={architecture.replace('sm', 'compute')},code={architecture}"]
@@ -91,12 +104,41 @@ def measure(nvcc, sources, build):
     found, complaints = {}, []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for source, (text, good) in zip(sources, pool.map(lambda s: compile_file(nvcc, s, build), sources)):
-            if not good or "warning" in text:
+            if not good or "warning" in text or re.search(r"\(C75\d\d\)", text):
                 complaints.append(f"{source}:\n{text}")
             kernels = read_ptxas(text)
             for mangled, name in zip(kernels, demangle(kernels)):
                 found[f"{source.relative_to(ROOT / 'cuda')}: {short_name(name)}"] = kernels[mangled]
     return found, complaints
+
+
+def functions_of(listing, start):
+    """{mangled kernel: its text} of a listing in which `start` finds where kernels begin."""
+    parts = re.split(start, listing)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def missing_instructions(nvcc, sources, build):
+    """(failures, notes): kernels of cuda/wgmma/ that lack what they are for."""
+    failures, notes = [], []
+    cuobjdump = shutil.which("cuobjdump")
+    for source in (s for s in sources if s.parent.name == "wgmma"):
+        command = [nvcc, "-std=c++17", f"-I{ROOT}", "-DGLMV_BACKEND=cuda", "-arch=sm_90a", "-ptx", str(source), "-o", "-"]
+        ptx = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        promised = PROMISED.get(source.stem, ())
+        listings = [(functions_of(ptx, r"\.entry (\S+)\("), [ptx_name for ptx_name, _ in promised])]
+        if cuobjdump:
+            command = [cuobjdump, "-sass", "-arch", "sm_90a", str(object_of(source, build))]
+            code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            listings.append((functions_of(code, r"Function : (\S+)"), [code_name for _, code_name in promised]))
+        elif not notes:
+            notes.append("no cuobjdump: the instructions of cuda/wgmma/ were looked for in the PTX only")
+        for kernels, names in listings:
+            for mangled, text in kernels.items():
+                lacking = [name for name in names if name not in text]
+                if lacking and "wgmma_kernel" in mangled:
+                    failures.append(f"{source.relative_to(ROOT)}: {mangled} has no {', '.join(lacking)}")
+    return failures, notes
 
 
 def compare(found, table, same_release):
@@ -163,7 +205,9 @@ def main():
         print(*failures, f"{len(found)} kernels written to {TABLE.relative_to(ROOT)}", sep="\n")
         return 1 if failures else 0
     failures, notes = compare(found, entries, table["nvcc"] == release)
-    for line in notes + failures:
+    lacking, remarks = missing_instructions(nvcc, sources, args.build)
+    failures += lacking
+    for line in remarks + notes + failures:
         print(line)
     if notes or failures:
         print("to write the table anew: tests/isa/check.py --update")

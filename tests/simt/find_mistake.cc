@@ -8,6 +8,7 @@
 GLMV_DECLARE_MISTAKES(cuda_emulated, sync_mistakes)
 GLMV_DECLARE_MISTAKES(cuda_emulated, memory_mistakes)
 GLMV_DECLARE_MISTAKES(cuda_emulated, race_mistakes)
+GLMV_DECLARE_MISTAKES(cuda_emulated, sm90_mistakes)
 GLMV_DECLARE_MISTAKES(hip_emulated, wave_mistakes)
 
 namespace glmv::simt {
@@ -19,6 +20,7 @@ const Mistake& find_mistake(const std::string& name) {
   } lists[] = {{cuda_emulated::sync_mistakes, cuda_emulated::sync_mistakes_count},
                {cuda_emulated::memory_mistakes, cuda_emulated::memory_mistakes_count},
                {cuda_emulated::race_mistakes, cuda_emulated::race_mistakes_count},
+               {cuda_emulated::sm90_mistakes, cuda_emulated::sm90_mistakes_count},
                {hip_emulated::wave_mistakes, hip_emulated::wave_mistakes_count}};
   for (const auto& l : lists) {
     for (size_t i = 0; i < l.count; ++i) {

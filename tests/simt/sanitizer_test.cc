@@ -46,8 +46,8 @@ struct Outcome {
   EXPECT_EQ(outcome.text, "") << name << ' ' << order;
 }
 
-constexpr const char* kCorrect[] = {"both_barriers",     "warp_reduction", "atomics",    "whole_warp_barrier",
-                                    "copy_with_barrier", "with_fence",     "large_block"};
+constexpr const char* kCorrect[] = {"both_barriers",     "warp_reduction", "atomics",     "whole_warp_barrier",
+                                    "copy_with_barrier", "with_fence",     "large_block", "wgmma_right"};
 
 [[maybe_unused]] void expect_correct_kernels_silent() {
   for (const char* name : kCorrect) {
@@ -76,6 +76,10 @@ TEST(RaceChecker, LockstepInsideAWarp) { expect_found("lockstep", kRace, {"locks
 TEST(RaceChecker, TwoBlocksWriteOneAddress) { expect_found("two_blocks", kRace, {"two_blocks"}); }
 TEST(RaceChecker, BarrierOfHalfAWarpOrdersOnlyThatHalf) {
   expect_found("half_warp_barrier", kRace, {"half_warp.write", "half_warp.read"});
+}
+TEST(RaceChecker, StageGivenBackWhileWgmmaReadsIt) {
+  for (const char* order : {"", "reverse", "random"})
+    expect_found("stage_released_early", kRace, {"stage_released_early"}, order);
 }
 TEST(RaceChecker, NeighboursCopyReadWithoutABarrier) {
   expect_found("copy_without_barrier", kRace, {"copy_without_barrier"});
