@@ -46,7 +46,9 @@ struct PromptFlags {
 
   void add(CLI::App& verb, bool with_inputs);
   /// True if flags say what to ask.
-  bool given() const { return asked() || !messages.empty() || no_think || fps; }
+  bool asks() const { return asked() || !messages.empty(); }
+  /// True if any of these flags is there, those that say how to ask too.
+  bool given() const { return asks() || no_think || fps; }
   /// The messages and paths of media that the flags amount to. Error: 2 for contradicting flags.
   Conversation conversation() const;
   /// Reads the media and makes the prompt. Error: 2 for contradicting flags, 3 for unreadable media.

@@ -60,7 +60,8 @@ Prompt prompt_of(const GenerateFlags& f, const Processor& processor, const Named
     std::vector<Image> pictures;
     std::vector<Clip> clips;
     for (const std::string& path : named.conversation.images) pictures.push_back(read_image(path));
-    for (const std::string& folder : named.conversation.videos) clips.push_back(read_frames(folder, f.prompt.fps));
+    for (const std::string& folder : named.conversation.videos)
+      clips.push_back(read_frames(folder, f.prompt.fps.value_or(2)));
     ChatOptions options;
     options.enable_thinking = !f.prompt.no_think;
     Prompt prompt = make_prompt(processor, named.conversation.messages, options, pictures, clips);
@@ -75,7 +76,7 @@ Prompt prompt_of(const GenerateFlags& f, const Processor& processor, const Named
 }  // namespace
 
 int run_prompts(const GenerateFlags& f) {
-  if (f.prompt.given() || !f.prompt.inputs.empty())
+  if (f.prompt.asks() || !f.prompt.inputs.empty())
     usage_error("--prompts holds the prompts: leave out --prompt, --messages, --inputs, --system, --image and --video");
   check_output(f.output, Output::text);
   const Backend& backend = f.run.use();
@@ -91,6 +92,7 @@ int run_prompts(const GenerateFlags& f) {
   }
   options.sequences = std::min(f.batch, static_cast<int64_t>(prompts.size()));
   const Model model = Model::open(f.model);
+  check_keeps_inputs(f.output);
   Lines lines(f.output);
   GenerateOptions how;
   how.ignore_eos = f.ignore_eos;
