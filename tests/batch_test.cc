@@ -191,6 +191,26 @@ TEST(Batch, OnTheEmulatedDeviceTheyDifferByNoMoreThanNoise) {
   }
 }
 
+TEST(Batch, ATokenThatWasNotChosenIsFedAllTheSame) {
+  const Prompt& prompt = prompts()[4];
+  for (const Backend* backend : {&cpu_backend(), &emulated()}) {
+    const How how{DType::f32, 8};
+    Session session(twin(), *backend, how.session(1));
+    Prompt longer = prompt;
+    int64_t token = session.prefill(prompt);
+    for (int step = 0; step < 4; ++step) {  // the third and fourth are replayed where steps are graphs
+      token = (token + 7) % 50;
+      longer.ids.push_back(token);
+      token = session.step(token);
+    }
+    longer.types = token_types(longer.ids, twin().config);
+    longer.positions = rope_index(longer.ids, {}, {}, twin().config);
+    Session whole(twin(), *backend, how.session(1));
+    EXPECT_EQ(whole.prefill(longer), token) << backend->name;
+    EXPECT_EQ(compare_exact(whole.last_logits().view, session.last_logits().view).different, 0) << backend->name;
+  }
+}
+
 TEST(Batch, GenerateAllGivesWhatGenerateGives) {
   GenerateOptions options;
   options.max_new_tokens = 6;

@@ -546,7 +546,7 @@ TEST_F(Inputs, CasesRefuseFlagsThatDoNothing) {
   expect_error("cases add --dump add/f32_T1_H8 -o c", 2, {"--dump"});
   const Json list = Json::parse(glmv("cases --list --json sample").out);
   EXPECT_EQ(list["schema"], "glmv.cases/1");
-  EXPECT_EQ(list["cases"].size(), 8u);
+  EXPECT_EQ(list["cases"].size(), 10u);
   EXPECT_EQ(list["cases"][0]["name"], "sample/f32_T1_V1");
 }
 
@@ -666,7 +666,7 @@ TEST_F(Dump, OutputsThatDoNotFitAreRefused) {
 TEST_F(Inputs, InfoNamesTheOpsAndWhoHasThem) {
   const std::string text = glmv("info").out;
   const Json j = Json::parse(glmv("info --json").out);
-  EXPECT_EQ(j["op_backends"].size(), 19u);
+  EXPECT_EQ(j["op_backends"].size(), 20u);
   for (const auto& [op, backends] : j["op_backends"].items()) {
     EXPECT_EQ(backends[0], "cpu") << op;
     EXPECT_NE(text.find("\n  " + op + ' '), std::string::npos) << op << " is not in: " << text;
