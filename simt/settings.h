@@ -16,12 +16,16 @@ struct SharedLimits {
   size_t total;  ///< fixed and dynamic together; above `fixed` CUDA wants cudaFuncSetAttribute
 };
 
+struct LaunchConfig;
+
 struct Settings {
   int warp_width = 32;  ///< lanes of a warp (wave): 32 or 64; CUDA kernels are 32 wide by definition
   Order order = Order::forward;
   uint64_t seed = 0;  ///< of Order::random; the same seed gives the same order
   SharedLimits cuda = {size_t{48} * 1024, size_t{227} * 1024};  ///< H100
   SharedLimits hip = {size_t{64} * 1024, size_t{64} * 1024};    ///< LDS of CDNA and RDNA
+  /// Told of every launch that starts: for a test that asks what ran.
+  void (*on_launch)(const LaunchConfig&) = nullptr;
 };
 
 /// The settings the next launch uses. Change them between launches only.
