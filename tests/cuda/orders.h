@@ -12,14 +12,15 @@ namespace glmv {
 inline const Backend& emulated() { return find_backend("cuda-emulated"); }
 
 /// What a case leaves in its outputs, all bytes; `seed` is that of a random order.
-inline std::string bytes_of(const Case& c, simt::Order order, uint64_t seed) {
+inline std::string bytes_of(const Case& c, simt::Order order, uint64_t seed, const Backend& backend = emulated()) {
   const simt::ScopedSettings saved;
   simt::settings().order = order;
   simt::settings().seed = seed;
-  CaseRun run(emulated(), c.dtype, c.dtype, 1);
-  const CaseCall call = c.build(run, emulated().ops);
-  Arena scratch(emulated());
+  CaseRun run(backend, c.dtype, c.dtype, 1);
+  const CaseCall call = c.build(run, backend.ops);
+  Arena scratch(backend);
   call(Exec{{}, {}, Reduction::blocked, &scratch});
+  backend.sync({});
   std::string bytes;
   for (const CaseRun::Item& item : run.items()) {
     if (!item.is_output) continue;
