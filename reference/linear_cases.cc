@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "reference/all_cases.h"
 #include "reference/linear.h"
 
@@ -60,6 +62,22 @@ Case logits(Shape s) {
   return c;
 }
 
+/// Weights and a bias of other types than the model's.
+Case weights_of(DType weight, DType bias, DType dtype, Shape s) {
+  Case c = product("", dtype, s, true);
+  c.name = concat("linear/", name_of(weight), "_weights_", name_of(bias), "_bias_", name_of(dtype), "_T", s.tokens,
+                  "_N", s.n, "_K", s.k);
+  c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
+    LinearArgs a;
+    a.x = r.input("x", {s.tokens, s.k});
+    a.w.data = r.fixed("w", weight, {s.n, s.k}, {std::sqrt(3.0 / static_cast<double>(s.k)), 0});
+    a.bias = r.fixed("bias", bias, {s.n}, {0.2, 0});
+    a.out = r.output("out", {s.tokens, s.n});
+    return [=, &ops](Exec e) { ops.linear(a, e); };
+  };
+  return c;
+}
+
 /// Sizes around the tiles of device kernels: 16-byte chunks along K are whole, nothing else is.
 void add_ragged(Cases& list) {
   for (int64_t tokens : {1, 7, 17, 65, 130}) {
@@ -71,11 +89,13 @@ void add_ragged(Cases& list) {
   }
   for (const Shape& s : {Shape{1, 33, 8}, {7, 33, 64}, {40, 70, 264}, {65, 70, 128}, {130, 65, 8}, {131, 265, 584}})
     list.push_back(product("odd", DType::bf16, s, true));
-  for (const Shape& s : {Shape{7, 40, 1096}, {13, 72, 2056}, {17, 136, 1032}, {33, 24, 4104}})  // a long K for few rows
+  for (const Shape& s :
+       {Shape{7, 40, 1096}, {13, 72, 2056}, {17, 136, 1032}, {33, 24, 4104}, {7, 37, 1096}})  // a long K for few rows
     list.push_back(product("split", DType::bf16, s, true));
   // More steps than two rounds of any ring of stages.
   list.push_back(product("deep", DType::bf16, {130, 40, 904}, true));
-  for (const Shape& s : {Shape{1, 40, 328}, {7, 40, 1096}, {17, 40, 72}, {65, 40, 72}}) list.push_back(logits(s));
+  for (const Shape& s : {Shape{1, 40, 328}, {7, 40, 1096}, {17, 40, 72}, {65, 40, 72}, {7, 37, 72}, {65, 37, 72}})
+    list.push_back(logits(s));
 }
 
 }  // namespace
@@ -96,6 +116,11 @@ Cases linear_cases() {
     list.push_back(product("qkv", d, {1, 14336, 4096}, true, Format::plain, false));
     list.push_back(product("o_proj", d, {16, 4096, 12288}, false, Format::plain, false));
     list.push_back(product("dense_mlp", d, {64, 10944, 4096}, false, Format::plain, false));
+  }
+  for (DType d : {DType::f32, DType::bf16}) {
+    list.push_back(weights_of(DType::f16, DType::f16, d, {7, 24, 40}));
+    list.push_back(weights_of(DType::f32, DType::f32, d, {3, 24, 40}));
+    list.push_back(weights_of(DType::bf16, DType::f16, d, {9, 24, 40}));
   }
   add_ragged(list);
   return list;

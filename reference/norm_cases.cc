@@ -13,9 +13,16 @@ std::string title(const char* op, DType dtype, Rounding rounding, int64_t tokens
                 width);
 }
 
-Case rms(DType dtype, Rounding rounding, int64_t tokens, int64_t width, bool in_place = false) {
+/// "_f16_weight", or nothing for the type that the model's have.
+std::string stored_as(const char* what, DType dtype) {
+  return dtype == DType::bf16 ? "" : concat('_', name_of(dtype), '_', what);
+}
+
+Case rms(DType dtype, Rounding rounding, int64_t tokens, int64_t width, bool in_place = false,
+         DType weight = DType::bf16) {
   Case c;
-  c.name = title(in_place ? "rmsnorm/in_place" : "rmsnorm", dtype, rounding, tokens, width);
+  c.name =
+      title(in_place ? "rmsnorm/in_place" : "rmsnorm", dtype, rounding, tokens, width) + stored_as("weight", weight);
   c.dtype = dtype;
   c.bench = width >= 4096;
   c.flops = 4.0 * static_cast<double>(tokens * width);
@@ -25,22 +32,23 @@ Case rms(DType dtype, Rounding rounding, int64_t tokens, int64_t width, bool in_
     const TensorView x =
         in_place ? r.in_place("x", {tokens, width}, {2, 0.3}) : r.input("x", {tokens, width}, {2, 0.3});
     const TensorView out = in_place ? x : r.output("out", {tokens, width});
-    const RmsNormArgs a{x, r.fixed("weight", DType::bf16, {width}, {0.3, 1}), r.scalar("eps", kEps), out,
+    const RmsNormArgs a{x, r.fixed("weight", weight, {width}, {0.3, 1}), r.scalar("eps", kEps), out,
                         r.scalar("rounding", rounding)};
     return [=, &ops](Exec e) { ops.rmsnorm(a, e); };
   };
   return c;
 }
 
-Case layer(DType dtype, int64_t tokens, int64_t width) {
+Case layer(DType dtype, int64_t tokens, int64_t width, DType weight = DType::bf16, DType bias = DType::bf16) {
   Case c;
-  c.name = concat("layernorm/", name_of(dtype), "_T", tokens, "_H", width);
+  c.name = concat("layernorm/", name_of(dtype), "_T", tokens, "_H", width, stored_as("weight", weight),
+                  stored_as("bias", bias));
   c.dtype = dtype;
   c.bench = width >= 4096;
   c.has = [](const OpTable& t) { return static_cast<bool>(t.layernorm); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
-    const LayerNormArgs a{r.input("x", {tokens, width}, {1, 0.5}), r.fixed("weight", DType::bf16, {width}, {0.3, 1}),
-                          r.fixed("bias", DType::bf16, {width}, {0.2, 0}), r.scalar("eps", kEps),
+    const LayerNormArgs a{r.input("x", {tokens, width}, {1, 0.5}), r.fixed("weight", weight, {width}, {0.3, 1}),
+                          r.fixed("bias", bias, {width}, {0.2, 0}), r.scalar("eps", kEps),
                           r.output("out", {tokens, width})};
     return [=, &ops](Exec e) { ops.layernorm(a, e); };
   };
@@ -82,6 +90,11 @@ Cases norm_cases() {
   for (DType d : {DType::f32, DType::bf16}) {
     for (const auto& [tokens, width] : {std::pair{1, 8}, {7, 33}, {3, 4096}, {2, 8200}})
       list.push_back(layer(d, tokens, width));
+    for (const int64_t width : {33, 64}) {
+      for (const DType w : {DType::f16, DType::f32}) list.push_back(rms(d, Rounding::once, 3, width, false, w));
+      list.push_back(layer(d, 3, width, DType::f16, DType::f32));
+      list.push_back(layer(d, 3, width, DType::f32, DType::f16));
+    }
   }
   return list;
 }

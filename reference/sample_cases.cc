@@ -54,6 +54,7 @@ Cases sample_cases() {
     list.push_back(greedy(d, 1, 1, false));
     list.push_back(greedy(d, 5, 97, false));
     list.push_back(greedy(d, 4, 30, true));
+    list.push_back(greedy(d, 3, 1304, true));
     list.push_back(greedy(d, 1, 151552, false));
     list.push_back(broken(d));
   }

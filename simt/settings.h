@@ -16,6 +16,8 @@ struct SharedLimits {
   size_t total;  ///< fixed and dynamic together; above `fixed` CUDA wants cudaFuncSetAttribute
 };
 
+struct LaunchConfig;
+
 struct Settings {
   int warp_width = 32;  ///< lanes of a warp (wave): 32 or 64; CUDA kernels are 32 wide by definition
   Order order = Order::forward;
@@ -23,6 +25,8 @@ struct Settings {
   SharedLimits cuda = {size_t{48} * 1024, size_t{227} * 1024};  ///< H100
   size_t device_bytes = size_t{4} << 30;                        ///< memory of the device
   SharedLimits hip = {size_t{64} * 1024, size_t{64} * 1024};    ///< LDS of CDNA and RDNA
+  /// Told of every launch that starts: for a test that asks what ran.
+  void (*on_launch)(const LaunchConfig&) = nullptr;
 };
 
 /// The settings the next launch uses. Change them between launches only.

@@ -135,6 +135,25 @@ struct CaseReport {
   std::string failures() const;
 };
 
+/// What a case is judged by, for one seed: gold, and the reference in its legal orders of summation. It costs several
+/// runs of the reference, so it is computed once and judges any number of backends. The case must outlive it.
+class CaseTruth {
+ public:
+  CaseTruth(const Case& c, const Backend& reference, uint64_t seed);
+  ~CaseTruth();
+  CaseTruth(const CaseTruth&) = delete;
+  CaseTruth& operator=(const CaseTruth&) = delete;
+
+  /// Runs the case on `backend` and judges what it left there.
+  CaseReport judge(const Backend& backend) const;
+
+ private:
+  struct Runs;
+  const Case& case_;
+  uint64_t seed_;
+  std::unique_ptr<const Runs> runs_;
+};
+
 /// Runs one case on `backend` and judges it by `reference`.
 CaseReport run_case(const Case& c, const Backend& reference, const Backend& backend, uint64_t seed);
 

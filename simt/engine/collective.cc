@@ -77,7 +77,9 @@ void Block::collective(const Operation& operation, const Waiting& at, void* slot
   m.slots[t.lane] = slot;
   m.arrived |= bit;
   m.inside |= bit;
-  race::release(m.sync);
+  // Exchanging registers orders no memory, says the manual of CUDA of shuffles, votes, matches and reductions.
+  const bool orders_memory = operation.compute == nullptr;
+  if (orders_memory) race::release(m.sync);
   if (m.arrived == at.mask) {
     m.complete = true;
     if (operation.compute != nullptr) operation.compute({m.slots, at.mask, t.warp_width, at.place, &warp});
@@ -85,7 +87,7 @@ void Block::collective(const Operation& operation, const Waiting& at, void* slot
   } else {
     wait(at);
   }
-  race::acquire(m.sync);
+  if (orders_memory) race::acquire(m.sync);
   m.inside &= ~bit;
 }
 

@@ -130,6 +130,7 @@ LaunchStatus launch(const LaunchConfig& config, const KernelCall& call) {
     set_report(concat(name_of(config.place), ": cannot launch ", config.kernel, ": ", why));
     return LaunchStatus::bad_config;
   }
+  if (settings().on_launch != nullptr) settings().on_launch(config);
   m.shared.begin_launch(allowed_to(config).limits, config.dynamic_shared, Block::sync_objects(volume(config.block)));
   Block block(config, call, m.fibers, m.shared);
   g_block = &block;

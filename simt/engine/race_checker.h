@@ -1,8 +1,8 @@
 // What the engine tells ThreadSanitizer. Empty in every other build.
 //
 // GPU threads are TSan fibers, and a switch between them orders nothing. What does order memory is said here: barriers
-// and collectives release a sync object before they wait and acquire it after. A sync object is any address; it may
-// serve the next generation only when all threads of the last one have acquired it, or a thread that is late also
+// of a block or a warp release a sync object before they wait and acquire it after. A sync object is any address; it
+// may serve the next generation only when all threads of the last one have acquired it, or a thread that is late also
 // acquires what fast threads released afterwards, and the missing barrier it should reveal stays unseen.
 #pragma once
 

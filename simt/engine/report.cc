@@ -45,7 +45,7 @@ std::string name_of(Place place) {
   std::string_view path = place.file;
   const std::string_view root = GLMV_SOURCE_DIR "/";
   if (path.substr(0, root.size()) == root) path.remove_prefix(root.size());
-  while (path.substr(0, 3) == "../") path.remove_prefix(3);  // as ccache writes it, from the build folder
+  while (path.substr(0, 3) == "../") path.remove_prefix(3);  // where ccache names files from the build folder
   return concat(path, ':', place.line);
 }
 

@@ -37,24 +37,26 @@ void SharedMemory::begin_launch(SharedLimits limits, size_t dynamic_bytes, size_
   shared_at_ = round_up(sync_objects * kSyncBytes, kLine);
   dynamic_at_ = shared_at_ + kDynamicAlignment;
   used_ = dynamic_at_ + dynamic_bytes;
-  const size_t room = used_ + kLine + declared_limit_ + kMaxVariables * (kRedZone + 2 * kLine);
-  if (room > bytes_ || race::kChecking) {
+  room_ = used_ + kLine + declared_limit_ + kMaxVariables * (kRedZone + 2 * kLine);
+  if (race::kChecking) return;  // every block allocates its own
+  if (room_ > bytes_) {
     free();
-    allocate(room);
-  }
-}
-
-void SharedMemory::begin_block() {
-  if (race::kChecking) {
-    const size_t bytes = bytes_;
-    free();
-    allocate(bytes);
+    allocate(room_);
   }
   open(0, bytes_);
   memset(data_ + shared_at_, 0xFF, bytes_ - shared_at_);
   guard(shared_at_, bytes_);
   open(dynamic_at_, dynamic_bytes_);
-  for (const Entry& e : entries_) open(e.at, e.variable->bytes);
+}
+
+// What lies between the variables is filled and guarded once per launch: no correct kernel writes there.
+void SharedMemory::begin_block() {
+  if (race::kChecking) {
+    free();
+    allocate(room_);
+  }
+  memset(data_ + dynamic_at_, 0xFF, dynamic_bytes_);
+  for (const Entry& e : entries_) memset(data_ + e.at, 0xFF, e.variable->bytes);
 }
 
 void* SharedMemory::find_or_add(const SharedVariable& variable) {
@@ -67,6 +69,7 @@ void* SharedMemory::find_or_add(const SharedVariable& variable) {
   const size_t at = line + std::max(variable.alignment, kVariableAlignment);
   entries_.push_back({&variable, at});
   open(at, variable.bytes);
+  memset(data_ + at, 0xFF, variable.bytes);
   used_ = at + variable.bytes;
   return data_ + at;
 }

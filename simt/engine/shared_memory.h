@@ -48,6 +48,7 @@ class SharedMemory {
 
   char* data_ = nullptr;
   size_t bytes_ = 0;
+  size_t room_ = 0;  ///< bytes that the launch may need
   size_t used_ = 0;  ///< end of the last variable
   size_t shared_at_ = 0;
   size_t dynamic_at_ = 0;

@@ -1,5 +1,4 @@
-// The tuned kernels of linear and of the row ops on the emulator: the result must not depend on the order in which
-// threads get their turn, to the last bit, and what a case cannot say is said here.
+// The tuned kernels of linear and of the row ops on the emulator: what a case cannot say.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -15,28 +14,6 @@
 
 namespace glmv {
 namespace {
-
-bool is_of(const Case& c, std::initializer_list<const char*> ops) {
-  const std::string op = c.name.substr(0, c.name.find('/'));
-  for (const char* o : ops) {
-    if (op == o) return true;
-  }
-  return false;
-}
-
-TEST(Orders, EveryCaseGivesTheSameBits) {
-  int64_t cases = 0;
-  for (const Case& c : all_cases()) {
-    if (!c.small || !is_of(c, {"linear", "rmsnorm", "fused_add_rmsnorm", "layernorm", "add", "gelu", "silu_mul",
-                               "mrope", "kv_write", "sample", "fused_rope_kv_write"}))
-      continue;
-    const std::string forward = bytes_of(c, simt::Order::forward, 0);
-    EXPECT_TRUE(forward == bytes_of(c, simt::Order::reverse, 0)) << c.name << ", reverse order";
-    EXPECT_TRUE(forward == bytes_of(c, simt::Order::random, 7)) << c.name << ", random order";
-    ++cases;
-  }
-  EXPECT_GT(cases, 150);
-}
 
 TEST(Sample, ARowWithANanOrInfinityGivesMinusOneAndMinusInfinitiesTheLowestIndex) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();

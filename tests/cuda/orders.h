@@ -20,6 +20,7 @@ inline std::string bytes_of(const Case& c, simt::Order order, uint64_t seed, con
   const CaseCall call = c.build(run, backend.ops);
   Arena scratch(backend);
   call(Exec{{}, {}, Reduction::blocked, &scratch});
+  backend.sync({});
   std::string bytes;
   for (const CaseRun::Item& item : run.items()) {
     if (!item.is_output) continue;

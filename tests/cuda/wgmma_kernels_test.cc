@@ -18,7 +18,7 @@ using cuda_plan::Device;
 using cuda_plan::plan_linear_wgmma;
 
 const Backend& rung() { return find_backend("cuda-wgmma-emulated"); }
-const Device kEmulated = {4, size_t{227} * 1024};
+const Device kEmulated = {4, 227 * cuda_plan::kKiB};
 
 void* at(uintptr_t offset) { return reinterpret_cast<void*>(uintptr_t{1} << 20 | offset); }
 
@@ -38,7 +38,7 @@ TEST(WgmmaPlan, TakesManyTokensOfWhatTensorLoadsCanRead) {
   LinearArgs a = linear(128, 64, 64);
   a.x.stride[0] = 68;  // rows that do not begin at multiples of 16 bytes
   EXPECT_NE(plan_linear_wgmma(a, h200).rule, nullptr);
-  EXPECT_STREQ(plan_linear_wgmma(linear(128, 64, 64), {108, 163 * 1024}).rule, "too little shared memory");
+  EXPECT_STREQ(plan_linear_wgmma(linear(128, 64, 64), {108, 163 * cuda_plan::kKiB}).rule, "too little shared memory");
 }
 
 TEST(WgmmaPlan, LargeTilesWhereTheyFillTheDevice) {
@@ -47,10 +47,10 @@ TEST(WgmmaPlan, LargeTilesWhereTheyFillTheDevice) {
   EXPECT_EQ(large.tile.columns, 256);
   EXPECT_EQ(large.blocks, 64 * 56);
   EXPECT_EQ(large.steps, 64);
-  EXPECT_EQ(large.shared_bytes, size_t{192} * 1024 + 1024);
+  EXPECT_EQ(large.shared_bytes, 193 * cuda_plan::kKiB);
   EXPECT_EQ(small.tile.columns, 128);
   EXPECT_EQ(small.blocks, 2 * 32);
-  EXPECT_LE(small.shared_bytes, size_t{227} * 1024);
+  EXPECT_LE(small.shared_bytes, 227 * cuda_plan::kKiB);
 }
 
 bool takes(const Case& c, std::set<int>& tiles) {

@@ -73,6 +73,9 @@ TEST(RaceChecker, MissingSecondBarrierInTheGemmLoop) {
 }
 TEST(RaceChecker, RaceWhoseValueIsRightByChance) { expect_found("right_by_chance", kRace, {"right_by_chance"}); }
 TEST(RaceChecker, LockstepInsideAWarp) { expect_found("lockstep", kRace, {"lockstep"}); }
+TEST(RaceChecker, AShuffleOrdersNoMemory) {
+  expect_found("ordered_by_shuffle", kRace, {"ordered_by_shuffle.write", "ordered_by_shuffle.read"});
+}
 TEST(RaceChecker, TwoBlocksWriteOneAddress) { expect_found("two_blocks", kRace, {"two_blocks"}); }
 TEST(RaceChecker, BarrierOfHalfAWarpOrdersOnlyThatHalf) {
   expect_found("half_warp_barrier", kRace, {"half_warp.write", "half_warp.read"});

@@ -55,7 +55,16 @@ __global__ void lockstep_kernel(float* data) {
   if (threadIdx.x == 0) data[0] = part[0];
 }
 
-// The same with what the lanes need.
+// The neighbour has written before it takes part in the shuffle; but a shuffle exchanges registers and orders no
+// memory.
+__global__ void ordered_by_shuffle_kernel(float* data) {
+  GPU_SHARED(float, part, [32]);
+  part[threadIdx.x] = data[threadIdx.x];  // @ordered_by_shuffle.write
+  const float first = __shfl_sync(0xffffffffu, data[threadIdx.x], 0);
+  data[threadIdx.x] = first + part[threadIdx.x ^ 1u];  // @ordered_by_shuffle.read
+}
+
+// The reduction with what the lanes need.
 __global__ void warp_reduction_kernel(float* data) {
   GPU_SHARED(float, part, [64]);
   part[threadIdx.x] = data[threadIdx.x];
@@ -148,6 +157,7 @@ const Mistake race_mistakes[] = {
     GLMV_MISTAKE(both_barriers, 1, 256),
     GLMV_MISTAKE(right_by_chance, 2, 64),
     GLMV_MISTAKE(lockstep, 2, 64),
+    GLMV_MISTAKE(ordered_by_shuffle, 1, 32),
     GLMV_MISTAKE(warp_reduction, 2, 64),
     GLMV_MISTAKE(two_blocks, 2, 64),
     GLMV_MISTAKE(atomics, 2, 64),
