@@ -96,7 +96,8 @@ inline hipError_t hipSetDevice(int device) {
 inline hipError_t hipDeviceSynchronize() { return hipSuccess; }
 inline hipError_t hipGetDeviceProperties(hipDeviceProp_t* p, int device) {
   if (device != 0) return hip_state::record(hipErrorInvalidDevice);
-  *p = {"glmv SIMT emulator", "emulated", size_t{1} << 32, ::glmv::simt::settings().hip.total, warpSize, 1024, 4, 9, 4};
+  const int width = ::glmv::simt::warp_width_of(::glmv::simt::Dialect::hip);
+  *p = {"glmv SIMT emulator", "emulated", size_t{1} << 32, ::glmv::simt::settings().hip.total, width, 1024, 4, 9, 4};
   return hipSuccess;
 }
 

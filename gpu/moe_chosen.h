@@ -1,17 +1,17 @@
 // One token's experts in the order in which their outputs are summed.
 #pragma once
 
-#include "cuda/elements.h"
-#include "cuda/moe_vector.h"
-#include "cuda/plan/moe_plan.h"
+#include "gpu/elements.h"
 
 namespace glmv::GLMV_BACKEND {
+
+constexpr int kMaxChosen = 256;  ///< experts of a token; the planners refuse more
 
 /// In shared memory. Experts ascend, whatever order the ids came in.
 struct Chosen {
   int32_t count;
-  int32_t slot[plan::kMaxExperts], expert[plan::kMaxExperts];
-  float weight[plan::kMaxExperts];
+  int32_t slot[kMaxChosen], expert[kMaxChosen];
+  float weight[kMaxChosen];
 };
 
 __device__ inline bool names_expert(int id, int64_t experts) { return id >= 0 && id < experts; }

@@ -1,9 +1,13 @@
 // Several elements by one memory access: 8, 16 or 32 bytes, aligned to 16 or to their size if that is less.
 #pragma once
 
+#include "gpu/vendor.h"
+#if defined(__CUDACC__) && !defined(GLMV_GPU_HIP)
 #include <cuda_bf16.h>
+#endif
 
-#include "cuda/elements.h"
+#include "gpu/elements.h"
+#include "gpu/number.h"
 
 namespace glmv::GLMV_BACKEND {
 
@@ -43,12 +47,24 @@ __device__ void load_words(const void* from, uint32_t (&to)[Words]) {
 #endif
 }
 
+/// The same, or zeros where there is nothing to read.
+template <int Words>
+__device__ void load_words_if(bool there, const void* from, uint32_t (&to)[Words]) {
+  GPU_UNROLL
+  for (int i = 0; i < Words; ++i) to[i] = 0;
+  if (there) load_words(from, to);
+}
+
 /// 16 bytes that nobody reads again: they do not displace others from the cache.
 __device__ inline void load_once(const void* from, uint32_t (&to)[4]) {
 #if GLMV_EMULATED
   load_words(from, to);
-#else
+#elif defined(__CUDACC__)
   const uint4 v = __ldcs(static_cast<const uint4*>(from));
+  to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+#else
+  using Words = uint32_t __attribute__((ext_vector_type(4)));
+  const Words v = __builtin_nontemporal_load(static_cast<const Words*>(from));
   to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
 #endif
 }
@@ -74,10 +90,14 @@ __device__ void store_words(void* to, const uint32_t (&from)[Words]) {
 
 /// Two bf16 in a word, the first in the lower half.
 __device__ inline uint32_t pack_bf16(float first, float second) {
+#if defined(__CUDACC__) && !defined(GLMV_GPU_HIP)  // one instruction
   const __nv_bfloat162 pair = __floats2bfloat162_rn(first, second);
   uint32_t word;
   memcpy(&word, &pair, 4);
   return word;
+#else
+  return bf16(first).bits | static_cast<uint32_t>(bf16(second).bits) << 16;
+#endif
 }
 __device__ inline float low_bf16(uint32_t word) { return __uint_as_float(word << 16); }
 __device__ inline float high_bf16(uint32_t word) { return __uint_as_float(word & 0xffff0000u); }
@@ -154,12 +174,6 @@ struct Rows {
   Rows(const TensorView& v) : data(static_cast<T*>(v.data)), stride(v.stride[0]) {}       // NOLINT: a view as it is
   Rows(const ConstTensorView& v) : data(static_cast<T*>(v.data)), stride(v.stride[0]) {}  // NOLINT
   __device__ T* operator[](int64_t row) const { return data + row * stride; }
-};
-
-/// A number as a type, to hand a template argument through a lambda.
-template <int N>
-struct Number {
-  static constexpr int value = N;
 };
 
 /// f(a value of the type): the two types that activations have.
