@@ -3,6 +3,7 @@
 #include <string>
 
 #include "cuda/backend.h"
+#include "hip/backend.h"
 
 namespace glmv {
 
@@ -14,6 +15,12 @@ const std::vector<const Backend*>& linked_backends() {
 #ifdef GLMV_HAS_CUDA
       &cuda::naive_backend(),
       &cuda::backend(),
+#endif
+      &hip_emulated::naive_backend(),
+      &hip_emulated::backend(),
+#ifdef GLMV_HAS_HIP
+      &hip::naive_backend(),
+      &hip::backend(),
 #endif
   };
   return backends;
