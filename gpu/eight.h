@@ -24,7 +24,8 @@ __device__ inline void load_eight(const bf16* p, float (&v)[8]) {
 /// it, exactly, subnormal values included.
 __device__ inline float widened(unsigned code) {
   const float value = __uint_as_float((code & 0x80u) << 24 | (code & 0x7fu) << 20) * 0x1p120f;
-  return (code & 0x7fu) == 0x7fu ? __uint_as_float(0x7fc00000u) : value;
+  const unsigned is_nan = ((code & 0x7fu) + 1) >> 7;  // 0x7f is. No branch: many of them at once would want predicates
+  return __uint_as_float(__float_as_uint(value) | ((0u - is_nan) & 0x7fc00000u));
 }
 /// Eight bytes; p is a multiple of 8.
 __device__ inline void load_eight(const f8e4m3* p, float (&v)[8]) {

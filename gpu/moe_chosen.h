@@ -36,7 +36,7 @@ __device__ inline void sort_chosen(const ConstTensorView& ids, const ConstTensor
     const int at = place_in_sum(ids, t, k, experts);
     chosen.slot[at] = static_cast<int32_t>(t * ids.dim[1] + k);
     chosen.expert[at] = int_at(ids, t, k);
-    chosen.weight[at] = get(weights, t, k);
+    chosen.weight[at] = static_cast<const float*>(weights.data)[place(weights, t, int64_t{k})];  // f32 by contract
   }
   if (threadIdx.x == 0) {
     int count = 0;

@@ -33,14 +33,15 @@ struct Angles {
 
   explicit Angles(const ConstTensorView& v) : data(v.data), dtype(v.dtype), stride(v.stride[0]) {}
   template <int N>
-  __device__ void get(int64_t t, int64_t j, float (&to)[N]) const {
+  __device__ GPU_INLINE void get(int64_t t, int64_t j, float (&to)[N]) const {
     load_values(data, dtype, t * stride + j, to);
   }
 };
 
 /// Turns N pairs, first[i] with second[i].
 template <int N>
-__device__ void turn(float (&first)[N], float (&second)[N], const float (&c)[N], const float (&s)[N], DType inner) {
+__device__ GPU_INLINE void turn(float (&first)[N], float (&second)[N], const float (&c)[N], const float (&s)[N],
+                                DType inner) {
   GPU_UNROLL
   for (int i = 0; i < N; ++i) {
     const float a = first[i], b = second[i];
@@ -51,8 +52,8 @@ __device__ void turn(float (&first)[N], float (&second)[N], const float (&c)[N],
 
 /// Pairs j .. j + N - 1 of a head. All are read before any is written, so `to` may be `from`.
 template <class T, int N, Pairing pairing>
-__device__ void turn_pairs(const T* from, T* to, int64_t j, int64_t pairs, const float (&c)[N], const float (&s)[N],
-                           DType inner) {
+__device__ GPU_INLINE void turn_pairs(const T* from, T* to, int64_t j, int64_t pairs, const float (&c)[N],
+                                      const float (&s)[N], DType inner) {
   float a[N], b[N], first[N], second[N];
   constexpr bool kHalves = pairing == Pairing::half_split;
   const int64_t at_a = kHalves ? j : 2 * j, at_b = kHalves ? j + pairs : 2 * j + N;
@@ -81,8 +82,8 @@ struct Groups {
 
 /// The whole block turns the heads of row t of x into those of row `to_row` of out.
 template <class T, int N, Pairing pairing, class From>
-__device__ void turn_heads(const Heads<From>& x, int64_t t, const Heads<T>& out, int64_t to_row, Angles cosine,
-                           Angles sine, Groups g, DType inner) {
+__device__ GPU_INLINE void turn_heads(const Heads<From>& x, int64_t t, const Heads<T>& out, int64_t to_row,
+                                      Angles cosine, Angles sine, Groups g, DType inner) {
   const int groups = g.turning + g.copied, pairs = g.turning * N;
   for (int i = threadIdx.x; i < g.heads * groups; i += blockDim.x) {
     const int head = i / groups, group = i % groups;

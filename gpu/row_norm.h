@@ -23,7 +23,7 @@ class HeldRow {
 
   /// Reads the row; f(h, values) may change them.
   template <class F>
-  __device__ void read(const T* row, F f) {
+  __device__ GPU_INLINE void read(const T* row, F f) {
     each([&](int64_t h, float(&v)[N]) {
       load_values(row + h, v);
       f(h, v);
@@ -31,13 +31,13 @@ class HeldRow {
   }
   /// f(h, values) as `read` left them.
   template <class F>
-  __device__ void again(F f) {
+  __device__ GPU_INLINE void again(F f) {
     each(f);
   }
 
  private:
   template <class F>
-  __device__ void each(F f) {
+  __device__ GPU_INLINE void each(F f) {
     GPU_UNROLL
     for (int i = 0; i < kHeldValues / N; ++i) {
       const int64_t h = N * (threadIdx.x + i * static_cast<int64_t>(blockDim.x));
@@ -55,7 +55,7 @@ class StreamedRow {
   __device__ StreamedRow(const T* row, int64_t width) : row_(row), width_(width) {}
 
   template <class F>
-  __device__ void read(const T* row, F f) {
+  __device__ GPU_INLINE void read(const T* row, F f) {
     for_each_vector<N>(width_, [&](int64_t h) {
       float v[N];
       load_values(row + h, v);
@@ -63,7 +63,7 @@ class StreamedRow {
     });
   }
   template <class F>
-  __device__ void again(F f) {
+  __device__ GPU_INLINE void again(F f) {
     read(row_, f);
   }
 
@@ -79,7 +79,7 @@ struct Vector {
 
   Vector(const ConstTensorView& v) : data(v.data), dtype(v.dtype) {}  // NOLINT: a view as it is
   template <int N>
-  __device__ void get(int64_t h, float (&to)[N]) const {
+  __device__ GPU_INLINE void get(int64_t h, float (&to)[N]) const {
     load_values(data, dtype, h, to);
   }
 };

@@ -8,3 +8,11 @@
 #endif
 
 #include "simt/gpu.h"
+
+/// For functions that work on arrays in registers. clang inlines less of its own accord than nvcc, and an array that is
+/// handed to a function which is called lies in memory; nvcc needs fewer registers when it is left to itself.
+#if defined(__HIPCC__)
+#define GPU_INLINE __forceinline__
+#else
+#define GPU_INLINE inline
+#endif

@@ -15,15 +15,15 @@ __global__ void __launch_bounds__(kNormThreads)
   T* const out_row = out[blockIdx.x];
   Row row(x_row, width);
   float sum = 0, squares = 0;
-  row.read(x_row, [&](int64_t, float(&v)[N]) {
+  row.read(x_row, [&](int64_t, float(&v)[N]) HIP_INLINE {
     for (int i = 0; i < N; ++i) sum += v[i];
   });
   const float mean = block_sum<Lanes, kNormThreads>(sum) / static_cast<float>(width);
-  row.again([&](int64_t, float(&v)[N]) {
+  row.again([&](int64_t, float(&v)[N]) HIP_INLINE {
     for (int i = 0; i < N; ++i) squares = fmaf(v[i] - mean, v[i] - mean, squares);
   });
   const float scale = 1.0f / sqrtf(block_sum<Lanes, kNormThreads>(squares) / static_cast<float>(width) + eps);
-  row.again([&](int64_t h, float(&v)[N]) {
+  row.again([&](int64_t h, float(&v)[N]) HIP_INLINE {
     float w[N], b[N], y[N];
     weight.get(h, w);
     bias.get(h, b);

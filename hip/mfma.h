@@ -6,12 +6,10 @@
 #pragma once
 
 #include "gpu/launch.h"
+#include "hip/inline.h"
 #include "simt/mfma.h"
 
 namespace glmv::GLMV_BACKEND {
-
-/// For a lambda that takes sums from registers: called, it would find them in memory only.
-#define HIP_INLINE __attribute__((always_inline))
 
 constexpr int kWave = 64;  ///< lanes that share a matrix instruction
 

@@ -100,7 +100,7 @@ __global__ void __launch_bounds__(kWaves* Lanes)
   }
   GPU_UNROLL
   for (int i = 0; i < kRows; ++i) {
-    if (lane_number<Lanes>() == i) set(a.out, total[i], t, h + i);
+    if (lane_number<Lanes>() == i) static_cast<bf16*>(a.out.data)[t * a.out.stride[0] + h + i] = bf16(total[i]);
   }
 }
 

@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(kNormThreads)
   T* const out_row = out[blockIdx.x];
   Row row(x_row, width);
   float squares = 0;
-  row.read(x_row, [&](int64_t h, float(&v)[N]) {
+  row.read(x_row, [&](int64_t h, float(&v)[N]) HIP_INLINE {
     if (delta.data != nullptr) {
       float d[N];
       load_values(delta[blockIdx.x] + h, d);
@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(kNormThreads)
     for (int i = 0; i < N; ++i) squares = fmaf(v[i], v[i], squares);
   });
   const float scale = 1.0f / sqrtf(block_sum<Lanes, kNormThreads>(squares) / static_cast<float>(width) + eps);
-  row.again([&](int64_t h, float(&v)[N]) {
+  row.again([&](int64_t h, float(&v)[N]) HIP_INLINE {
     float w[N], y[N];
     weight.get(h, w);
     for (int i = 0; i < N; ++i) y[i] = w[i] * round_to(inner, v[i] * scale);

@@ -5,6 +5,7 @@
 #include "gpu/launch.h"
 #include "gpu/number.h"
 #include "hip/device.h"
+#include "hip/inline.h"
 #include "simt/wave.h"
 
 namespace glmv::GLMV_BACKEND {

@@ -18,13 +18,14 @@ bool takes_wide_stores(const TensorView& out) {
   return aligned(out.data) && out.dim[1] % 4 == 0 && (out.dim[0] <= 1 || out.stride[0] % 4 == 0);
 }
 
-/// Slices of K, for a device that the blocks leave idle in part: as many as give each compute unit two, but a wave has
-/// at least four steps of its slice, and writing and reading the sums stays under a quarter of reading w:
+/// Slices of K, for blocks that are too few for two on each compute unit: as many as give it two, but a wave has at
+/// least two steps of its slice, and writing and reading the sums stays under a quarter of reading w:
 /// 8 T N splits <= 2 N K / 4.
 int splits_for(int64_t tokens, int64_t k, int64_t blocks, const Device& device) {
-  if (4 * blocks >= int64_t{3} * device.compute_units) return 1;
-  const int64_t wanted = ceil_div(int64_t{2} * device.compute_units, blocks);
-  const int64_t most = std::min<int64_t>(k / (4 * kSkinnyWaves * kSkinnyStep), k / (16 * tokens));
+  const int64_t wanted_blocks = int64_t{2} * device.compute_units;
+  if (4 * blocks >= 3 * wanted_blocks) return 1;
+  const int64_t wanted = ceil_div(wanted_blocks, blocks);
+  const int64_t most = std::min<int64_t>(k / (2 * kSkinnyWaves * kSkinnyStep), k / (16 * tokens));
   return static_cast<int>(std::max<int64_t>(1, std::min(wanted, most)));
 }
 
