@@ -1,6 +1,6 @@
 # GLMV_CUDA, GLMV_HIP, GLMV_VIDEO, GLMV_MPI: what may be asked for, and what this version has. Sets glmv_parts and
 # glmv_absent for the summary. ON for a part that is not there is an error, not a program without it.
-set(glmv_parts cpu cuda-emulated)
+set(glmv_parts cpu cuda-emulated hip-emulated)
 set(glmv_absent "")
 
 # GLMV_<part> as AUTO, ON or OFF.
@@ -30,7 +30,8 @@ macro(glmv_without part wish why)
 endmacro()
 
 include(GlmvCuda)
-foreach(part HIP VIDEO MPI)
+include(GlmvHip)
+foreach(part VIDEO MPI)
   glmv_wish(${part} wish)
   glmv_without(${part} ${wish} "not in this version")
 endforeach()

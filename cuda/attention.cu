@@ -5,9 +5,9 @@
 #include "reference/attention.h"
 
 #include "cuda/attention_tile.h"
-#include "cuda/elements.h"
-#include "cuda/naive/ops.h"
 #include "cuda/ops.h"
+#include "gpu/elements.h"
+#include "gpu/naive/ops.h"
 
 namespace glmv::GLMV_BACKEND {
 namespace {

@@ -1,9 +1,9 @@
 #include "cuda/backend.h"
 
-#include "cuda/fill.h"
+#include "gpu/fill.h"
 #include "cuda/launch.h"
-#include "cuda/naive/ops.h"
 #include "cuda/ops.h"
+#include "gpu/naive/ops.h"
 
 namespace glmv::GLMV_BACKEND {
 namespace {

@@ -1,7 +1,7 @@
 #include "reference/layernorm.h"
 
+#include "cuda/block_sum.h"
 #include "cuda/ops.h"
-#include "cuda/row_norm.h"
 
 namespace glmv::GLMV_BACKEND {
 namespace {

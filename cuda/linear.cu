@@ -1,8 +1,8 @@
 #include "cuda/linear.h"
 
 #include "cuda/device.h"
-#include "cuda/naive/ops.h"
 #include "cuda/ops.h"
+#include "gpu/naive/ops.h"
 
 namespace glmv::GLMV_BACKEND {
 size_t linear_scratch(const LinearArgs& a) { return cuda_plan::plan_linear(a, current_device()).scratch_bytes; }

@@ -3,7 +3,7 @@
 
 #include "cuda/plan/linear.h"
 #include "cuda/plan/swizzle.h"
-#include "cuda/vectors.h"
+#include "gpu/vectors.h"
 #include "simt/ptx.h"
 
 namespace glmv::GLMV_BACKEND {

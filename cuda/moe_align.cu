@@ -2,8 +2,8 @@
 // counts into the first row of every (warp, expert); then each warp walks its stretch again and hands out rows.
 #include "cuda/moe_align.h"
 
-#include "cuda/elements.h"
 #include "cuda/moe_vector.h"
+#include "gpu/elements.h"
 
 namespace glmv::GLMV_BACKEND {
 namespace {

@@ -1,15 +1,16 @@
 // moe_experts for a few tokens: every chosen expert's weights are read once, in order, by warps that each own whole
 // rows. Nothing is sorted. Two launches: hidden vectors of all slots, then the products with down and their weighted
 // sum.
-#include "cuda/moe_chosen.h"
 #include "cuda/moe_experts.h"
 #include "cuda/moe_vector.h"
+#include "gpu/moe_chosen.h"
 
 namespace glmv::GLMV_BACKEND {
 namespace {
 
 constexpr int kWarps = plan::kDecodeWarps, kRows = plan::kDecodeRowsPerWarp;
 constexpr int kStride = kLanes * 8;  // columns that a warp reads at once
+static_assert(plan::kMaxExperts <= kMaxChosen, "a token's experts have their places");
 static_assert(8 % kRows == 0, "H is a multiple of 8: a warp's rows are all there, or none is");
 
 // ---- Shared memory of down: the token's experts, and (dynamic) hidden vectors [K, F] of f32 in their order

@@ -5,8 +5,8 @@
 #include "cuda/moe_experts.h"
 
 #include "cuda/moe_vector.h"
-#include "cuda/naive/ops.h"
 #include "cuda/ops.h"
+#include "gpu/naive/ops.h"
 
 namespace glmv::GLMV_BACKEND {
 namespace {

@@ -2,8 +2,8 @@
 // wants behind the expert table.
 #pragma once
 
-#include "cuda/expert_table.h"
 #include "cuda/plan/moe_plan.h"
+#include "gpu/expert_table.h"
 #include "reference/moe_experts.h"
 
 namespace glmv::GLMV_BACKEND {

@@ -8,9 +8,9 @@
 // Ids never come to the host: the grid is as large as the worst routing needs, and blocks whose tile is empty leave at
 // once. With Rounding::hf hidden values and outputs are bf16. With Rounding::once they are f32: a hidden value is then
 // stored as three bf16 whose sum it is, in three planes, and down runs over each of them.
-#include "cuda/moe_chosen.h"
 #include "cuda/moe_rows.h"
 #include "cuda/moe_tile.h"
+#include "gpu/moe_chosen.h"
 
 namespace glmv::GLMV_BACKEND {
 namespace {

@@ -5,10 +5,10 @@
 // ascend.
 #include "reference/moe_route.h"
 
-#include "cuda/elements.h"
 #include "cuda/moe_tile.h"
-#include "cuda/naive/ops.h"
 #include "cuda/ops.h"
+#include "gpu/elements.h"
+#include "gpu/naive/ops.h"
 
 namespace glmv::GLMV_BACKEND {
 namespace {

@@ -1,6 +1,6 @@
 #include "cuda/ops.h"
 
-#include "cuda/naive/ops.h"
+#include "gpu/naive/ops.h"
 
 namespace glmv::GLMV_BACKEND {
 

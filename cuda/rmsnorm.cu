@@ -1,7 +1,7 @@
 #include "reference/rmsnorm.h"
 
+#include "cuda/block_sum.h"
 #include "cuda/ops.h"
-#include "cuda/row_norm.h"
 #include "reference/fused.h"
 
 namespace glmv::GLMV_BACKEND {

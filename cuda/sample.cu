@@ -1,7 +1,7 @@
 #include "reference/sample.h"
 
 #include "cuda/ops.h"
-#include "cuda/vectors.h"
+#include "gpu/vectors.h"
 
 namespace glmv::GLMV_BACKEND {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "cuda/backend.h"
 #include "cuda/cublaslt/backend.h"
+#include "hip/backend.h"
 
 namespace glmv {
 
@@ -20,6 +21,12 @@ const std::vector<const Backend*>& linked_backends() {
 #endif
 #ifdef GLMV_HAS_CUBLASLT
       &cuda::cublaslt_backend(),
+#endif
+      &hip_emulated::naive_backend(),
+      &hip_emulated::backend(),
+#ifdef GLMV_HAS_HIP
+      &hip::naive_backend(),
+      &hip::backend(),
 #endif
   };
   return backends;

@@ -40,6 +40,12 @@ inline const ThreadView& this_thread() { return *g_current_thread; }
 
 enum class Dialect : uint8_t { cuda, hip };
 
+/// Lanes of a warp of the next launch.
+inline int warp_width_of(Dialect d) {
+  const int chosen = settings().warp_width;
+  return chosen != 0 ? chosen : d == Dialect::cuda ? 32 : 64;
+}
+
 struct LaunchConfig {
   const char* kernel = "";  ///< its name, for reports
   Place place = {"", 0};    ///< of the launch

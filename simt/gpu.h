@@ -6,6 +6,8 @@
 //   gpu_launch(kernel, grid, block, dynamic_shared_bytes, stream, args...)
 //                                        the vendor's error type. On a GPU: errors of the launch itself. In the
 //                                        emulator the grid has run, and a mistake found in it is a launch failure
+//   gpu_error_t, gpu_error_text(e)       what it returns, 0 = success; in words
+//   gpu_stream_t                         the vendor's stream
 //   GPU_UNROLL                           unroll the loop that follows
 //   GLMV_EMULATED                        1 in the emulator, 0 on a GPU
 #pragma once
@@ -21,7 +23,11 @@
   type* const name = reinterpret_cast<type*>(glmv_dynamic_shared)
 #define GPU_UNROLL _Pragma("unroll")
 
-#if defined(__CUDACC__)
+#if defined(__CUDACC__) && !defined(GLMV_GPU_HIP)
+using gpu_error_t = cudaError_t;
+using gpu_stream_t = cudaStream_t;
+inline const char* gpu_error_text(gpu_error_t e) { return cudaGetErrorString(e); }
+
 template <class... Params, class... Args>
 cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t dynamic_shared_bytes,
                        cudaStream_t stream, Args&&... args) {
@@ -33,6 +39,10 @@ cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t 
   return cudaLaunchKernelEx(&config, kernel, std::forward<Args>(args)...);
 }
 #else
+using gpu_error_t = hipError_t;
+using gpu_stream_t = hipStream_t;
+inline const char* gpu_error_text(gpu_error_t e) { return hipGetErrorString(e); }
+
 template <class... Params, class... Args>
 hipError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t dynamic_shared_bytes, hipStream_t stream,
                       Args&&... args) {
@@ -57,9 +67,15 @@ hipError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t d
 
 // A macro, because a report wants the kernel's name and the place of the launch.
 #if defined(GLMV_SIMT_HIP)
+using gpu_error_t = hipError_t;
+using gpu_stream_t = hipStream_t;
+inline const char* gpu_error_text(gpu_error_t e) { return hipGetErrorString(e); }
 #define gpu_launch(kernel, ...) \
   launch_hip({::glmv::simt::Dialect::hip, #kernel, {__FILE__, __LINE__}}, kernel, __VA_ARGS__)
 #elif defined(GLMV_SIMT_CUDA)
+using gpu_error_t = cudaError_t;
+using gpu_stream_t = cudaStream_t;
+inline const char* gpu_error_text(gpu_error_t e) { return cudaGetErrorString(e); }
 #define gpu_launch(kernel, ...) \
   launch_cuda({::glmv::simt::Dialect::cuda, #kernel, {__FILE__, __LINE__}}, kernel, __VA_ARGS__)
 #else

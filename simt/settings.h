@@ -19,7 +19,7 @@ struct SharedLimits {
 struct LaunchConfig;
 
 struct Settings {
-  int warp_width = 32;  ///< lanes of a warp (wave): 32 or 64; CUDA kernels are 32 wide by definition
+  int warp_width = 0;  ///< lanes of a warp (wave): 32 or 64; 0 = 32 for CUDA, which knows no other, and 64 for HIP
   Order order = Order::forward;
   uint64_t seed = 0;  ///< of Order::random; the same seed gives the same order
   SharedLimits cuda = {size_t{48} * 1024, size_t{227} * 1024};  ///< H100

@@ -107,8 +107,9 @@ TEST(IncludeDirections, AreKept) {
       {"crosscheck", {"core", "ops", "data", "model", "crosscheck"}},
       {"eval", {"core", "ops", "data", "model", "eval"}},
       {"backends", {"core", "ops", "cuda", "hip", "backends"}},
-      {"cuda", {"core", "ops", "simt", "cuda"}},
-      {"hip", {"core", "ops", "simt", "hip"}},
+      {"gpu", {"core", "ops", "simt", "gpu"}},
+      {"cuda", {"core", "ops", "simt", "gpu", "cuda"}},
+      {"hip", {"core", "ops", "simt", "gpu", "hip"}},
       {"simt", {"core", "simt"}},
   };
   const fs::path root = GLMV_SOURCE_DIR;

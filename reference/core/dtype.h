@@ -9,6 +9,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__HIPCC__)
+#include <hip/hip_runtime.h>  // nvcc knows __host__, __device__ and memcpy on a device by itself
+#endif
+
 #if defined(__CUDACC__) || defined(__HIPCC__)
 #define GLMV_HD __host__ __device__
 #else

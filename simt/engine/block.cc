@@ -31,7 +31,7 @@ size_t Block::sync_objects(size_t threads) { return kFirstWarpSync + (threads + 
 Block::Block(const LaunchConfig& config, const KernelCall& call, FiberPool& fibers, SharedMemory& shared)
     : config_(config), call_(call), fibers_(fibers), shared_(shared) {
   const unsigned count = config.block.x * config.block.y * config.block.z;
-  const auto width = static_cast<unsigned>(settings().warp_width);
+  const auto width = static_cast<unsigned>(warp_width_of(config.dialect));
   threads_.resize(count);
   warps_.resize((count + width - 1) / width);
   for (unsigned i = 0; i < count; ++i) {

@@ -57,7 +57,7 @@ std::string refusal(const LaunchConfig& c) {
     return concat("a grid of ", extents(c.grid), " blocks: every extent must be at least 1, y and z at most ",
                   kMaxGridYz);
   }
-  if (c.dialect == Dialect::cuda && settings().warp_width != 32) {
+  if (c.dialect == Dialect::cuda && warp_width_of(c.dialect) != 32) {
     return concat("CUDA kernels need a warp width of 32, not ", settings().warp_width);
   }
   const Allowed allowed = allowed_to(c);

@@ -30,8 +30,7 @@ inline namespace glmv_simt_facade {
 /// Not a macro: device properties have a member of that name.
 struct WarpSize {
   operator int() const {  // NOLINT(google-explicit-constructor): used as an int
-    return ::glmv::simt::g_current_thread != nullptr ? static_cast<int>(::glmv::simt::this_thread().warp_width)
-                                                     : ::glmv::simt::settings().warp_width;
+    return ::glmv::simt::g_current_thread != nullptr ? static_cast<int>(::glmv::simt::this_thread().warp_width) : 32;
   }
 };
 inline constexpr WarpSize warpSize = {};

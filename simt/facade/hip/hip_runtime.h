@@ -96,7 +96,8 @@ inline hipError_t hipSetDevice(int device) {
 inline hipError_t hipDeviceSynchronize() { return hipSuccess; }
 inline hipError_t hipGetDeviceProperties(hipDeviceProp_t* p, int device) {
   if (device != 0) return hip_state::record(hipErrorInvalidDevice);
-  *p = {"glmv SIMT emulator", "emulated", size_t{1} << 32, ::glmv::simt::settings().hip.total, warpSize, 1024, 4, 9, 4};
+  const int width = ::glmv::simt::warp_width_of(::glmv::simt::Dialect::hip);
+  *p = {"glmv SIMT emulator", "emulated", ::glmv::simt::settings().device_bytes, ::glmv::simt::settings().hip.total, width, 1024, 4, 9, 4};
   return hipSuccess;
 }
 
@@ -136,6 +137,12 @@ inline hipError_t hipMemcpy(void* to, const void* from, size_t bytes, hipMemcpyK
 }
 inline hipError_t hipMemcpyAsync(void* to, const void* from, size_t bytes, hipMemcpyKind kind, hipStream_t = nullptr) {
   return hipMemcpy(to, from, bytes, kind);
+}
+inline hipError_t hipMemGetInfo(size_t* free_bytes, size_t* total) {
+  *total = ::glmv::simt::settings().device_bytes;
+  const size_t used = ::glmv::simt::device_bytes_in_use();
+  *free_bytes = used < *total ? *total - used : 0;
+  return hipSuccess;
 }
 inline hipError_t hipMemset(void* p, int value, size_t bytes) {
   const std::string why = ::glmv::simt::copy_refusal(p, true, p, true, bytes);

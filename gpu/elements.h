@@ -2,7 +2,7 @@
 // element, which is slow and short.
 #pragma once
 
-#include "cuda/launch.h"
+#include "gpu/launch.h"
 #include "reference/core/rounding.h"
 #include "reference/core/weight.h"
 

@@ -1,7 +1,7 @@
 // Ops that make every element of out from the elements at the same place of one or two inputs.
 #pragma once
 
-#include "cuda/vectors.h"
+#include "gpu/vectors.h"
 
 namespace glmv::GLMV_BACKEND {
 
@@ -37,8 +37,8 @@ __global__ void __launch_bounds__(kElementwiseThreads) map_kernel(Rows<const T> 
 struct RowGrid {
   unsigned threads, blocks;
 
-  RowGrid(int64_t units, unsigned most_threads) {
-    const int64_t whole_warps = (units + 31) / 32 * 32;
+  RowGrid(int64_t units, unsigned most_threads, unsigned warp = 32) {
+    const int64_t whole_warps = (units + warp - 1) / warp * warp;
     threads = whole_warps < most_threads ? static_cast<unsigned>(whole_warps) : most_threads;
     blocks = threads == 0 ? 0 : static_cast<unsigned>((units + threads - 1) / threads);
   }

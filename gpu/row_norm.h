@@ -1,26 +1,13 @@
 // What the norms share: a block per row, the row's values in registers between the sums and the write.
 #pragma once
 
-#include "cuda/elementwise.h"
+#include "gpu/elementwise.h"
 
 namespace glmv::GLMV_BACKEND {
 
 constexpr int kNormThreads = 256;
 constexpr int kHeldValues = 32;                             // per thread
 constexpr int64_t kHeldWidth = kNormThreads * kHeldValues;  // 8192
-
-/// The sum over the block, the same in every thread. All threads of the block call it.
-__device__ inline float block_sum(float x) {
-  GPU_SHARED(float, parts, [kNormThreads / 32]);
-  GPU_UNROLL
-  for (int distance = 16; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffffu, x, distance);
-  __syncthreads();  // the parts of the sum before this one have been read
-  if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = x;
-  __syncthreads();
-  float total = 0;
-  for (unsigned warp = 0; warp < blockDim.x / 32; ++warp) total += parts[warp];
-  return total;
-}
 
 /// f(h) for the places of a row at which the thread's vectors of N start.
 template <int N, class F>
@@ -36,7 +23,7 @@ class HeldRow {
 
   /// Reads the row; f(h, values) may change them.
   template <class F>
-  __device__ void read(const T* row, F f) {
+  __device__ GPU_INLINE void read(const T* row, F f) {
     each([&](int64_t h, float(&v)[N]) {
       load_values(row + h, v);
       f(h, v);
@@ -44,13 +31,13 @@ class HeldRow {
   }
   /// f(h, values) as `read` left them.
   template <class F>
-  __device__ void again(F f) {
+  __device__ GPU_INLINE void again(F f) {
     each(f);
   }
 
  private:
   template <class F>
-  __device__ void each(F f) {
+  __device__ GPU_INLINE void each(F f) {
     GPU_UNROLL
     for (int i = 0; i < kHeldValues / N; ++i) {
       const int64_t h = N * (threadIdx.x + i * static_cast<int64_t>(blockDim.x));
@@ -68,7 +55,7 @@ class StreamedRow {
   __device__ StreamedRow(const T* row, int64_t width) : row_(row), width_(width) {}
 
   template <class F>
-  __device__ void read(const T* row, F f) {
+  __device__ GPU_INLINE void read(const T* row, F f) {
     for_each_vector<N>(width_, [&](int64_t h) {
       float v[N];
       load_values(row + h, v);
@@ -76,7 +63,7 @@ class StreamedRow {
     });
   }
   template <class F>
-  __device__ void again(F f) {
+  __device__ GPU_INLINE void again(F f) {
     read(row_, f);
   }
 
@@ -92,7 +79,7 @@ struct Vector {
 
   Vector(const ConstTensorView& v) : data(v.data), dtype(v.dtype) {}  // NOLINT: a view as it is
   template <int N>
-  __device__ void get(int64_t h, float (&to)[N]) const {
+  __device__ GPU_INLINE void get(int64_t h, float (&to)[N]) const {
     load_values(data, dtype, h, to);
   }
 };

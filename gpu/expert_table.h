@@ -2,7 +2,7 @@
 // pointers in device memory, written there by a kernel too, so that nothing waits and a graph can capture it.
 #pragma once
 
-#include "cuda/elements.h"
+#include "gpu/elements.h"
 #include "reference/core/weight.h"
 
 namespace glmv::GLMV_BACKEND {

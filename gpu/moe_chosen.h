@@ -1,17 +1,17 @@
 // One token's experts in the order in which their outputs are summed.
 #pragma once
 
-#include "cuda/elements.h"
-#include "cuda/moe_vector.h"
-#include "cuda/plan/moe_plan.h"
+#include "gpu/elements.h"
 
 namespace glmv::GLMV_BACKEND {
+
+constexpr int kMaxChosen = 256;  ///< experts of a token; the planners refuse more
 
 /// In shared memory. Experts ascend, whatever order the ids came in.
 struct Chosen {
   int32_t count;
-  int32_t slot[plan::kMaxExperts], expert[plan::kMaxExperts];
-  float weight[plan::kMaxExperts];
+  int32_t slot[kMaxChosen], expert[kMaxChosen];
+  float weight[kMaxChosen];
 };
 
 __device__ inline bool names_expert(int id, int64_t experts) { return id >= 0 && id < experts; }
@@ -36,7 +36,7 @@ __device__ inline void sort_chosen(const ConstTensorView& ids, const ConstTensor
     const int at = place_in_sum(ids, t, k, experts);
     chosen.slot[at] = static_cast<int32_t>(t * ids.dim[1] + k);
     chosen.expert[at] = int_at(ids, t, k);
-    chosen.weight[at] = get(weights, t, k);
+    chosen.weight[at] = static_cast<const float*>(weights.data)[place(weights, t, int64_t{k})];  // f32 by contract
   }
   if (threadIdx.x == 0) {
     int count = 0;

@@ -1,9 +1,13 @@
 // Several elements by one memory access: 8, 16 or 32 bytes, aligned to 16 or to their size if that is less.
 #pragma once
 
+#include "gpu/vendor.h"
+#if defined(__CUDACC__) && !defined(GLMV_GPU_HIP)
 #include <cuda_bf16.h>
+#endif
 
-#include "cuda/elements.h"
+#include "gpu/elements.h"
+#include "gpu/number.h"
 
 namespace glmv::GLMV_BACKEND {
 
@@ -22,7 +26,7 @@ inline void check_alignment(const void* p, size_t bytes) {
 }  // namespace detail
 
 template <int Words>
-__device__ void load_words(const void* from, uint32_t (&to)[Words]) {
+__device__ GPU_INLINE void load_words(const void* from, uint32_t (&to)[Words]) {
   static_assert(Words == 1 || Words == 2 || Words % 4 == 0, "4, 8 or a multiple of 16 bytes");
 #if GLMV_EMULATED
   detail::check_alignment(from, sizeof(to));
@@ -43,18 +47,30 @@ __device__ void load_words(const void* from, uint32_t (&to)[Words]) {
 #endif
 }
 
+/// The same, or zeros where there is nothing to read.
+template <int Words>
+__device__ GPU_INLINE void load_words_if(bool there, const void* from, uint32_t (&to)[Words]) {
+  GPU_UNROLL
+  for (int i = 0; i < Words; ++i) to[i] = 0;
+  if (there) load_words(from, to);
+}
+
 /// 16 bytes that nobody reads again: they do not displace others from the cache.
-__device__ inline void load_once(const void* from, uint32_t (&to)[4]) {
+__device__ GPU_INLINE void load_once(const void* from, uint32_t (&to)[4]) {
 #if GLMV_EMULATED
   load_words(from, to);
-#else
+#elif defined(__CUDACC__)
   const uint4 v = __ldcs(static_cast<const uint4*>(from));
+  to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+#else
+  using Words = uint32_t __attribute__((ext_vector_type(4)));
+  const Words v = __builtin_nontemporal_load(static_cast<const Words*>(from));
   to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
 #endif
 }
 
 template <int Words>
-__device__ void store_words(void* to, const uint32_t (&from)[Words]) {
+__device__ GPU_INLINE void store_words(void* to, const uint32_t (&from)[Words]) {
   static_assert(Words == 1 || Words == 2 || Words % 4 == 0, "4, 8 or a multiple of 16 bytes");
 #if GLMV_EMULATED
   detail::check_alignment(to, sizeof(from));
@@ -73,18 +89,22 @@ __device__ void store_words(void* to, const uint32_t (&from)[Words]) {
 }
 
 /// Two bf16 in a word, the first in the lower half.
-__device__ inline uint32_t pack_bf16(float first, float second) {
+__device__ GPU_INLINE uint32_t pack_bf16(float first, float second) {
+#if defined(__CUDACC__) && !defined(GLMV_GPU_HIP)  // one instruction
   const __nv_bfloat162 pair = __floats2bfloat162_rn(first, second);
   uint32_t word;
   memcpy(&word, &pair, 4);
   return word;
+#else
+  return bf16(first).bits | static_cast<uint32_t>(bf16(second).bits) << 16;
+#endif
 }
 __device__ inline float low_bf16(uint32_t word) { return __uint_as_float(word << 16); }
 __device__ inline float high_bf16(uint32_t word) { return __uint_as_float(word & 0xffff0000u); }
 
 /// N elements, widened. N = 1 asks for no alignment.
 template <int N>
-__device__ void load_values(const bf16* from, float (&to)[N]) {
+__device__ GPU_INLINE void load_values(const bf16* from, float (&to)[N]) {
   if constexpr (N == 1) {
     to[0] = static_cast<float>(*from);
   } else {
@@ -95,7 +115,7 @@ __device__ void load_values(const bf16* from, float (&to)[N]) {
   }
 }
 template <int N>
-__device__ void load_values(const float* from, float (&to)[N]) {
+__device__ GPU_INLINE void load_values(const float* from, float (&to)[N]) {
   if constexpr (N == 1) {
     to[0] = *from;
   } else {
@@ -105,17 +125,21 @@ __device__ void load_values(const float* from, float (&to)[N]) {
     for (int i = 0; i < N; ++i) to[i] = __uint_as_float(words[i]);
   }
 }
-/// The same of a type that is known at run time only; those that are neither f32 nor bf16 one by one.
+/// The same of a type that is known at run time only. Vectors are of f32 or bf16, see takes_vectors.
 template <int N>
-__device__ void load_values(const void* from, DType t, int64_t at, float (&to)[N]) {
-  if (t == DType::bf16) return load_values(static_cast<const bf16*>(from) + at, to);
-  if (t == DType::f32) return load_values(static_cast<const float*>(from) + at, to);
-  for (int i = 0; i < N; ++i) to[i] = load(from, t, at + i);
+__device__ GPU_INLINE void load_values(const void* from, DType t, int64_t at, float (&to)[N]) {
+  if constexpr (N == 1) {
+    to[0] = load(from, t, at);
+  } else if (t == DType::bf16) {
+    load_values(static_cast<const bf16*>(from) + at, to);
+  } else {
+    load_values(static_cast<const float*>(from) + at, to);
+  }
 }
 
 /// N elements, rounded to the type.
 template <int N>
-__device__ void store_values(bf16* to, const float (&from)[N]) {
+__device__ GPU_INLINE void store_values(bf16* to, const float (&from)[N]) {
   if constexpr (N == 1) {
     *to = bf16(from[0]);
   } else {
@@ -126,7 +150,7 @@ __device__ void store_values(bf16* to, const float (&from)[N]) {
   }
 }
 template <int N>
-__device__ void store_values(float* to, const float (&from)[N]) {
+__device__ GPU_INLINE void store_values(float* to, const float (&from)[N]) {
   if constexpr (N == 1) {
     *to = from[0];
   } else {
@@ -137,10 +161,11 @@ __device__ void store_values(float* to, const float (&from)[N]) {
   }
 }
 
-/// True if vectors of `n` elements of `v` may be loaded from every multiple of n of its last axis.
+/// True if vectors of `n` elements of `v` (f32 or bf16) may be loaded from every multiple of n of its last axis.
 inline bool takes_vectors(const ConstTensorView& v, int n) {
   const size_t bytes = static_cast<size_t>(n) * size_of(v.dtype), unit = bytes < 16 ? bytes : 16;
-  bool good = reinterpret_cast<uintptr_t>(v.data) % unit == 0 && v.dim[v.rank - 1] % n == 0;
+  bool good = v.dtype == DType::f32 || v.dtype == DType::bf16;
+  good = good && reinterpret_cast<uintptr_t>(v.data) % unit == 0 && v.dim[v.rank - 1] % n == 0;
   for (int i = 0; i < v.rank - 1; ++i) good = good && (v.dim[i] <= 1 || v.stride[i] % n == 0);
   return good && (v.dim[v.rank - 1] <= 1 || v.stride[v.rank - 1] == 1);
 }
@@ -154,12 +179,6 @@ struct Rows {
   Rows(const TensorView& v) : data(static_cast<T*>(v.data)), stride(v.stride[0]) {}       // NOLINT: a view as it is
   Rows(const ConstTensorView& v) : data(static_cast<T*>(v.data)), stride(v.stride[0]) {}  // NOLINT
   __device__ T* operator[](int64_t row) const { return data + row * stride; }
-};
-
-/// A number as a type, to hand a template argument through a lambda.
-template <int N>
-struct Number {
-  static constexpr int value = N;
 };
 
 /// f(a value of the type): the two types that activations have.

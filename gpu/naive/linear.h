@@ -1,0 +1,27 @@
+#include "reference/linear.h"
+
+#include "gpu/elements.h"
+#include "gpu/naive/ops.h"
+
+namespace glmv::GLMV_BACKEND::naive {
+namespace {
+
+/// One thread per output.
+__global__ void linear_kernel(ConstTensorView x, Weight w, ConstTensorView bias, TensorView out) {
+  const int64_t t = thread_number() / out.dim[1], n = thread_number() % out.dim[1];
+  if (t >= out.dim[0]) return;
+  float sum = 0;
+  for (int64_t k = 0; k < x.dim[1]; ++k) sum = fmaf(get(x, t, k), weight_at(w, n, k), sum);
+  if (bias.data != nullptr) sum += get(bias, n);
+  set(out, sum, t, n);
+}
+
+}  // namespace
+
+void linear(const LinearArgs& a, Exec exec) {
+  check(a);
+  check_type("linear", a.out.dtype);
+  GLMV_LAUNCH_EACH(linear_kernel, a.out.size(), exec, a.x, a.w, a.bias, a.out);
+}
+
+}  // namespace glmv::GLMV_BACKEND::naive

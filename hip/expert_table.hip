@@ -1,0 +1,1 @@
+#include "gpu/expert_table_kernel.h"

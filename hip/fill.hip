@@ -1,0 +1,1 @@
+#include "gpu/fill_kernel.h"

@@ -1,0 +1,1 @@
+#include "gpu/kv_write.h"

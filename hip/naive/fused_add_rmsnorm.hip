@@ -1,0 +1,1 @@
+#include "gpu/naive/fused_add_rmsnorm.h"

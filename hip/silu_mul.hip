@@ -1,0 +1,1 @@
+#include "gpu/silu_mul.h"

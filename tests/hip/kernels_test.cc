@@ -1,0 +1,159 @@
+// The tuned kernels on the emulator: the result must not depend on the order in which threads get their turn, to the
+// last bit; waves of 32 give right results too; and every kernel is met by a case.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "hip/plan/attention.h"
+#include "hip/plan/linear.h"
+#include "hip/plan/moe_plan.h"
+#include "reference/all_cases.h"
+#include "reference/attention.h"
+#include "reference/linear.h"
+#include "reference/moe_experts.h"
+#include "tests/hip/orders.h"
+
+namespace glmv {
+namespace {
+
+const hip_plan::Device kEmulatedDevice = {4, size_t{64} * 1024, 8, 64, true};
+
+/// Ops whose kernels exchange values between threads; the rest has nothing that an order could change.
+bool exchanges(const Case& c) {
+  return is_of(
+      c, {"linear", "attention", "moe_route", "moe_experts", "rmsnorm", "fused_add_rmsnorm", "layernorm", "sample"});
+}
+
+TEST(Orders, EveryCaseGivesTheSameBits) {
+  int64_t cases = 0;
+  for (const Case& c : all_cases()) {
+    if (!c.small || !exchanges(c) || c.dtype != DType::bf16) continue;
+    const std::string forward = bytes_of(c, simt::Order::forward, 0);
+    EXPECT_TRUE(forward == bytes_of(c, cases % 2 == 0 ? simt::Order::reverse : simt::Order::random, 7)) << c.name;
+    ++cases;
+  }
+  EXPECT_GT(cases, 100);
+}
+
+/// A device of waves of 32 has no matrix instructions: kernels that need none run at that width, the rest is the plain
+/// rung's, which has been run already.
+TEST(Wave32, EveryCaseOfAKernelOfAnyWidthIsRight) {
+  const simt::ScopedSettings saved;
+  simt::settings().warp_width = 32;
+  int64_t cases = 0;
+  for (const Case& c : all_cases()) {
+    if (!c.small) continue;
+    const bool one_token = c.name.find("_T1_") != std::string::npos || c.name.find("_T4_") != std::string::npos;
+    const bool any_width = is_of(c, {"moe_route", "rmsnorm", "fused_add_rmsnorm", "layernorm", "sample"});
+    if (!any_width && !(one_token && is_of(c, {"linear", "moe_experts"}))) continue;
+    const CaseReport r = run_case(c, cpu_backend(), emulated(), 1);
+    EXPECT_EQ(r.status, CaseReport::Status::passed) << r.failures();
+    ++cases;
+  }
+  EXPECT_GT(cases, 60);
+}
+
+/// Otherwise an allocator that aligns less, or a planner that refuses more, would take the tuned kernels out of every
+/// test without a sound.
+TEST(Paths, CasesMeetEveryKernelOfLinear) {
+  static std::set<std::pair<hip_plan::LinearPath, int>> met;
+  OpTable table;
+  table.linear.run = [](const LinearArgs& a, Exec) {
+    const hip_plan::LinearPlan p = hip_plan::plan_linear(a, kEmulatedDevice);
+    met.insert({p.path, p.splits > 1 ? -p.tile.tokens : p.tile.tokens});
+  };
+  for (const Case& c : all_cases()) {
+    if (!c.small || !is_of(c, {"linear"})) continue;
+    CaseRun run(emulated(), c.dtype, c.dtype, 1);
+    c.build(run, table)({});
+  }
+  using hip_plan::LinearPath;
+  for (const auto& [path, tokens] : {std::pair{LinearPath::naive, 0},
+                                     {LinearPath::gemv, 0},
+                                     {LinearPath::skinny, 16},
+                                     {LinearPath::skinny, 32},
+                                     {LinearPath::skinny, 64},
+                                     {LinearPath::skinny, -16},
+                                     {LinearPath::skinny, -64},
+                                     {LinearPath::dense, 64},
+                                     {LinearPath::dense, 128}})
+    EXPECT_TRUE(met.count({path, tokens})) << name_of(path) << " with " << tokens << " tokens";
+}
+
+TEST(Paths, CasesMeetBothAttentionKernels) {
+  static std::set<std::pair<hip_plan::AttentionPath, int>> met;
+  OpTable table;
+  table.attention.run = [](const AttentionArgs& a, Exec) {
+    const hip_plan::AttentionPlan p = hip_plan::plan_attention(a, kEmulatedDevice);
+    met.insert({p.path, p.path == hip_plan::AttentionPath::decode ? std::min(p.splits, 2) : p.row_blocks});
+  };
+  for (const Case& c : all_cases()) {
+    if (!c.small || !is_of(c, {"attention"})) continue;
+    CaseRun run(emulated(), c.dtype, c.dtype, 1);
+    c.build(run, table)({});
+  }
+  using hip_plan::AttentionPath;
+  for (const auto& [path, kind] : {std::pair{AttentionPath::prefill, 1},
+                                   {AttentionPath::prefill, 2},
+                                   {AttentionPath::decode, 1},
+                                   {AttentionPath::decode, 2}})
+    EXPECT_TRUE(met.count({path, kind})) << static_cast<int>(path) << ' ' << kind;
+}
+
+TEST(Paths, CasesMeetEveryKernelOfTheExperts) {
+  static std::set<std::pair<hip_plan::ExpertsPath, int>> met;
+  OpTable table;
+  table.moe_experts.run = [](const MoeExpertsArgs& a, Exec) {
+    const Weight& gate = a.experts.gate[0];
+    const hip_plan::ExpertsPlan p =
+        hip_plan::plan_experts({a.x.dim[0], a.ids.dim[1], a.experts.count, a.x.dim[1], gate.rows(), a.x.dtype,
+                                gate.data.dtype, gate.format, a.rounding, true},
+                               kEmulatedDevice);
+    met.insert({p.path, p.align.tile_rows});
+  };
+  for (const Case& c : all_cases()) {
+    if (!c.small || !is_of(c, {"moe_experts"})) continue;
+    CaseRun run(emulated(), c.dtype, c.dtype, 1);
+    c.build(run, table)({});
+  }
+  using hip_plan::ExpertsPath;
+  for (const auto& [path, rows] : {std::pair{ExpertsPath::naive, 0},
+                                   {ExpertsPath::decode, 0},
+                                   {ExpertsPath::grouped, hip_plan::kFewRows.rows},
+                                   {ExpertsPath::grouped, hip_plan::kSomeRows.rows},
+                                   {ExpertsPath::grouped, hip_plan::kManyRows.rows}})
+    EXPECT_TRUE(met.count({path, rows})) << static_cast<int>(path) << " with tiles of " << rows;
+}
+
+/// x and w whose product is known, through the tile that no case is large enough for.
+TEST(Linear, TheLargeTileIsRight) {
+  constexpr int64_t kTokens = 260, kRows = 520, kDepth = 72;
+  Arena arena(emulated());
+  LinearArgs a;
+  Tensor x(DType::bf16, {kTokens, kDepth}), w(DType::bf16, {kRows, kDepth});
+  const auto x_at = [](int64_t t, int64_t k) { return static_cast<float>((t * 7 + k * 3) % 5 - 2); };
+  const auto w_at = [](int64_t n, int64_t k) { return static_cast<float>((n * 11 + k * 5) % 7 - 3); };
+  for (int64_t i = 0; i < kTokens * kDepth; ++i) x.data<bf16>()[i] = bf16(x_at(i / kDepth, i % kDepth));
+  for (int64_t i = 0; i < kRows * kDepth; ++i) w.data<bf16>()[i] = bf16(w_at(i / kDepth, i % kDepth));
+  const TensorView dx = arena.make(DType::bf16, {kTokens, kDepth}), dw = arena.make(DType::bf16, {kRows, kDepth});
+  emulated().to_device(dx.data, x.view.data, static_cast<size_t>(x.view.bytes()));
+  emulated().to_device(dw.data, w.view.data, static_cast<size_t>(w.view.bytes()));
+  a.x = dx;
+  a.w.data = dw;
+  a.out = arena.make(DType::f32, {kTokens, kRows});
+  ASSERT_EQ(hip_plan::plan_linear(a, kEmulatedDevice).tile.tokens, hip_plan::kDenseLarge.tokens);
+  Exec exec;
+  exec.arena = &arena;
+  emulated().ops.linear(a, exec);
+  const Tensor got = to_host(emulated(), a.out);
+  for (int64_t t = 0; t < kTokens; ++t) {
+    for (int64_t n = 0; n < kRows; ++n) {
+      float sum = 0;  // small integers: exact in any order
+      for (int64_t k = 0; k < kDepth; ++k) sum += x_at(t, k) * w_at(n, k);
+      ASSERT_EQ(got.data<float>()[t * kRows + n], sum) << t << ' ' << n;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace glmv
