@@ -30,7 +30,7 @@ __device__ Candidate best_of_wave(Candidate c) {
   return c;
 }
 
-/// One block per row. A row that holds a NaN gets -1: a kernel cannot throw.
+/// One block per row. A row that holds a NaN or +infinity gets -1.
 template <int Lanes, class T, int N>
 __global__ void __launch_bounds__(kSampleThreads) sample_kernel(Rows<const T> logits, int64_t width, TensorView ids) {
   constexpr int kSampleWaves = kSampleThreads / Lanes;
@@ -38,13 +38,13 @@ __global__ void __launch_bounds__(kSampleThreads) sample_kernel(Rows<const T> lo
   GPU_SHARED(int32_t, indices, [kSampleWaves]);
   const T* const row = logits[blockIdx.x];
   Candidate best;
-  int not_a_number = 0;
+  int not_a_number = 0;  // NaN or +infinity
   for (int64_t v = N * threadIdx.x; v < width; v += N * kSampleThreads) {
     float x[N];
     load_values(row + v, x);
     GPU_UNROLL
     for (int i = 0; i < N; ++i) {
-      not_a_number |= x[i] != x[i];
+      not_a_number |= !(x[i] < INFINITY);
       best.meet(x[i], static_cast<int32_t>(v + i));
     }
   }

@@ -373,7 +373,7 @@ TEST_F(Inputs, ADashIsStdoutForTextOnly) {
   EXPECT_NE(glmv("info -o -").out.find("parameters"), std::string::npos);
   EXPECT_EQ(Json::parse(glmv("preprocess --prompt x --json -o -").out)["schema"], "glmv.preprocess/1");
   EXPECT_NE(glmv("generate --prompt x -n 2 -o -").out, "");
-  EXPECT_NE(glmv("cases sample -o -").out.find("10 passed"), std::string::npos);
+  EXPECT_NE(glmv("cases sample -o -").out.find("12 passed"), std::string::npos);
   for (const std::string verb : {"trace --prompt x", "preprocess --prompt x", "cases --dump add/f32_T1_H8", "tour"})
     expect_error(verb + " -o -", 2, {"-o"});
   expect_error("trace --prompt x -o ''", 2, {"-o"});
@@ -546,7 +546,7 @@ TEST_F(Inputs, CasesRefuseFlagsThatDoNothing) {
   expect_error("cases add --dump add/f32_T1_H8 -o c", 2, {"--dump"});
   const Json list = Json::parse(glmv("cases --list --json sample").out);
   EXPECT_EQ(list["schema"], "glmv.cases/1");
-  EXPECT_EQ(list["cases"].size(), 10u);
+  EXPECT_EQ(list["cases"].size(), 12u);
   EXPECT_EQ(list["cases"][0]["name"], "sample/f32_T1_V1");
 }
 

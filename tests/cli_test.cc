@@ -282,7 +282,7 @@ TEST_F(Cli, CrosscheckComparesOurOwnPreprocessing) {
 TEST_F(Cli, CasesRunListAndDump) {
   const Result r = glmv("cases sample");
   EXPECT_EQ(r.code, 0);
-  EXPECT_NE(r.out.find("10 passed, 0 failed"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("12 passed, 0 failed"), std::string::npos) << r.out;
   EXPECT_NE(glmv("cases --list").out.find("attention/"), std::string::npos);
   ASSERT_EQ(glmv("cases --dump rmsnorm/in_place/bf16_hf_T5_H24 -o c.safetensors").code, 0);
   const SafetensorsFile file = SafetensorsFile::open(path("c.safetensors").string());
