@@ -83,7 +83,7 @@ TEST_F(Cli, AnAbsentBackendIsFive) {
 TEST_F(Cli, TheEmulatedDeviceGivesTheSameAnswer) {
   const std::string question = "generate --image " + kPicture + " --prompt 'List the objects.' --no-think --json ";
   const Json cpu = Json::parse(glmv(question).out);
-  for (const char* backend : {"cuda-emulated", "cuda-naive-emulated"}) {
+  for (const char* backend : {"cuda-emulated", "cuda-naive-emulated", "hip-emulated", "hip-naive-emulated"}) {
     const Json device = Json::parse(glmv(question + "--backend " + backend).out);
     EXPECT_EQ(device["token_ids"], cpu["token_ids"]) << backend;
     EXPECT_EQ(device["backend"], backend);
@@ -92,7 +92,7 @@ TEST_F(Cli, TheEmulatedDeviceGivesTheSameAnswer) {
 
 TEST_F(Cli, CrosscheckJudgesABackend) {
   const std::string moe = "crosscheck --model " + kGolden + "moe_a ";
-  for (const char* backend : {"cuda-emulated", "cuda-naive-emulated"}) {
+  for (const char* backend : {"cuda-emulated", "cuda-naive-emulated", "hip-emulated", "hip-naive-emulated"}) {
     for (const char* trace : {"greedy", "two_images.bf16", "mixed"}) {
       const std::string dtype = std::string(trace).find("bf16") == std::string::npos ? "f32" : "bf16";
       const Result r = glmv(concat(moe, "--against ", kGolden, "moe_a/traces/", trace,

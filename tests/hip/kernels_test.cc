@@ -35,6 +35,22 @@ TEST(Orders, EveryCaseGivesTheSameBits) {
   EXPECT_GT(cases, 100);
 }
 
+/// Exit code 5 and one line that says why.
+TEST(Device, WithoutOneTheBackendIsAbsent) {
+  for (const Backend* b : linked_backends()) {
+    if (b->space != Space::hip || absence(*b).empty()) continue;
+    try {
+      find_backend(b->name);
+      FAIL() << b->name;
+    } catch (const Error& e) {
+      const std::string what = e.what();
+      EXPECT_EQ(e.code(), ExitCode::no_device);
+      EXPECT_EQ(what.find('\n'), std::string::npos) << what;
+      EXPECT_NE(what.find("no HIP device"), std::string::npos) << what;
+    }
+  }
+}
+
 /// A device of waves of 32 has no matrix instructions: kernels that need none run at that width, the rest is the plain
 /// rung's, which has been run already.
 TEST(Wave32, EveryCaseOfAKernelOfAnyWidthIsRight) {

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""What the data sheets allow GLM-4.5V's kernels on two AMD GPUs: arithmetic from published peaks, not a measurement.
+
+    hip/roofline.py          prints hip/ROOFLINE.md
+    hip/roofline.py --check  fails if that file says something else
+
+Bytes are the least that a kernel must move (operands once), bf16 everywhere; time is the larger of flops / peak and
+bytes / bandwidth. The matrix peak follows from the instructions: 16x16x16 bf16 takes 16 cycles on CDNA 3 and 32 on
+CDNA 2, on each of the four units of a compute unit.
+"""
+import pathlib
+import sys
+
+HIDDEN, HEADS, KV_HEADS, HEAD, FFN, EXPERTS, TOP, DENSE, VOCABULARY = 4096, 96, 8, 128, 1408, 128, 8, 10944, 151552
+TABLE = pathlib.Path(__file__).with_name("ROOFLINE.md")
+
+
+class Gpu:
+    def __init__(self, name, units, clock, cycles, bandwidth):
+        self.name, self.units, self.clock, self.bandwidth = name, units, clock, bandwidth
+        self.flop_per_cycle = 4 * 2 * 16**3 // cycles  # of a compute unit
+        self.peak = units * clock * self.flop_per_cycle
+
+
+GPUS = [Gpu("MI300X", 304, 2.1e9, 16, 5.3e12), Gpu("MI250, one of its two dies", 104, 1.7e9, 32, 1.6e12)]
+
+
+def linear(tokens, n, k):
+    return 2 * tokens * n * k, 2 * (n * k + tokens * (k + n))
+
+
+def distinct(tokens):
+    """Experts that uniform routing touches."""
+    return EXPERTS * (1 - (1 - TOP / EXPERTS) ** tokens)
+
+
+def experts(tokens, n, k):
+    return 2 * TOP * tokens * n * k, 2 * (distinct(tokens) * n * k + TOP * tokens * (k + n))
+
+
+def prefill(tokens):
+    """Causal attention of a prompt."""
+    return 4 * HEADS * HEAD * tokens * (tokens + 1) / 2, 2 * tokens * HEAD * (2 * HEADS + 2 * KV_HEADS)
+
+
+def decode(context):
+    return 4 * HEADS * HEAD * context, 2 * HEAD * (2 * KV_HEADS * context + 2 * HEADS)
+
+
+def kernels():
+    for tokens in (1, 64, 1024, 8192):
+        yield f"qkv, T={tokens}", linear(tokens, (HEADS + 2 * KV_HEADS) * HEAD, HIDDEN)
+        yield f"o_proj, T={tokens}", linear(tokens, HIDDEN, HEADS * HEAD)
+        yield f"gate/up of the experts, T={tokens}", experts(tokens, 2 * FFN, HIDDEN)
+        yield f"down of the experts, T={tokens}", experts(tokens, HIDDEN, FFN)
+        yield f"router, T={tokens}", linear(tokens, EXPERTS, HIDDEN)
+    yield "lm_head, T=1", linear(1, VOCABULARY, HIDDEN)
+    for tokens in (1024, 8192):
+        yield f"attention, prompt of {tokens}", prefill(tokens)
+    for context in (1024, 32768):
+        yield f"attention, one token after {context}", decode(context)
+
+
+def tiles():
+    """Of the dense kernel: per step of 64 columns, cycles of the matrix units and of the reads of shared memory (128
+    bytes per cycle), with the wave tiles of hip/linear_dense.hip."""
+    for tokens, features, down, across in ((256, 256, 2, 4), (128, 128, 2, 2), (64, 64, 2, 2)):
+        read = 2 * 64 * (tokens * across + features * down)  # every wave reads its rows of both operands
+        for gpu in GPUS:
+            matrix = 2 * tokens * features * 64 / gpu.flop_per_cycle
+            yield f"{tokens}x{features}", gpu.name, matrix, read / 128, 2 * tokens * features / (2 * (tokens + features))
+
+
+def text():
+    lines = ["# Roofline of the HIP kernels", "",
+             "**Arithmetic from data sheets, written by `hip/roofline.py`; nothing here was measured.** Time: the larger of",
+             "flops / peak and bytes / bandwidth, in bf16; operands are counted once.", ""]
+    for gpu in GPUS:
+        lines.append(f"- {gpu.name}: {gpu.units} compute units at {gpu.clock / 1e9:.1f} GHz, {gpu.flop_per_cycle} flop per "
+                     f"cycle each: {gpu.peak / 1e12:.0f} TFLOP/s; {gpu.bandwidth / 1e12:.1f} TB/s; balance "
+                     f"{gpu.peak / gpu.bandwidth:.0f} flop per byte")
+    lines += ["", "| kernel | GFLOP | MB | flop per byte | " + " | ".join(f"{g.name}, us | bound" for g in GPUS) + " |",
+              "|---" * (4 + 2 * len(GPUS)) + "|"]
+    for name, (flops, moved) in kernels():
+        row = f"| {name} | {flops / 1e9:.4g} | {moved / 1e6:.4g} | {flops / moved:.3g} |"
+        for gpu in GPUS:
+            compute, memory = flops / gpu.peak, moved / gpu.bandwidth
+            row += f" {max(compute, memory) * 1e6:.4g} | {'compute' if compute > memory else 'memory'} |"
+        lines.append(row)
+    lines += ["", "Tiles of the dense kernel, cycles of a compute unit per step of 64 columns, and flop per byte that the tile",
+              "reads from the caches. Where shared memory takes longer than the matrix units, it is the bound.", "",
+              "| tile | GPU | matrix units | shared memory | flop per byte |", "|---|---|---|---|---|"]
+    lines += [f"| {tile} | {gpu} | {matrix:.0f} | {lds:.0f} | {intensity:.0f} |"
+              for tile, gpu, matrix, lds, intensity in tiles()]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        if TABLE.read_text() != text():
+            sys.exit(f"{TABLE} is not what {sys.argv[0]} prints")
+    else:
+        sys.stdout.write(text())
