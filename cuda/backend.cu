@@ -1,8 +1,8 @@
 #include "cuda/backend.h"
 
-#include "gpu/fill.h"
 #include "cuda/launch.h"
 #include "cuda/ops.h"
+#include "gpu/fill.h"
 #include "gpu/naive/ops.h"
 
 namespace glmv::GLMV_BACKEND {

@@ -97,7 +97,15 @@ inline hipError_t hipDeviceSynchronize() { return hipSuccess; }
 inline hipError_t hipGetDeviceProperties(hipDeviceProp_t* p, int device) {
   if (device != 0) return hip_state::record(hipErrorInvalidDevice);
   const int width = ::glmv::simt::warp_width_of(::glmv::simt::Dialect::hip);
-  *p = {"glmv SIMT emulator", "emulated", ::glmv::simt::settings().device_bytes, ::glmv::simt::settings().hip.total, width, 1024, 4, 9, 4};
+  *p = {"glmv SIMT emulator",
+        "emulated",
+        ::glmv::simt::settings().device_bytes,
+        ::glmv::simt::settings().hip.total,
+        width,
+        1024,
+        4,
+        9,
+        4};
   return hipSuccess;
 }
 
