@@ -4,7 +4,7 @@
     coverage.py [--least PERCENT] [--jobs N]
 
 Builds the preset `coverage` (the kernels with gcov's counters, not optimised), runs the tests of tests/cuda/, in which
-every small case runs on both rungs, and prints for each file of cuda/ its lines, the share of them that was executed and
+every small case runs on both rungs, and prints for each file of cuda/ and gpu/ its lines, the share of them that was executed and
 the numbers of those that were not. A line of a template counts as executed if one of its instances executed it; a
 template that is never instantiated, and what is compiled for a device only, has no lines. Exit code 1: less than
 PERCENT (95) of all lines, or a test failed.
@@ -41,12 +41,12 @@ def gcov_reports():
 
 
 def executed_lines():
-    """{file: {line: how often}} for the sources in cuda/, over all objects and instances."""
+    """{file: {line: how often}} for the sources in cuda/ and gpu/, over all objects and instances."""
     files = collections.defaultdict(lambda: collections.defaultdict(int))
     for report in gcov_reports():
         for source in report["files"]:
             path = pathlib.Path(report["current_working_directory"], source["file"]).resolve()
-            if (ROOT / "cuda") not in path.parents:
+            if ROOT / "cuda" not in path.parents and ROOT / "gpu" not in path.parents:
                 continue
             for line in source["lines"]:
                 files[str(path.relative_to(ROOT))][line["line_number"]] += line["count"]
@@ -86,7 +86,7 @@ def main():
     build_and_run(wishes.jobs)
     share = report(executed_lines())
     if share < wishes.least:
-        sys.exit(f"less than {wishes.least} % of the lines of cuda/ are executed")
+        sys.exit(f"less than {wishes.least} % of the lines are executed")
 
 
 if __name__ == "__main__":

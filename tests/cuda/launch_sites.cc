@@ -23,10 +23,12 @@ Lines& met() {
   return lines;
 }
 
-/// "cuda/naive/add.cu" of a path that the compiler was given, absolute or not.
+/// "cuda/attention.cu" of a path that the compiler was given, absolute or not.
 std::string below_source_dir(const std::string& path) {
-  const size_t at = path.rfind("cuda/");
-  return at == std::string::npos ? path : path.substr(at);
+  for (const char* folder : {"cuda/", "gpu/"}) {
+    if (const size_t at = path.rfind(folder); at != std::string::npos) return path.substr(at);
+  }
+  return path;
 }
 
 void note(const simt::LaunchConfig& config) { met()[below_source_dir(config.place.file)].insert(config.place.line); }
@@ -49,7 +51,7 @@ std::set<int> launches_of(const fs::path& source) {
 
 Lines written_lines() {
   Lines all;
-  for (const char* folder : {"cuda", "cuda/naive", "cuda/wgmma"}) {
+  for (const char* folder : {"cuda", "cuda/wgmma", "gpu", "gpu/naive"}) {
     for (const auto& entry : fs::directory_iterator(fs::path(GLMV_SOURCE_DIR) / folder)) {
       const fs::path extension = entry.path().extension();
       if (extension == ".cu" || extension == ".h")
