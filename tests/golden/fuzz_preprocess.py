@@ -179,7 +179,9 @@ def ours(glmv, snapshot, case, folder):
     """(tensors, "") or (None, what glmv said)."""
     out = folder / "inputs.safetensors"
     command = [glmv, "preprocess", "--model", str(snapshot), "--messages", str(folder / "messages.json"),
-               "--fps", str(case.fps), "-o", str(out)] + ([] if case.thinking else ["--no-think"])
+               "-o", str(out)]
+    command += ["--fps", str(case.fps)] if "video" in case.media else []
+    command += [] if case.thinking else ["--no-think"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     return (load_file(out), "") if done.returncode == 0 else (None, f"exit {done.returncode}: {done.stderr.strip()}")
 
