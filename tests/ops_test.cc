@@ -30,20 +30,10 @@
 #include "reference/sample.h"
 #include "reference/silu_mul.h"
 #include "reference/splice.h"
+#include "tests/emulated_case.h"
 
 namespace glmv {
 namespace {
-
-std::string op_of(const Case& c) { return c.name.substr(0, c.name.find('/')); }
-
-/// The function behind an op's entry, null where there is none.
-void (*function_of(const OpTable& table, const std::string& op))() {
-  void (*function)() = nullptr;
-  table.for_each([&](const char* name, const auto& entry) {
-    if (name == op) function = reinterpret_cast<void (*)()>(entry.run);
-  });
-  return function;
-}
 
 /// The backends of this machine; the others are named.
 std::vector<const Backend*> present_backends() {

@@ -16,17 +16,6 @@ const Backend& naive() { return cuda_emulated::naive_backend(); }
 const Backend& tuned() { return cuda_emulated::backend(); }
 const Backend& with_wgmma() { return cuda_emulated::wgmma_backend(); }
 
-std::string op_of(const Case& c) { return c.name.substr(0, c.name.find('/')); }
-
-/// The function that runs an op, or null.
-void (*function_of(const Backend& backend, const std::string& wanted))() {
-  void (*found)() = nullptr;
-  backend.ops.for_each([&](const char* op, const auto& entry) {
-    if (wanted == op) found = reinterpret_cast<void (*)()>(entry.run);
-  });
-  return found;
-}
-
 /// Bytes of all tensors of a case: how much work it is, roughly.
 int64_t bytes_of_tensors(const Case& c) {
   CaseRun run(cpu_backend(), c.dtype, c.dtype, 1);
@@ -62,11 +51,11 @@ class Orders : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Orders, GiveTheSameBits) {
   set_thread_count(1);  // of OpenMP, which ThreadSanitizer does not understand; kernels have their own threads
-  const auto plain = function_of(naive(), GetParam());
+  const auto plain = function_of(naive().ops, GetParam());
   if (plain != nullptr) expect_same_bits(naive(), GetParam());
-  const auto fast = function_of(tuned(), GetParam());
+  const auto fast = function_of(tuned().ops, GetParam());
   if (plain != fast) expect_same_bits(tuned(), GetParam());
-  if (fast != function_of(with_wgmma(), GetParam())) expect_same_bits(with_wgmma(), GetParam());
+  if (fast != function_of(with_wgmma().ops, GetParam())) expect_same_bits(with_wgmma(), GetParam());
 }
 
 std::vector<std::string> ops() {
