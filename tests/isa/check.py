@@ -23,10 +23,13 @@ import shutil
 import subprocess
 import sys
 
+import table as isa_table
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).resolve().with_name("cuda.json")
 ARCHITECTURES = ("sm_80", "sm_90a")
 MEASURES = ("registers", "spills", "stack", "shared")
+NAMESPACES = r"\bglmv::(cuda::)?(naive::)?"
 # What kernels of cuda/wgmma/ are for, as (PTX, machine code), by file: attention copies rows from pages of any size.
 COMMON = (("wgmma.mma_async", "HGMMA"), ("mbarrier.try_wait", "SYNCS"), ("setmaxnreg", "USETMAXREG"))
 TENSOR_LOADS = (("cp.async.bulk.tensor", "UTMALDG"),)
@@ -62,24 +65,6 @@ def compile_file(nvcc, source, build):
     return done.stdout + done.stderr, done.returncode == 0
 
 
-def short_name(demangled):
-    """'linear_dense_kernel<128, 128, 32, 4>' of a kernel's whole signature."""
-    name = demangled.replace("(anonymous namespace)::", "")
-    name = re.sub(r"\bglmv::(cuda::)?(naive::)?", "", name)
-    name = re.sub(r"^void ", "", name)
-    depth = 0
-    for at, letter in enumerate(name):
-        depth += (letter == "<") - (letter == ">")
-        if letter == "(" and depth == 0 and at > 0:
-            return name[:at]
-    return name
-
-
-def demangle(names):
-    done = subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()
-
-
 def read_ptxas(text):
     """{mangled kernel: {architecture: {measure: number}}} of ptxas' lines."""
     kernels, now = {}, None
@@ -107,8 +92,8 @@ def measure(nvcc, sources, build):
             if not good or "warning" in text or re.search(r"\(C75\d\d\)", text):
                 complaints.append(f"{source}:\n{text}")
             kernels = read_ptxas(text)
-            for mangled, name in zip(kernels, demangle(kernels)):
-                found[f"{source.relative_to(ROOT / 'cuda')}: {short_name(name)}"] = kernels[mangled]
+            for mangled, name in zip(kernels, isa_table.demangle(kernels)):
+                found[f"{source.relative_to(ROOT / 'cuda')}: {isa_table.short_name(name, NAMESPACES)}"] = kernels[mangled]
     return found, complaints
 
 
@@ -159,18 +144,6 @@ def compare(found, table, same_release):
     return failures, notes
 
 
-def write_table(found, release, table, others):
-    """Others: entries of files that were not compiled. Spills are not written: where one is to be allowed, somebody puts it into the table by hand."""
-    for kernel, measured in found.items():
-        for architecture, numbers in measured.items():
-            allowed = table.get(kernel, {}).get(architecture, [0] * len(MEASURES))[MEASURES.index("spills")]
-            numbers["spills"] = min(numbers["spills"], allowed)
-    entries = {kernel: {a: [n[m] for m in MEASURES] for a, n in measured.items()} for kernel, measured in found.items()}
-    lines = [f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in sorted({**others, **entries}.items())]
-    TABLE.write_text('{\n  "schema": "glmv.isa/1",\n' + f'  "nvcc": "{release}",\n' +
-                     f'  "columns": {json.dumps(MEASURES)},\n' + '  "kernels": {\n' + ",\n".join(lines) + "\n  }\n}\n")
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--update", action="store_true", help="write the table, or the entries of the files given")
@@ -193,15 +166,14 @@ def main():
         print("ptxas reported no kernel at all")
         return 1
     release = release_of(nvcc)
-    table = json.loads(TABLE.read_text()) if TABLE.exists() else {"nvcc": release, "kernels": {}}
+    table = isa_table.read(TABLE, "nvcc", release)
     entries, others = table["kernels"], {}
     if args.files:
         stems = {str(s.relative_to(ROOT / "cuda")) for s in sources}
-        others = {k: v for k, v in entries.items() if k.split(":")[0] not in stems}
-        entries = {k: v for k, v in entries.items() if k not in others}
+        entries, others = isa_table.of_files(entries, stems)
     if args.update:
         failures, _ = compare(found, entries, same_release=False)  # that is, only what spills
-        write_table(found, release, entries, others)
+        isa_table.write(TABLE, "nvcc", release, MEASURES, found, entries, others, by_hand=("spills",))
         print(*failures, f"{len(found)} kernels written to {TABLE.relative_to(ROOT)}", sep="\n")
         return 1 if failures else 0
     failures, notes = compare(found, entries, table["nvcc"] == release)

@@ -19,10 +19,13 @@ import re
 import subprocess
 import sys
 
+import table as isa_table
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).resolve().with_name("hip.json")
 TARGETS = ("gfx90a", "gfx940")
 MEASURES = ("vgpr", "agpr", "sgpr", "spills", "scratch", "lds", "mfma", "waves")
+NAMESPACES = r"\bglmv::(hip(_plan)?::)?(naive::)?(attention_tile::)?"
 # Kernels that are built round matrix instructions, and how many they need at least.
 PROMISES = {"linear_dense_kernel": 4, "linear_skinny_kernel": 4, "attention_kernel": 4, "attention_decode_kernel": 1,
             "gate_up_kernel": 4, "down_kernel": 4}
@@ -48,24 +51,6 @@ def compile_file(clang, flags, source, target, build):
     command = [clang, *FLAGS, *flags, f"--offload-arch={target}", "--cuda-device-only", "--no-gpu-bundle-output"]
     done = subprocess.run(command + ["-c", str(source), "-o", str(out)], capture_output=True, text=True)
     return out, done.stdout + done.stderr, done.returncode == 0
-
-
-def short_name(demangled):
-    """'linear_dense_kernel<Tile<...>>' of a kernel's whole signature."""
-    name = demangled.replace("(anonymous namespace)::", "")
-    name = re.sub(r"\bglmv::(hip(_plan)?::)?(naive::)?(attention_tile::)?", "", name)
-    name = re.sub(r"^void ", "", name)
-    depth = 0
-    for at, letter in enumerate(name):
-        depth += (letter == "<") - (letter == ">")
-        if letter == "(" and depth == 0 and at > 0:
-            return name[:at]
-    return name
-
-
-def demangle(names):
-    done = subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()
 
 
 def read_notes(clang, elf):
@@ -117,8 +102,8 @@ def measure(clang, flags, sources, build):
                 complaints.append(f"{source} for {target}:\n{text}")
                 continue
             kernels, mfma = read_notes(clang, elf), count_mfma(clang, elf)
-            for mangled, name in zip(kernels, demangle(kernels)):
-                key = f"{source.relative_to(ROOT / 'hip')}: {short_name(name)}"
+            for mangled, name in zip(kernels, isa_table.demangle(kernels)):
+                key = f"{source.relative_to(ROOT / 'hip')}: {isa_table.short_name(name, NAMESPACES)}"
                 found.setdefault(key, {})[target] = numbers_of(kernels[mangled], mfma.get(mangled, 0))
     return found, complaints
 
@@ -149,20 +134,6 @@ def compare(found, table, same_compiler):
     return failures, notes
 
 
-def write_table(found, version, table, others):
-    """Others: entries of files that were not compiled. New spills and scratch are not written: where some are to be
-    allowed, somebody puts them into the table by hand."""
-    for kernel, measured in found.items():
-        for target, numbers in measured.items():
-            allowed = dict(zip(MEASURES, table.get(kernel, {}).get(target, [0] * len(MEASURES))))
-            for what in ("spills", "scratch"):
-                numbers[what] = min(numbers[what], allowed[what])
-    entries = {k: {t: [n[m] for m in MEASURES] for t, n in measured.items()} for k, measured in found.items()}
-    lines = [f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in sorted({**others, **entries}.items())]
-    TABLE.write_text('{\n  "schema": "glmv.isa/1",\n' + f'  "clang": "{version}",\n' +
-                     f'  "columns": {json.dumps(MEASURES)},\n' + '  "kernels": {\n' + ",\n".join(lines) + "\n  }\n}\n")
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--update", action="store_true", help="write the table, or the entries of the files given")
@@ -185,15 +156,14 @@ def main():
         print("the code objects have no kernel at all")
         return 1
     version = version_of(clang)
-    table = json.loads(TABLE.read_text()) if TABLE.exists() else {"clang": version, "kernels": {}}
+    table = isa_table.read(TABLE, "clang", version)
     entries, others = table["kernels"], {}
     if args.files:
         stems = {str(s.relative_to(ROOT / "hip")) for s in sources}
-        others = {k: v for k, v in entries.items() if k.split(":")[0] not in stems}
-        entries = {k: v for k, v in entries.items() if k not in others}
+        entries, others = isa_table.of_files(entries, stems)
     if args.update:
         failures, _ = compare(found, entries, same_compiler=False)
-        write_table(found, version, entries, others)
+        isa_table.write(TABLE, "clang", version, MEASURES, found, entries, others, by_hand=("spills", "scratch"))
         print(*failures, f"{len(found)} kernels written to {TABLE.relative_to(ROOT)}", sep="\n")
         return 1 if failures else 0
     failures, notes = compare(found, entries, table["clang"] == version)
