@@ -110,6 +110,13 @@ Clip read_frames(const std::string& folder, double frames_per_second) {
   return clip;
 }
 
+Media read_media(const Conversation& c, double frames_per_second) {
+  Media media;
+  for (const std::string& path : c.images) media.pictures.push_back(read_image(path));
+  for (const std::string& folder : c.videos) media.clips.push_back(read_frames(folder, frames_per_second));
+  return media;
+}
+
 int64_t tokens_with_room(int64_t wanted, const char* flag, const Prompt& prompt, const ModelConfig& config) {
   const auto have = static_cast<int64_t>(prompt.ids.size()), most = config.text.max_position_embeddings;
   const int64_t room = std::max<int64_t>(1, most - have);
@@ -151,14 +158,11 @@ Conversation PromptFlags::conversation() const {
 Prompt PromptFlags::make(const Processor& processor) const {
   const Conversation c = conversation();
   if (fps && c.videos.empty()) usage_error("--fps ", *fps, ": there is no --video");
-  std::vector<Image> pictures;
-  std::vector<Clip> clips;
-  for (const std::string& path : c.images) pictures.push_back(read_image(path));
-  for (const std::string& folder : c.videos) clips.push_back(read_frames(folder, fps.value_or(2)));
+  const Media media = read_media(c, frames_per_second());
   ChatOptions options;
   options.enable_thinking = !no_think;
   try {
-    return make_prompt(processor, c.messages, options, pictures, clips);
+    return make_prompt(processor, c.messages, options, media.pictures, media.clips);
   } catch (const Error& e) {
     throw Error(e.code(), concat(messages.empty() ? "--prompt" : messages, ": ", e.what()));
   }

@@ -45,6 +45,7 @@ struct PromptFlags {
   bool no_think = false;
 
   void add(CLI::App& verb, bool with_inputs);
+  double frames_per_second() const { return fps.value_or(2); }
   /// True if flags say what to ask.
   bool asks() const { return asked() || !messages.empty(); }
   /// True if any of these flags is there, those that say how to ask too.
@@ -69,5 +70,12 @@ int64_t tokens_with_room(int64_t wanted, const char* flag, const Prompt& prompt,
 /// A clip from a folder of frames, in name order, the first at second 0. Hidden files (".DS_Store") are no frames; any
 /// other entry that is not a picture is an Error (exit code 3) that names it.
 Clip read_frames(const std::string& folder, double frames_per_second);
+
+struct Media {
+  std::vector<Image> pictures;
+  std::vector<Clip> clips;
+};
+/// The pictures and clips that a conversation names.
+Media read_media(const Conversation& conversation, double frames_per_second);
 
 }  // namespace glmv::cli

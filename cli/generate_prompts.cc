@@ -10,6 +10,7 @@
 #include "cli/generate.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "data/file.h"
 
 namespace glmv::cli {
 namespace {
@@ -22,49 +23,35 @@ class Lines {
     if (is_stdout(path)) return;
     if (fs::is_regular_file(path) && fs::file_size(path) > 0)
       usage_error(path, ": is there already, and lines are only added to an empty file");
-    file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (file_ < 0) fail();
+    file_ = Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+    if (file_.get() < 0) fail();
   }
-  ~Lines() {
-    if (file_ >= 0) ::close(file_);
-  }
-  Lines(const Lines&) = delete;
-  Lines& operator=(const Lines&) = delete;
 
   void add(const Json& json) {
     const std::string line = json.dump() + '\n';
-    if (file_ < 0) {
+    if (file_.get() < 0) {
       std::cout << line << std::flush;
       if (!std::cout) input_error("stdout: cannot write the result");
       return;
     }
-    for (size_t done = 0; done < line.size();) {
-      const ssize_t n = ::write(file_, line.data() + done, line.size() - done);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) fail();
-      done += static_cast<size_t>(n);
-    }
-    if (::fsync(file_) != 0 && errno != EINVAL && errno != EROFS) fail();  // a pipe or device has nothing to sync
+    if (!write_all(file_.get(), line.data(), line.size())) fail();
+    if (::fsync(file_.get()) != 0 && errno != EINVAL && errno != EROFS) fail();  // a pipe or device has nothing to sync
   }
 
  private:
   [[noreturn]] void fail() const { input_error(path_, ": cannot be written: ", std::strerror(errno)); }
 
   std::string path_;
-  int file_ = -1;
+  Descriptor file_;  ///< none: stdout
 };
 
 /// The prompt of one line. Errors name it.
 Prompt prompt_of(const GenerateFlags& f, const Processor& processor, const NamedConversation& named) {
   try {
-    std::vector<Image> pictures;
-    std::vector<Clip> clips;
-    for (const std::string& path : named.conversation.images) pictures.push_back(read_image(path));
-    for (const std::string& folder : named.conversation.videos)
-      clips.push_back(read_frames(folder, f.prompt.fps.value_or(2)));
+    const Media media = read_media(named.conversation, f.prompt.frames_per_second());
     ChatOptions options;
     options.enable_thinking = !f.prompt.no_think;
-    Prompt prompt = make_prompt(processor, named.conversation.messages, options, pictures, clips);
+    Prompt prompt = make_prompt(processor, named.conversation.messages, options, media.pictures, media.clips);
     const auto have = static_cast<int64_t>(prompt.ids.size()), most = processor.config.text.max_position_embeddings;
     if (have >= most) input_error(have, " tokens leave no room among ", most, " positions (max_position_embeddings)");
     return prompt;
@@ -98,12 +85,12 @@ int run_prompts(const GenerateFlags& f) {
   how.ignore_eos = f.ignore_eos;
   how.max_new_tokens = f.max_new_tokens;
   Progress progress(f.quiet);
-  size_t done = 0, cancelled = 0;
+  size_t done = 0;
   how.on_token = [&](int64_t) { return stop_signal() == 0; };
   stop_on_signals();
   BatchSession session(model, DeviceWeights::upload(model.weights, backend), options);
   generate_all(session, prompts, model.config, how, [&](size_t i, const Generation& g) {
-    if (g.finish_reason == "cancelled") return void(++cancelled);  // a part would look like the whole
+    if (g.finish_reason == "cancelled") return;  // a part would look like the whole
     Json line = result_header("generate");
     line["id"] = named[i].id;
     put_answer(line, prompts[i], g, &processor.tokenizer, f.prompt.no_think);

@@ -157,6 +157,18 @@ std::string read_file(const std::string& path, uint64_t most_bytes) {
 
 // --------------------------------------------------------------------------------------------------------- output
 
+bool write_all(int file, const void* data, size_t bytes) {
+  const char* at = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t done = ::write(file, at, bytes);
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return false;
+    at += done;
+    bytes -= static_cast<size_t>(done);
+  }
+  return true;
+}
+
 void check_can_write(const std::string& path, Devices devices) { place_of(path, devices); }
 
 OutputFile::OutputFile(const std::string& path, Devices devices) : path_(path) {
@@ -187,14 +199,7 @@ int OutputFile::create(mode_t mode) const {
 }
 
 void OutputFile::write(const void* data, size_t bytes) {
-  const char* at = static_cast<const char*>(data);
-  while (bytes > 0) {
-    const ssize_t done = ::write(file_.get(), at, bytes);
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) fail("cannot be written");
-    at += done;
-    bytes -= static_cast<size_t>(done);
-  }
+  if (!write_all(file_.get(), data, bytes)) fail("cannot be written");
 }
 
 void OutputFile::commit() {

@@ -49,6 +49,9 @@ bool was_read(const std::string& path);
 /// The bytes of a regular file. Error (exit code 3) if it cannot be read or has more than `most_bytes`.
 std::string read_file(const std::string& path, uint64_t most_bytes = kMostWholeFileBytes);
 
+/// Writes every byte, however many calls that takes. False, with errno, if one of them fails.
+bool write_all(int file, const void* data, size_t bytes);
+
 /// What to do with a device or pipe that is named as a result.
 enum class Devices : uint8_t {
   refused,  ///< tensors: nobody could read them back
