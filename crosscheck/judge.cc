@@ -187,11 +187,14 @@ void Judge::exact(const ConstTensorView& ours, PointResult& r) const {
   }
 }
 
+std::string PointResult::why_unjudged(DType activation) {
+  return concat("our own runs in ", name_of(activation), " are as far from gold as the values are large");
+}
+
 void Judge::leave_out(int64_t rows, int64_t of, PointResult& r) const {
   r.unjudged_rows = rows;
   if (rows == of) r.kind = PointKind::unjudged;
-  if (rows > 0 && r.within)
-    r.detail = concat("our own runs in ", name_of(runs_.activation), " are as far from gold as the values are large");
+  if (rows > 0 && r.within) r.detail = PointResult::why_unjudged(runs_.activation);
 }
 
 Noise Judge::ruler(const std::string& name) const {

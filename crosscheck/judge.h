@@ -34,6 +34,8 @@ struct PointResult {
   bool ours_within = true;    ///< our own run judged the same way, with theirs as the ruler
   int64_t flips = 0;          ///< routing: tokens that legally chose otherwise than gold
   int64_t unjudged_rows = 0;  ///< rows where our own runs break down
+  /// Why rows were not judged, as a sentence.
+  static std::string why_unjudged(DType activation);
   bool compared() const { return kind != PointKind::given && kind != PointKind::unjudged; }
 };
 

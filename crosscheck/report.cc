@@ -129,7 +129,7 @@ constexpr const char* kLegend =
 std::string counts(const CrosscheckReport& r) {
   Line all;
   for (const PointResult& p : r.points) all.add(p);
-  if (r.computed() == 0 && !r.own_preprocessing && all.unjudged == 0 && r.within())
+  if (r.verdict() == ExitCode::skipped && all.unjudged == 0)
     return fmt::format("\nNOTHING COMPARED: the trace has none of the {} points that the model computes{}\n",
                        r.model_points,
                        r.left_out == 0 ? "" : fmt::format(", but {} that --only leaves out", r.left_out));
@@ -146,8 +146,7 @@ std::string unjudged_line(const CrosscheckReport& r) {
   return fmt::format(
       "{} points CANNOT BE JUDGED, or not in every row, from {} on, {} rows of it: {}. Does something overflow "
       "there?\n",
-      r.unjudged(), first->name, first->unjudged_rows,
-      first->within ? first->detail : "our own runs are as far from gold as the values are large");
+      r.unjudged(), first->name, first->unjudged_rows, PointResult::why_unjudged(r.dtype));
 }
 
 std::string floors_line(const CrosscheckReport& r) {
