@@ -26,7 +26,11 @@ struct RowTiles {
     int low = 0, high = sequences;  // first(low) <= tile < first(high)
     while (high - low > 1) {
       const int middle = low + (high - low) / 2;
-      (first(cu_seqlens[middle], middle) <= tile ? low : high) = middle;
+      if (first(cu_seqlens[middle], middle) <= tile) {  // as an assignment to a choice clang keeps both in memory
+        low = middle;
+      } else {
+        high = middle;
+      }
     }
     return low;
   }
