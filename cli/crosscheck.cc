@@ -17,7 +17,7 @@ struct Flags {
   std::vector<std::string> maps;
   RunFlags run;
   PromptFlags prompt;
-  bool json = false, verbose = false, quiet = false, exit_zero = false, list = false, no_explain = false;
+  bool json = false, verbose = false, quiet = false, exit_zero = false, list = false, no_explain = false, fused = false;
   int64_t page_size = 0, steps = 0;
 };
 
@@ -41,8 +41,11 @@ std::string catalogue() {
 Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, Progress& progress) {
   if (f.against_backend.empty()) return theirs_from(SafetensorsFile::open(f.against), names);
   const Backend& backend = find_backend(f.against_backend);
+  if (f.fused && !backend.ops.fused_rope_kv_write && !backend.ops.fused_add_rmsnorm)
+    usage_error("--fused --against-backend ", f.against_backend, ": this backend has no fused ops");
   DType activation = f.run.dtype.empty() ? DType::f32 : f.run.activation();
   progress.say("recording on backend " + f.against_backend);
+  const DeviceWeights::Shared weights = DeviceWeights::upload(model.weights, backend);
   const bool from_trace = !f.against.empty();
   Script script;
   if (from_trace) {
@@ -53,13 +56,15 @@ Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, P
   } else {
     Prompt prompt = f.prompt.load(model.dir, model.config);
     const int64_t steps = f.steps == 0 ? 0 : tokens_with_room(f.steps, "--steps", prompt, model.config);
-    script = greedy_script(model, backend, std::move(prompt), activation, steps);
+    script = greedy_script(model, weights, std::move(prompt), activation, steps);
   }
   RecordOptions how;
   how.activation = activation;
   how.page_size = f.page_size;
-  Theirs theirs = theirs_from(record(model, backend, script, how),
-                              concat("backend ", backend.name, from_trace ? " on the inputs of " + f.against : ""));
+  how.fused = f.fused;
+  Theirs theirs = theirs_from(record(model, weights, script, how),
+                              concat("backend ", backend.name, f.fused ? " with its fused ops" : "",
+                                     from_trace ? " on the inputs of " + f.against : ""));
   theirs.metadata["dtype"] = name_of(activation);
   return theirs;
 }
@@ -76,6 +81,8 @@ void check_flags(const Flags& f) {
   }
   if (!f.maps.empty() && f.against.empty())
     usage_error("--map ", f.maps[0], ": rewrites names of a trace; none is given");
+  if (f.fused && f.against_backend.empty())
+    usage_error("--fused: goes with --against-backend; a trace was made with the ops its engine has");
   if (f.steps > 0 && (f.against_backend.empty() || !f.against.empty()))
     usage_error("--steps ", f.steps, ": goes with --against-backend and a prompt; a trace has its own steps");
   if (f.run.backend != "cpu")
@@ -129,6 +136,8 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   verb->add_option("--against-backend", flags->against_backend,
                    "judge a backend of ours instead, on a prompt or on the inputs of the trace")
       ->check(not_empty());
+  verb->add_flag("--fused", flags->fused,
+                 "with --against-backend: run its fused ops, and judge the points that both paths have");
   verb->add_option("--steps", flags->steps, "with --against-backend and a prompt: greedy decode steps after it")
       ->check(CLI::Range(0, 1 << 20));
   verb->add_option("--map", flags->maps, "PATTERN=REPLACEMENT: rewrites names of the trace; may be repeated");

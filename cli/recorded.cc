@@ -4,14 +4,15 @@
 
 namespace glmv::cli {
 
-Script greedy_script(const Model& model, const Backend& backend, Prompt prompt, DType activation, int64_t steps) {
+Script greedy_script(const Model& model, const DeviceWeights::Shared& weights, Prompt prompt, DType activation,
+                     int64_t steps) {
   Script script;
   script.prompt = std::move(prompt);
   if (steps == 0) return script;
   SessionOptions options;
   options.activation = activation;
   options.max_tokens = static_cast<int64_t>(script.prompt.ids.size()) + steps;
-  Session session(model, backend, options);
+  Session session(model, weights, options);
   GenerateOptions how;
   how.max_new_tokens = steps;
   how.ignore_eos = true;

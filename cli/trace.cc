@@ -43,7 +43,8 @@ int run(const Flags& f) {
   Prompt prompt = f.prompt.load(model.dir, model.config);
   check_keeps_inputs(f.output);
   const int64_t steps = f.steps == 0 ? 0 : tokens_with_room(f.steps, "--steps", prompt, model.config);
-  const Script script = greedy_script(model, backend, std::move(prompt), f.run.activation(), steps);
+  const DeviceWeights::Shared weights = DeviceWeights::upload(model.weights, backend);
+  const Script script = greedy_script(model, weights, std::move(prompt), f.run.activation(), steps);
 
   Progress progress(f.quiet);
   RecordOptions options;
@@ -57,7 +58,7 @@ int run(const Flags& f) {
   options.on_pass = [&](int64_t pass) {
     progress.say(fmt::format("pass {} of {}", pass + 1, script.tokens.size() + 1));
   };
-  const Recording recording = record(model, backend, script, options);
+  const Recording recording = record(model, weights, script, options);
   progress.clear();
 
   TraceWriter trace;

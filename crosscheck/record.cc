@@ -21,6 +21,11 @@ Tensor tensor_of(DType dtype, std::initializer_list<int64_t> dims, int64_t value
   return t;
 }
 
+/// A backend that has a fused op reaches the points inside it only when they are traced.
+bool inside_fused_op(std::string_view point, const OpTable& ops) {
+  return ops.fused_rope_kv_write && split_layer(point).inner == "self_attn.k_rot";
+}
+
 }  // namespace
 
 void Recording::add(const std::string& name, Tensor value) {
@@ -39,15 +44,19 @@ const Tensor& Recording::get(const std::string& name) const {
   return points_[found->second].second;
 }
 
-Recording record(const Model& model, const Backend& backend, const Script& script, const RecordOptions& options) {
+Recording record(const Model& model, const DeviceWeights::Shared& weights, const Script& script,
+                 const RecordOptions& options) {
   Recording recording;
   int64_t pass = 0;
-  const auto wanted = [&](std::string_view point) { return !options.wants || options.wants(join_step(pass, point)); };
+  const auto wanted = [&](std::string_view point) {
+    if (options.fused && inside_fused_op(point, weights->backend().ops)) return false;
+    return !options.wants || options.wants(join_step(pass, point));
+  };
   const auto keep = [&](std::string_view point, const Tensor& value) {
     if (wanted(point)) recording.add(join_step(pass, point), value);
   };
   Probe probe{wanted, [&](std::string_view point, const ConstTensorView& value) {
-                recording.add(join_step(pass, point), to_host(backend, value));
+                recording.add(join_step(pass, point), to_host(weights->backend(), value));
               }};
   SessionOptions session_options;
   session_options.activation = options.activation;
@@ -56,7 +65,7 @@ Recording record(const Model& model, const Backend& backend, const Script& scrip
   session_options.chunk = options.chunk;
   session_options.reduction = options.reduction;
   session_options.probe = &probe;
-  Session session(model, backend, session_options);
+  Session session(model, weights, session_options);
 
   const auto forced = [&] {
     const auto i = static_cast<size_t>(pass);
@@ -73,6 +82,10 @@ Recording record(const Model& model, const Backend& backend, const Script& scrip
     session.step(token, forced());
   }
   return recording;
+}
+
+Recording record(const Model& model, const Backend& backend, const Script& script, const RecordOptions& options) {
+  return record(model, DeviceWeights::upload(model.weights, backend), script, options);
 }
 
 }  // namespace glmv

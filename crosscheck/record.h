@@ -38,13 +38,18 @@ struct RecordOptions {
   DType activation = DType::f32;
   Reduction reduction = Reduction::blocked;
   int64_t page_size = 0, chunk = 0;  ///< as in SessionOptions
+  bool fused = false;                ///< take the backend's fused ops: points inside them are not recorded
   /// Which points to keep, by name with the step prefix; null keeps all.
   std::function<bool(std::string_view)> wants;
   /// Called before each pass, for progress.
   std::function<void(int64_t pass)> on_pass;
 };
 
-/// Runs the script. Inputs (input_ids, position_ids, pixel_values, ...) are recorded like every other point.
+/// Runs the script where the weights lie. Inputs (input_ids, position_ids, pixel_values, ...) are recorded like every
+/// other point.
+Recording record(const Model& model, const DeviceWeights::Shared& weights, const Script& script,
+                 const RecordOptions& options);
+/// With weights of its own; where there are several runs they should share them.
 Recording record(const Model& model, const Backend& backend, const Script& script, const RecordOptions& options);
 
 }  // namespace glmv

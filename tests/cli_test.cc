@@ -1,4 +1,5 @@
 // The command line as its user meets it: exit codes, one clear sentence per error, nothing lost.
+#include "reference/backends.h"
 #include "tests/cli_fixture.h"
 
 namespace glmv {
@@ -101,6 +102,17 @@ TEST_F(Cli, CrosscheckJudgesABackend) {
     }
   }
   expect_error(moe + "--against x --backend cuda-emulated", 2, {"--backend", "--against-backend"});
+}
+
+TEST_F(Cli, CrosscheckJudgesFusedOps) {
+  const std::string moe = "crosscheck --model " + kGolden + "moe_a --against " + kGolden + "moe_a/traces/greedy";
+  for (const char* backend : {"cpu", "cuda-emulated", "cuda-naive-emulated", "hip-emulated", "hip-naive-emulated"}) {
+    const Result r = glmv(concat(moe, ".safetensors --fused --json --against-backend ", backend));
+    EXPECT_EQ(r.code, 0) << backend << '\n' << r.out << r.err;
+    const bool has_point = r.out.find("self_attn.k_rot") != std::string::npos;
+    EXPECT_NE(has_point, static_cast<bool>(find_backend(backend).ops.fused_rope_kv_write)) << backend;
+  }
+  expect_error(moe + ".safetensors --fused", 2, {"--fused", "--against-backend"});
 }
 
 TEST_F(Cli, BoxesAreInPixelsOfThePictureAsItWas) {

@@ -9,6 +9,9 @@
 
 #include "crosscheck/report.h"
 #include "crosscheck/stages.h"
+#include "reference/fused.h"
+#include "reference/kv_write.h"
+#include "reference/mrope.h"
 
 namespace glmv {
 namespace {
@@ -119,6 +122,33 @@ TEST(Crosscheck, NamesTheMistakeOfAnEngine) {
     EXPECT_EQ(std::count(r.explained_by.begin(), r.explained_by.end(), m.name), 1) << m.name << '\n'
                                                                                    << text_report(r, false);
   }
+}
+
+/// A fused op that forgets to turn the keys.
+void keys_unturned(const FusedRopeKvWriteArgs& a, Exec exec) {
+  ref::mrope({a.q, a.cos, a.sin, a.pairing, a.rounding, a.q}, exec);
+  ref::kv_write({a.k, a.v, a.slots, a.k_pages, a.v_pages}, exec);
+}
+
+TEST(Crosscheck, FusedOpsAreTakenWhereAskedFor) {
+  const Model& model = model_of("moe_a");
+  Script script = script_of(model, theirs_from(SafetensorsFile::open(kGolden + "moe_a/traces/greedy.safetensors")));
+  script.forced.clear();
+  Backend backend = cpu_backend();
+  backend.ops.fused_rope_kv_write.run = keys_unturned;
+  RecordOptions how;
+  const auto judged = [&] { return crosscheck(model, theirs_from(record(model, backend, script, how), "engine"), {}); };
+
+  const CrosscheckReport plain = judged();
+  EXPECT_TRUE(plain.within()) << text_report(plain, false);
+  how.fused = true;
+  const CrosscheckReport fused = judged();
+  EXPECT_EQ(first_name(fused), "model.language_model.layers.0.self_attn.context") << text_report(fused, false);
+  // One point of each layer and pass lies inside.
+  const auto passes = static_cast<int64_t>(script.tokens.size()) + 1;
+  EXPECT_EQ(plain.compared() - fused.compared(), passes * model.config.text.num_layers);
+  backend.ops.fused_rope_kv_write.run = ref::fused_rope_kv_write;
+  EXPECT_TRUE(judged().within());
 }
 
 TEST(Crosscheck, APlantedErrorIsFoundWhereItIs) {
