@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
 """Which lines of the kernel sources the tests on the emulator execute.
 
-    coverage.py [--least PERCENT] [--jobs N]
+    coverage.py [--least PERCENT] [--jobs N] [--record | --unless-recorded]
 
 Builds the preset `coverage` (the kernels with gcov's counters, not optimised), runs the tests of tests/cuda/, in which
 every small case runs on both rungs, and prints for each file of cuda/ and gpu/ its lines, the share of them that was executed and
 the numbers of those that were not. A line of a template counts as executed if one of its instances executed it; a
 template that is never instantiated, and what is compiled for a device only, has no lines. Exit code 1: less than
 PERCENT (95) of all lines, or a test failed.
+
+--record keeps the result in coverage.json beside this file, with a hash of the sources it holds for: the kernels, the
+emulator, the cases and the tests. --unless-recorded reads it there if none of them has changed since.
 """
 import argparse
 import collections
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -18,7 +22,19 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "coverage"
+RECORD = pathlib.Path(__file__).with_name("coverage.json")
 BATCH = 16  # files for one run of gcov
+
+
+def hash_of_sources():
+    """Over everything that decides which lines run."""
+    patterns = ["cuda/**/*", "gpu/**/*", "simt/**/*", "tests/cuda/*", "tests/emulated_case.h", "reference/*_cases.*"]
+    files = sorted({path for pattern in patterns for path in ROOT.glob(pattern)})
+    digest = hashlib.sha256()
+    for path in files:
+        if path.suffix in {".cu", ".cuh", ".h", ".cc", ".txt"}:
+            digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def build_and_run(jobs):
@@ -65,7 +81,7 @@ def ranges(numbers):
 
 
 def report(files):
-    """Prints the table; returns the share of executed lines in percent."""
+    """Prints the table; returns how many lines there are, and the executed share in percent."""
     total = executed = 0
     print(f"{'file':32} {'lines':>6} {'executed':>9}  not executed")
     for name in sorted(files):
@@ -75,16 +91,27 @@ def report(files):
         print(f"{name:32} {count:6} {100 * (count - len(missing)) / count:8.1f}%  {ranges(missing)}")
     share = 100 * executed / total if total else 0
     print(f"{'all':32} {total:6} {share:8.1f}%")
-    return share
+    return total, share
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--least", type=float, default=95, metavar="PERCENT")
     parser.add_argument("--jobs", type=int, default=2)
+    memory = parser.add_mutually_exclusive_group()
+    memory.add_argument("--record", action="store_true", help="keep the result for these sources")
+    memory.add_argument("--unless-recorded", action="store_true", help="do not measure what was measured")
     wishes = parser.parse_args()
-    build_and_run(wishes.jobs)
-    share = report(executed_lines())
+    known = json.loads(RECORD.read_text()) if wishes.unless_recorded and RECORD.exists() else {}
+    if known.get("sources_sha256") == hash_of_sources():
+        total, share = known["lines"], known["executed_percent"]
+        print(f"{share} % of {total} lines, measured earlier on these very sources")
+    else:
+        build_and_run(wishes.jobs)
+        total, share = report(executed_lines())
+    if wishes.record:
+        RECORD.write_text(json.dumps({"sources_sha256": hash_of_sources(), "lines": total,
+                                      "executed_percent": round(share, 1)}, indent=1) + "\n")
     if share < wishes.least:
         sys.exit(f"less than {wishes.least} % of the lines are executed")
 
