@@ -1,6 +1,7 @@
 #include "cuda/linear.h"
 
 #include "cuda/device.h"
+#include "cuda/linear_codes.h"
 #include "cuda/ops.h"
 #include "gpu/naive/ops.h"
 
@@ -18,6 +19,8 @@ void linear(const LinearArgs& a, Exec exec) {
     case cuda_plan::LinearPath::gemv: return linear_gemv(operands_of(a, plan.wide_stores), plan, exec);
     case cuda_plan::LinearPath::skinny: return linear_skinny(operands_of(a, plan.wide_stores), plan, exec);
     case cuda_plan::LinearPath::dense: return linear_dense(operands_of(a, plan.wide_stores), plan, exec);
+    case cuda_plan::LinearPath::codes_few: return linear_codes_few(a, plan, exec);
+    case cuda_plan::LinearPath::codes_tiles: return linear_codes_tiles(a, plan, exec);
   }
 }
 

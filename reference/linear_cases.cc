@@ -80,6 +80,11 @@ Case weights_of(DType weight, DType bias, DType dtype, Shape s) {
 
 /// Sizes around the tiles of device kernels: 16-byte chunks along K are whole, nothing else is.
 void add_ragged(Cases& list) {
+  for (int64_t tokens : {1, 2, 3, 4, 7, 17, 65, 130}) {  // FP8 rows are whole 16-byte chunks too
+    for (const Shape& s : {Shape{tokens, 37, 48}, Shape{tokens, 136, 336}})
+      list.push_back(product("ragged", DType::bf16, s, tokens % 2 == 1, Format::fp8_per_row));
+  }
+  list.push_back(product("odd", DType::bf16, {5, 40, 72}, true, Format::fp8_per_row));  // and here not
   for (int64_t tokens : {1, 7, 17, 65, 130}) {
     for (int64_t n : {40, 136}) {
       for (int64_t k : {64, 72, 328}) {
@@ -116,6 +121,7 @@ Cases linear_cases() {
     list.push_back(product("qkv", d, {1, 14336, 4096}, true, Format::plain, false));
     list.push_back(product("o_proj", d, {16, 4096, 12288}, false, Format::plain, false));
     list.push_back(product("dense_mlp", d, {64, 10944, 4096}, false, Format::plain, false));
+    list.push_back(product("o_proj", d, {16, 4096, 12288}, false, Format::fp8_per_row, false));
   }
   for (DType d : {DType::f32, DType::bf16}) {
     list.push_back(weights_of(DType::f16, DType::f16, d, {7, 24, 40}));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "cuda/plan/moe_plan.h"
+
 namespace glmv::cuda_plan {
 namespace {
 
@@ -56,6 +58,29 @@ void plan_dense(LinearPlan& p, int64_t tokens, int64_t n, int64_t k, const Devic
   p.steps_per_split = static_cast<int>(ceil_div(k, p.tile.depth));
 }
 
+/// Tiles like those of an expert that all tokens go to; a tile's shared memory is the kernel's own affair.
+void plan_codes(LinearPlan& p, int64_t tokens, int64_t n) {
+  const bool few = tokens <= kFewTokens;
+  p.path = few ? LinearPath::codes_few : LinearPath::codes_tiles;
+  if (few) {
+    p.blocks = static_cast<int>(ceil_div(n, kGemvRows));
+    return;
+  }
+  const plan::TileExtents tile = plan::tile_for(tokens, 1);
+  p.tile = {tile.rows, tile.weight_rows, 0, 0};
+  const int64_t blocks = ceil_div(tokens, tile.rows);
+  GLMV_CHECK(blocks <= gpu_plan::kMaxGridY, "linear: ", tokens, " tokens are too many for one launch with FP8 weights");
+  p.blocks = static_cast<int>(blocks);
+}
+
+/// What x, bias and out must be for any tuned kernel.
+bool has_fast_operands(const LinearArgs& a) {
+  const bool types = (a.out.dtype == DType::bf16 || a.out.dtype == DType::f32) &&
+                     (!a.bias || a.bias.dtype == DType::bf16 || a.bias.dtype == DType::f32);
+  return types && a.x.dim[1] > 0 && a.x.dim[1] % 8 == 0 && rows_of_chunks(a.x) &&
+         (a.out.dim[1] == 1 || a.out.stride[1] == 1);
+}
+
 }  // namespace
 
 const char* name_of(LinearPath p) {
@@ -64,25 +89,34 @@ const char* name_of(LinearPath p) {
     case LinearPath::gemv: return "gemv";
     case LinearPath::skinny: return "skinny";
     case LinearPath::dense: return "dense";
+    case LinearPath::codes_few: return "few tokens, FP8 weights";
+    case LinearPath::codes_tiles: return "FP8 weights";
   }
   return "?";
 }
 
 bool has_fast_path(const LinearArgs& a) {
-  const bool types = a.w.format == Format::plain && (a.out.dtype == DType::bf16 || a.out.dtype == DType::f32) &&
-                     (!a.bias || a.bias.dtype == DType::bf16 || a.bias.dtype == DType::f32);
-  return types && a.x.dim[1] > 0 && a.x.dim[1] % 8 == 0 && rows_of_chunks(a.x) && rows_of_chunks(a.w.data) &&
-         (a.out.dim[1] == 1 || a.out.stride[1] == 1);
+  return a.w.format == Format::plain && rows_of_chunks(a.w.data) && has_fast_operands(a);
+}
+
+bool reads_codes(const LinearArgs& a) {
+  const ConstTensorView& w = a.w.data;
+  const bool codes = a.w.format == Format::fp8_per_row && w.dtype == DType::f8e4m3 && a.w.scale.dtype == DType::f32;
+  return codes && aligned(w.data) && w.dim[1] % 16 == 0 && w.stride[1] == 1 &&
+         (w.dim[0] <= 1 || w.stride[0] % 16 == 0) && has_fast_operands(a);
 }
 
 LinearPlan plan_linear(const LinearArgs& a, const Device& device) {
   LinearPlan p;
   const int64_t tokens = a.x.dim[0], n = a.w.rows(), k = a.x.dim[1];
-  if (!has_fast_path(a) || tokens == 0 || n == 0) return p;
+  const bool codes = reads_codes(a);
+  if ((!codes && !has_fast_path(a)) || tokens == 0 || n == 0) return p;
   constexpr int64_t kMost = std::numeric_limits<int>::max() - 1024;  // indices of a ragged tile go beyond the end
   GLMV_CHECK(tokens <= kMost && n <= kMost && k <= kMost, "linear: x ", a.x, " w ", a.w, " has an extent beyond ",
              kMost);
-  if (tokens == 1) {
+  if (codes) {
+    plan_codes(p, tokens, n);
+  } else if (tokens == 1) {
     p.path = LinearPath::gemv;
     p.blocks = static_cast<int>(ceil_div(n, kGemvRows));
   } else if (tokens <= kSkinnyTokens[3]) {

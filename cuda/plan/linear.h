@@ -5,7 +5,8 @@
 //   skinny   2 <= T <= 64  weights are the M operand of the mma and are read once, tokens are N; where N is too small
 //                          to fill the device, K is cut into slices whose sums are added by a second kernel
 //   dense    T > 64        tiles of x times tiles of w; w is read again for every group of row tiles, from L2
-//   naive    what has_fast_path refuses
+//   codes    FP8 weights: rows like gemv up to 4 tokens, else the tiles of the grouped experts
+//   naive    what has_fast_path and reads_codes refuse
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ namespace glmv::cuda_plan {
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-enum class LinearPath : uint8_t { naive, gemv, skinny, dense };
+enum class LinearPath : uint8_t { naive, gemv, skinny, dense, codes_few, codes_tiles };
 const char* name_of(LinearPath p);
 
 /// Extents of a block's tile in elements, and how many of them are in flight.
@@ -45,12 +46,13 @@ constexpr Tile skinny_tile(int tokens) {
 }
 constexpr int kSkinnyTokens[] = {8, 16, 32, 64};  ///< the tiles there are, ascending
 constexpr int kGemvRows = 8;                      ///< weight rows per block: four warps of two
-constexpr int kLinearThreads = 128;               ///< of every kernel of the family
+constexpr int kLinearThreads = 128;               ///< of every kernel of the family but codes_tiles
+constexpr int64_t kFewTokens = 4;                 ///< of codes_few
 
 struct LinearPlan {
   LinearPath path = LinearPath::naive;
   Tile tile = {0, 0, 0, 0};  ///< skinny and dense
-  int blocks = 0;            ///< tiles, or groups of rows; times `splits` in all
+  int blocks = 0;            ///< tiles, or groups of rows; times `splits` in all. codes_tiles: tiles of tokens
   int splits = 1;            ///< slices of K
   int steps_per_split = 0;   ///< slices of `depth` that one of them takes; the last may have fewer
   size_t shared_bytes = 0;   ///< dynamic, per block
@@ -62,8 +64,11 @@ struct LinearPlan {
 ///   x bf16, w plain bf16, out and bias bf16 or f32;
 ///   K a positive multiple of 8, so that rows are whole 16-byte chunks;
 ///   x and w 16-byte aligned, with rows that start at multiples of 8 elements and have adjacent elements.
-/// Everything else (f32 activations, f32, f16 and FP8 weights, odd K) goes to the naive rung.
 bool has_fast_path(const LinearArgs& a);
+
+/// The same for FP8 weights: x, out and bias as above; codes 16-byte aligned, K and their row stride multiples of 16,
+/// f32 scales. Everything else (f32 activations, f32 and f16 weights, odd K) goes to the naive rung.
+bool reads_codes(const LinearArgs& a);
 
 /// Error, before anything is launched: extents beyond 32 bits, a tile that the device has no shared memory for.
 LinearPlan plan_linear(const LinearArgs& a, const Device& device);

@@ -13,7 +13,9 @@ WgmmaLinearPlan plan_linear_wgmma(const LinearArgs& a, const Device& device) {
   WgmmaLinearPlan p;
   const int64_t tokens = a.x.dim[0], n = a.w.rows(), k = a.x.dim[1];
   const LinearPlan tuned = plan_linear(a, device);
-  if (tuned.path == LinearPath::naive) {
+  if (reads_codes(a)) {
+    p.rule = "weights are quantised";
+  } else if (tuned.path == LinearPath::naive) {
     p.rule = "types or strides that only the plain rung takes";
   } else if (tokens < kWgmmaTokens) {
     p.rule = "fewer tokens than a tile has rows";

@@ -57,6 +57,32 @@ TEST(LinearPlan, WhatTheTunedKernelsCannotReadGoesToTheNaiveRung) {
   EXPECT_FALSE(naive([](LinearArgs& a) { a.out.data = Linear::at(2); }));
 }
 
+TEST(LinearPlan, CodesHaveKernelsOfTheirOwn) {
+  const auto planned = [](int64_t tokens, auto change) {
+    Linear l(tokens, 64, 64);
+    l.args.w.format = Format::fp8_per_row;
+    l.args.w.data = make_view(Linear::at(64), DType::f8e4m3, {64, 64}, Space::cuda);
+    l.args.w.scale = make_view(Linear::at(192), DType::f32, {64, 1}, Space::cuda);
+    change(l.args);
+    return l.plan();
+  };
+  const auto nothing = [](LinearArgs&) {};
+  EXPECT_EQ(planned(1, nothing).path, LinearPath::codes_few);
+  EXPECT_EQ(planned(4, nothing).path, LinearPath::codes_few);
+  EXPECT_EQ(planned(5, nothing).path, LinearPath::codes_tiles);
+  for (const auto& [tokens, rows] : {std::pair{16, 16}, {17, 64}, {127, 64}, {128, 128}})
+    EXPECT_EQ(planned(tokens, nothing).tile.rows, rows) << tokens;
+  EXPECT_EQ(planned(129, nothing).blocks, 2);
+  for (int64_t tokens : {1, 7}) {
+    EXPECT_EQ(planned(tokens, [](LinearArgs& a) { a.w.data.data = Linear::at(8); }).path, LinearPath::naive);
+    EXPECT_EQ(planned(tokens, [](LinearArgs& a) { a.w.data.stride[0] = 72; }).path, LinearPath::naive);
+    EXPECT_EQ(planned(tokens, [](LinearArgs& a) { a.x.dim[1] = a.w.data.dim[1] = 40; }).path, LinearPath::naive);
+    EXPECT_EQ(planned(tokens, [](LinearArgs& a) { a.w.scale.dtype = DType::bf16; }).path, LinearPath::naive);
+    EXPECT_EQ(planned(tokens, [](LinearArgs& a) { a.x.dtype = DType::f32; }).path, LinearPath::naive);
+  }
+  EXPECT_THROW(planned(65536 * 128, nothing), Error);
+}
+
 TEST(LinearPlan, WideStoresNeedWholeAlignedGroups) {
   EXPECT_TRUE(Linear(7, 64, 64).plan().wide_stores);
   EXPECT_TRUE(Linear(7, 64, 64, DType::f32).plan().wide_stores);

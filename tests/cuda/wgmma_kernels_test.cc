@@ -38,6 +38,11 @@ TEST(WgmmaPlan, TakesManyTokensOfWhatTensorLoadsCanRead) {
   LinearArgs a = linear(128, 64, 64);
   a.x.stride[0] = 68;  // rows that do not begin at multiples of 16 bytes
   EXPECT_NE(plan_linear_wgmma(a, h200).rule, nullptr);
+  LinearArgs codes = linear(128, 4096, 4096);
+  codes.w.format = Format::fp8_per_row;
+  codes.w.data.dtype = DType::f8e4m3;
+  codes.w.scale.dtype = DType::f32;
+  EXPECT_STREQ(plan_linear_wgmma(codes, h200).rule, "weights are quantised");
   EXPECT_STREQ(plan_linear_wgmma(linear(128, 64, 64), {108, 163 * cuda_plan::kKiB}).rule, "too little shared memory");
 }
 
