@@ -9,13 +9,13 @@ namespace glmv::GLMV_BACKEND {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-constexpr int kPerLane = plan::kMaxExperts / kLanes;  // experts of a lane in the scan
-static_assert(plan::kMaxExperts % kLanes == 0);
+constexpr int kPerLane = cuda_plan::kMaxExperts / kLanes;  // experts of a lane in the scan
+static_assert(cuda_plan::kMaxExperts % kLanes == 0);
 
 // ---- Shared memory: counters [warps, E] (dynamic), offsets [E + 1] and tiles before each expert [E + 1] (the scan's)
 
 struct Offsets {
-  int32_t rows[plan::kMaxExperts + 1], tiles[plan::kMaxExperts + 1];
+  int32_t rows[cuda_plan::kMaxExperts + 1], tiles[cuda_plan::kMaxExperts + 1];
 };
 
 // ---- Device helpers
@@ -164,7 +164,7 @@ __device__ void place_slots(const Input& in, int32_t* counters, const Alignment&
 __global__ void __launch_bounds__(kMaxThreads) align_kernel(Input in, int tile_rows, int row_tiles, Alignment to) {
   GPU_DYNAMIC_SHARED(int32_t, counters);
   GPU_SHARED(Offsets, offsets);
-  GPU_SHARED(int32_t, totals, [plan::kMaxExperts]);
+  GPU_SHARED(int32_t, totals, [cuda_plan::kMaxExperts]);
   count_slots(in, counters);
   __syncthreads();
   sum_over(counters, blockDim.x / kLanes, in.experts, [&](int e, int32_t rows) { totals[e] = rows; });
@@ -187,7 +187,7 @@ __global__ void __launch_bounds__(kMaxThreads) count_kernel(Input in, int32_t* c
 __global__ void __launch_bounds__(kMaxThreads)
     scan_kernel(int blocks, int experts, int tile_rows, int row_tiles, Alignment to) {
   GPU_SHARED(Offsets, offsets);
-  GPU_SHARED(int32_t, totals, [plan::kMaxExperts]);
+  GPU_SHARED(int32_t, totals, [cuda_plan::kMaxExperts]);
   sum_over(to.counts, blocks, experts, [&](int e, int32_t rows) { totals[e] = rows; });
   scan_experts(totals, experts, tile_rows, offsets);
   write_offsets(offsets, experts, to.offsets);
@@ -208,13 +208,13 @@ __global__ void __launch_bounds__(kMaxThreads) place_kernel(Input in, Alignment 
 
 // ---- Launch
 
-Alignment place_alignment(void* memory, const plan::AlignPlan& plan) {
+Alignment place_alignment(void* memory, const cuda_plan::AlignPlan& plan) {
   const auto ints = [&](size_t at) { return reinterpret_cast<int32_t*>(static_cast<char*>(memory) + at); };
   return {ints(plan.offsets_at), ints(plan.slot_of_row_at), ints(plan.row_of_slot_at),
           reinterpret_cast<RowTile*>(ints(plan.tiles_at)), ints(plan.counts_at)};
 }
 
-void moe_align(const ConstTensorView& ids, int64_t experts, const Alignment& to, const plan::AlignPlan& plan,
+void moe_align(const ConstTensorView& ids, int64_t experts, const Alignment& to, const cuda_plan::AlignPlan& plan,
                Exec exec) {
   const Input in = {ids, static_cast<int>(ids.size()), static_cast<int>(ids.dim[1]), static_cast<int>(experts),
                     static_cast<int>(plan.chunk)};

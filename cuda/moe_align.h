@@ -21,10 +21,10 @@ struct Alignment {
 };
 
 /// Its arrays in memory of plan.bytes.
-Alignment place_alignment(void* memory, const plan::AlignPlan& plan);
+Alignment place_alignment(void* memory, const cuda_plan::AlignPlan& plan);
 
 /// ids [T, K] of any strides, each in [0, E). Rows follow from ids alone: no order of blocks or threads shows in them.
-void moe_align(const ConstTensorView& ids, int64_t experts, const Alignment& to, const plan::AlignPlan& plan,
+void moe_align(const ConstTensorView& ids, int64_t experts, const Alignment& to, const cuda_plan::AlignPlan& plan,
                Exec exec);
 
 }  // namespace glmv::GLMV_BACKEND

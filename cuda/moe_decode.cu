@@ -8,9 +8,9 @@
 namespace glmv::GLMV_BACKEND {
 namespace {
 
-constexpr int kWarps = plan::kDecodeWarps, kRows = plan::kDecodeRowsPerWarp;
+constexpr int kWarps = cuda_plan::kDecodeWarps, kRows = cuda_plan::kDecodeRowsPerWarp;
 constexpr int kStride = kLanes * 8;  // columns that a warp reads at once
-static_assert(plan::kMaxExperts <= kMaxChosen, "a token's experts have their places");
+static_assert(cuda_plan::kMaxExperts <= kMaxChosen, "a token's experts have their places");
 static_assert(8 % kRows == 0, "H is a multiple of 8: a warp's rows are all there, or none is");
 
 // ---- Shared memory of down: the token's experts, and (dynamic) hidden vectors [K, F] of f32 in their order
@@ -107,12 +107,14 @@ __global__ void __launch_bounds__(kWarps* kLanes)
   }
 }
 
-dim3 grid(const plan::Blocks& blocks) { return {static_cast<unsigned>(blocks.x), static_cast<unsigned>(blocks.y)}; }
+dim3 grid(const cuda_plan::Blocks& blocks) {
+  return {static_cast<unsigned>(blocks.x), static_cast<unsigned>(blocks.y)};
+}
 
 // ---- Launch
 
 template <class W>
-void launch(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, float* hidden,
+void launch(const MoeExpertsArgs& a, const ExpertTable& experts, const cuda_plan::ExpertsPlan& plan, float* hidden,
             Exec exec) {
   const DType inner = inner_type(a.rounding, a.out.dtype);
   const dim3 threads(kWarps * kLanes);
@@ -127,7 +129,7 @@ void launch(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::Exp
 
 }  // namespace
 
-void moe_decode(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, char* memory,
+void moe_decode(const MoeExpertsArgs& a, const ExpertTable& experts, const cuda_plan::ExpertsPlan& plan, char* memory,
                 Exec exec) {
   auto* hidden = reinterpret_cast<float*>(memory);
   experts.gate.dtype == DType::bf16 ? launch<bf16>(a, experts, plan, hidden, exec)

@@ -1,7 +1,7 @@
 // The experts: which path, and its memory. The kernels are in moe_decode.cu and moe_grouped.cu.
 //
-// f32 activations run on the plain rung: there is no f32 mma.sync. plan::plan_experts names this rule and the others.
-// FP8 experts are widened to bf16, which holds every code exactly; a row's scale multiplies its f32 sum.
+// f32 activations run on the plain rung: there is no f32 mma.sync. cuda_plan::plan_experts names this rule and the
+// others. FP8 experts are widened to bf16, which holds every code exactly; a row's scale multiplies its f32 sum.
 #include "cuda/moe_experts.h"
 
 #include "cuda/moe_vector.h"
@@ -28,34 +28,34 @@ void check_extents(const MoeExpertsArgs& a, const ExpertTable& t) {
 
 }  // namespace
 
-plan::ExpertsPlan experts_plan(const MoeExpertsArgs& a) {
+cuda_plan::ExpertsPlan experts_plan(const MoeExpertsArgs& a) {
   const Weight& gate = a.experts.gate[0];
   const bool aligned = rows_aligned(a.x) && rows_aligned(a.out) && experts_aligned(a.experts.gate, a.experts.count) &&
                        experts_aligned(a.experts.up, a.experts.count) &&
                        experts_aligned(a.experts.down, a.experts.count);
-  return plan::plan_experts({a.x.dim[0], a.ids.dim[1], a.experts.count, a.x.dim[1], gate.rows(), a.x.dtype,
-                             gate.data.dtype, gate.format, a.rounding, aligned});
+  return cuda_plan::plan_experts({a.x.dim[0], a.ids.dim[1], a.experts.count, a.x.dim[1], gate.rows(), a.x.dtype,
+                                  gate.data.dtype, gate.format, a.rounding, aligned});
 }
 
 size_t moe_experts_scratch(const MoeExpertsArgs& a) {
-  const plan::ExpertsPlan plan = experts_plan(a);
-  if (plan.path == plan::ExpertsPath::naive) return naive::moe_experts_scratch(a);
+  const cuda_plan::ExpertsPlan plan = experts_plan(a);
+  if (plan.path == cuda_plan::ExpertsPath::naive) return naive::moe_experts_scratch(a);
   return expert_table_bytes(a.experts) + plan.bytes;
 }
 
 void moe_experts(const MoeExpertsArgs& a, Exec exec) {
   check(a);
   check_type("moe_experts", a.out.dtype);
-  const plan::ExpertsPlan plan = experts_plan(a);
-  if (plan.path == plan::ExpertsPath::naive) return naive::moe_experts(a, exec);
+  const cuda_plan::ExpertsPlan plan = experts_plan(a);
+  if (plan.path == cuda_plan::ExpertsPath::naive) return naive::moe_experts(a, exec);
   if (a.ids.size() == 0) return;
   const size_t table_bytes = expert_table_bytes(a.experts), wanted = table_bytes + plan.bytes;
   GLMV_CHECK(exec.scratch.bytes >= wanted, "moe_experts needs ", wanted, " bytes of scratch, got ", exec.scratch.bytes);
   const ExpertTable table = write_expert_table(a.experts, exec);
   check_extents(a, table);
   char* memory = static_cast<char*>(exec.scratch.data) + table_bytes;
-  plan.path == plan::ExpertsPath::decode ? moe_decode(a, table, plan, memory, exec)
-                                         : moe_grouped(a, table, plan, memory, exec);
+  plan.path == cuda_plan::ExpertsPath::decode ? moe_decode(a, table, plan, memory, exec)
+                                              : moe_grouped(a, table, plan, memory, exec);
 }
 
 }  // namespace glmv::GLMV_BACKEND

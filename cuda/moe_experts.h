@@ -1,4 +1,4 @@
-// The paths of moe_experts, see plan::ExpertsPath. Arguments are checked and aligned; memory is what the plan
+// The paths of moe_experts, see cuda_plan::ExpertsPath. Arguments are checked and aligned; memory is what the plan
 // wants behind the expert table.
 #pragma once
 
@@ -8,11 +8,11 @@
 
 namespace glmv::GLMV_BACKEND {
 
-plan::ExpertsPlan experts_plan(const MoeExpertsArgs& a);
+cuda_plan::ExpertsPlan experts_plan(const MoeExpertsArgs& a);
 
-void moe_decode(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, char* memory,
+void moe_decode(const MoeExpertsArgs& a, const ExpertTable& experts, const cuda_plan::ExpertsPlan& plan, char* memory,
                 Exec exec);
-void moe_grouped(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, char* memory,
+void moe_grouped(const MoeExpertsArgs& a, const ExpertTable& experts, const cuda_plan::ExpertsPlan& plan, char* memory,
                  Exec exec);
 
 /// Row of an expert's matrix; W is bf16 or f8e4m3.

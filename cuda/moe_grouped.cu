@@ -147,7 +147,7 @@ __global__ void __launch_bounds__(kCombineThreads)
 // ---- Launch
 
 template <class T>
-void launch_products(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan,
+void launch_products(const MoeExpertsArgs& a, const ExpertTable& experts, const cuda_plan::ExpertsPlan& plan,
                      const Rows& rows, const Hidden& hidden, void* outputs, Exec exec) {
   const auto moe_gate_up = gate_up_kernel<T>;
   const auto moe_down = down_kernel<T>;
@@ -156,8 +156,8 @@ void launch_products(const MoeExpertsArgs& a, const ExpertTable& experts, const 
 }
 
 template <class W>
-void launch_tiles(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, const Rows& rows,
-                  const Hidden& hidden, void* outputs, Exec exec) {
+void launch_tiles(const MoeExpertsArgs& a, const ExpertTable& experts, const cuda_plan::ExpertsPlan& plan,
+                  const Rows& rows, const Hidden& hidden, void* outputs, Exec exec) {
   switch (plan.align.tile_rows) {
     case FewRows<W>::kRows: return launch_products<FewRows<W>>(a, experts, plan, rows, hidden, outputs, exec);
     case SomeRows<W>::kRows: return launch_products<SomeRows<W>>(a, experts, plan, rows, hidden, outputs, exec);
@@ -172,7 +172,7 @@ void moe_combine(const MoeExpertsArgs& a, const int32_t* row_of_slot, const void
               outputs, rounded);
 }
 
-void moe_grouped(const MoeExpertsArgs& a, const ExpertTable& experts, const plan::ExpertsPlan& plan, char* memory,
+void moe_grouped(const MoeExpertsArgs& a, const ExpertTable& experts, const cuda_plan::ExpertsPlan& plan, char* memory,
                  Exec exec) {
   const Alignment aligned = place_alignment(memory, plan.align);
   moe_align(a.ids, experts.gate.experts, aligned, plan.align, exec);

@@ -13,7 +13,7 @@
 namespace glmv::GLMV_BACKEND {
 namespace {
 
-static_assert(plan::kMaxGroups <= kLanes, "a lane keeps a group's value");
+static_assert(cuda_plan::kMaxGroups <= kLanes, "a lane keeps a group's value");
 
 // ---- Device helpers: dots
 
@@ -180,8 +180,8 @@ __device__ __forceinline__ void write_chosen(const MoeRouteArgs& a, int64_t t, c
 
 /// A warp per expert and `Tokens` tokens.
 template <int Tokens, class X, class G>
-__global__ void __launch_bounds__(plan::kDotWarps* kLanes) dots_kernel(Operands<X, G> o, TensorView logits) {
-  const int64_t expert = int64_t(blockIdx.x) * plan::kDotWarps + threadIdx.x / kLanes;
+__global__ void __launch_bounds__(cuda_plan::kDotWarps* kLanes) dots_kernel(Operands<X, G> o, TensorView logits) {
+  const int64_t expert = int64_t(blockIdx.x) * cuda_plan::kDotWarps + threadIdx.x / kLanes;
   const int64_t token = int64_t(blockIdx.y) * Tokens;
   if (expert >= o.experts) return;
   float sum[Tokens] = {};
@@ -211,8 +211,8 @@ __global__ void __launch_bounds__(T::kThreads) tiles_kernel(Operands<bf16, bf16>
 
 /// A warp per token.
 template <int PerLane>
-__global__ void __launch_bounds__(plan::kChooseWarps* kLanes) choose_kernel(MoeRouteArgs a) {
-  const int64_t t = int64_t(blockIdx.x) * plan::kChooseWarps + threadIdx.x / kLanes;
+__global__ void __launch_bounds__(cuda_plan::kChooseWarps* kLanes) choose_kernel(MoeRouteArgs a) {
+  const int64_t t = int64_t(blockIdx.x) * cuda_plan::kChooseWarps + threadIdx.x / kLanes;
   if (t >= a.ids.dim[0]) return;
   Candidates<PerLane> candidates;
   load_candidates(a, t, candidates);
@@ -237,18 +237,20 @@ Operands<X, G> operands(const MoeRouteArgs& a) {
           static_cast<int>(a.x.dim[1])};
 }
 
-dim3 grid(const plan::Blocks& blocks) { return {static_cast<unsigned>(blocks.x), static_cast<unsigned>(blocks.y)}; }
+dim3 grid(const cuda_plan::Blocks& blocks) {
+  return {static_cast<unsigned>(blocks.x), static_cast<unsigned>(blocks.y)};
+}
 
 template <class X, class G>
-void launch_dots(const MoeRouteArgs& a, const plan::RoutePlan& plan, Exec exec) {
-  const dim3 threads(plan::kDotWarps * kLanes);
+void launch_dots(const MoeRouteArgs& a, const cuda_plan::RoutePlan& plan, Exec exec) {
+  const dim3 threads(cuda_plan::kDotWarps * kLanes);
   const auto route_dots = plan.tokens_per_warp == 1 ? dots_kernel<1, X, G> : dots_kernel<4, X, G>;
   GLMV_LAUNCH(route_dots, grid(plan.logits), threads, 0, exec, operands<X, G>(a), a.logits);
 }
 
-void launch_logits(const MoeRouteArgs& a, const plan::RoutePlan& plan, Exec exec) {
+void launch_logits(const MoeRouteArgs& a, const cuda_plan::RoutePlan& plan, Exec exec) {
   const bool x_f32 = a.x.dtype == DType::f32, gate_f32 = a.gate.data.dtype == DType::f32;
-  if (plan.path == plan::RoutePath::tiles) {
+  if (plan.path == cuda_plan::RoutePath::tiles) {
     const auto route_tiles = tiles_kernel<SomeRows<bf16>>;
     GLMV_LAUNCH_TILES(SomeRows<bf16>, route_tiles, plan.logits, exec, operands<bf16, bf16>(a), a.logits);
   } else if (x_f32) {
@@ -258,18 +260,18 @@ void launch_logits(const MoeRouteArgs& a, const plan::RoutePlan& plan, Exec exec
   }
 }
 
-void launch_choose(const MoeRouteArgs& a, const plan::RoutePlan& plan, Exec exec) {
+void launch_choose(const MoeRouteArgs& a, const cuda_plan::RoutePlan& plan, Exec exec) {
   const int64_t experts = a.gate.rows();
   const auto route_choose = experts <= 32    ? choose_kernel<1>
                             : experts <= 64  ? choose_kernel<2>
                             : experts <= 128 ? choose_kernel<4>
                                              : choose_kernel<8>;
-  GLMV_LAUNCH(route_choose, grid(plan.choose), dim3(plan::kChooseWarps * kLanes), 0, exec, a);
+  GLMV_LAUNCH(route_choose, grid(plan.choose), dim3(cuda_plan::kChooseWarps * kLanes), 0, exec, a);
 }
 
-plan::RoutePlan plan_of(const MoeRouteArgs& a) {
-  return plan::plan_route({a.x.dim[0], a.ids.dim[1], a.gate.rows(), a.x.dim[1], a.n_group, a.x.dtype, a.gate.data.dtype,
-                           a.gate.format, rows_aligned(a.x) && rows_aligned(a.gate.data)});
+cuda_plan::RoutePlan plan_of(const MoeRouteArgs& a) {
+  return cuda_plan::plan_route({a.x.dim[0], a.ids.dim[1], a.gate.rows(), a.x.dim[1], a.n_group, a.x.dtype,
+                                a.gate.data.dtype, a.gate.format, rows_aligned(a.x) && rows_aligned(a.gate.data)});
 }
 
 }  // namespace
@@ -277,8 +279,8 @@ plan::RoutePlan plan_of(const MoeRouteArgs& a) {
 void moe_route(const MoeRouteArgs& a, Exec exec) {
   check(a);
   check_type("moe_route", a.x.dtype);
-  const plan::RoutePlan plan = plan_of(a);
-  if (plan.path == plan::RoutePath::naive) return naive::moe_route(a, exec);
+  const cuda_plan::RoutePlan plan = plan_of(a);
+  if (plan.path == cuda_plan::RoutePath::naive) return naive::moe_route(a, exec);
   if (a.x.dim[0] == 0) return;
   launch_logits(a, plan, exec);
   launch_choose(a, plan, exec);

@@ -168,11 +168,11 @@ using SomeRows = Tile<64, 128, 2, 2, 3, W>;
 template <class W>
 using ManyRows = Tile<128, 128, 4, 2, 3, W>;
 template <class T>
-constexpr bool is_planned(plan::TileExtents extents) {
+constexpr bool is_planned(cuda_plan::TileExtents extents) {
   return T::kRows == extents.rows && T::kColumns == extents.weight_rows;
 }
-static_assert(is_planned<FewRows<bf16>>(plan::kFewRows) && is_planned<SomeRows<bf16>>(plan::kSomeRows) &&
-              is_planned<ManyRows<bf16>>(plan::kManyRows));
+static_assert(is_planned<FewRows<bf16>>(cuda_plan::kFewRows) && is_planned<SomeRows<bf16>>(cuda_plan::kSomeRows) &&
+              is_planned<ManyRows<bf16>>(cuda_plan::kManyRows));
 
 /// Launches a kernel that works on tiles T; more than 48 KiB of shared memory must be asked for.
 #define GLMV_LAUNCH_TILES(T, kernel, blocks, exec, ...)                                                                \

@@ -66,7 +66,7 @@ void plan_codes(LinearPlan& p, int64_t tokens, int64_t n) {
     p.blocks = static_cast<int>(ceil_div(n, kGemvRows));
     return;
   }
-  const plan::TileExtents tile = plan::tile_for(tokens, 1);
+  const TileExtents tile = tile_for(tokens, 1);
   p.tile = {tile.rows, tile.weight_rows, 0, 0};
   const int64_t blocks = ceil_div(tokens, tile.rows);
   GLMV_CHECK(blocks <= gpu_plan::kMaxGridY, "linear: ", tokens, " tokens are too many for one launch with FP8 weights");

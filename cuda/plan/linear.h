@@ -12,12 +12,13 @@
 #include <cstdint>
 
 #include "cuda/plan/device.h"
+#include "gpu/plan/moe.h"
 #include "reference/core/dtype.h"
 #include "reference/linear.h"
 
 namespace glmv::cuda_plan {
 
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+using gpu_plan::ceil_div;
 
 enum class LinearPath : uint8_t { naive, gemv, skinny, dense, codes_few, codes_tiles };
 const char* name_of(LinearPath p);

@@ -4,7 +4,7 @@
 
 #include "reference/core/error.h"
 
-namespace glmv::plan {
+namespace glmv::cuda_plan {
 
 using gpu_plan::ceil_div;
 using gpu_plan::kMaxGridY;
@@ -77,4 +77,4 @@ ExpertsPlan plan_experts(const ExpertsProblem& p) {
   return plan;
 }
 
-}  // namespace glmv::plan
+}  // namespace glmv::cuda_plan

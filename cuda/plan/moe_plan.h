@@ -8,7 +8,7 @@
 
 #include "gpu/plan/moe.h"
 
-namespace glmv::plan {
+namespace glmv::cuda_plan {
 
 using gpu_plan::AlignPlan;
 using gpu_plan::Blocks;
@@ -58,4 +58,4 @@ constexpr size_t kMaxDecodeShared = size_t{96} << 10;  ///< two blocks of it fit
 constexpr TileExtents kFewRows = {16, 64}, kSomeRows = {64, 128}, kManyRows = {128, 128};
 TileExtents tile_for(int64_t slots, int64_t experts);
 
-}  // namespace glmv::plan
+}  // namespace glmv::cuda_plan

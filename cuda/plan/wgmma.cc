@@ -36,11 +36,10 @@ WgmmaLinearPlan plan_linear_wgmma(const LinearArgs& a, const Device& device) {
   return p;
 }
 
-WgmmaExpertsPlan plan_experts_wgmma(const plan::ExpertsProblem& p, const plan::ExpertsPlan& tuned,
-                                    const Device& device) {
+WgmmaExpertsPlan plan_experts_wgmma(const ExpertsProblem& p, const ExpertsPlan& tuned, const Device& device) {
   WgmmaExpertsPlan w;
   w.shared_bytes = shared_bytes(kWgmmaLarge);
-  if (tuned.path != plan::ExpertsPath::grouped) {
+  if (tuned.path != ExpertsPath::grouped) {
     w.rule = "few tokens, or types and strides that only the plain rung takes";
   } else if (p.format != Format::plain) {
     w.rule = "experts are quantised";

@@ -36,14 +36,13 @@ WgmmaLinearPlan plan_linear_wgmma(const LinearArgs& a, const Device& device);
 /// The two grouped products of moe_experts, on rows sorted as the tuned kernels sort them.
 struct WgmmaExpertsPlan {
   const char* rule = "";
-  plan::Blocks gate_up, down;  ///< grids: columns, row tiles
+  Blocks gate_up, down;  ///< grids: columns, row tiles
   size_t shared_bytes = 0;
   size_t maps_bytes = 0;  ///< of scratch, before what the tuned plan wants: a tensor map per expert and matrix
 };
 constexpr size_t kTensorMapBytes = 128;
 
-WgmmaExpertsPlan plan_experts_wgmma(const plan::ExpertsProblem& p, const plan::ExpertsPlan& tuned,
-                                    const Device& device);
+WgmmaExpertsPlan plan_experts_wgmma(const ExpertsProblem& p, const ExpertsPlan& tuned, const Device& device);
 
 /// Prefill and vision attention, heads of 128.
 struct WgmmaAttentionPlan {

@@ -160,7 +160,7 @@ __global__ void __launch_bounds__(cuda_plan::kWgmmaThreads, 1)
 
 // ---- Launch
 
-plan::ExpertsProblem problem_of(const MoeExpertsArgs& a) {
+cuda_plan::ExpertsProblem problem_of(const MoeExpertsArgs& a) {
   const Weight& gate = a.experts.gate[0];
   return {a.x.dim[0],      a.ids.dim[1], a.experts.count, a.x.dim[1], gate.rows(), a.x.dtype,
           gate.data.dtype, gate.format,  a.rounding,      true};  // alignment: the tuned plan has looked at it
@@ -199,11 +199,12 @@ ptx::TensorMap planes_map(const void* data, int64_t width, int64_t rows, int64_t
   return map;
 }
 
-dim3 grid_of(plan::Blocks b) { return dim3(static_cast<unsigned>(b.x), static_cast<unsigned>(b.y)); }
+dim3 grid_of(cuda_plan::Blocks b) { return dim3(static_cast<unsigned>(b.x), static_cast<unsigned>(b.y)); }
 
 int steps_of(int64_t depth) { return static_cast<int>((depth + kWgmmaDepth - 1) / kWgmmaDepth); }
 
-void run(const MoeExpertsArgs& a, const plan::ExpertsPlan& tuned, const cuda_plan::WgmmaExpertsPlan& plan, Exec exec) {
+void run(const MoeExpertsArgs& a, const cuda_plan::ExpertsPlan& tuned, const cuda_plan::WgmmaExpertsPlan& plan,
+         Exec exec) {
   const int64_t experts = a.experts.count, width = a.x.dim[1], ffn = a.experts.gate[0].rows(), slots = a.ids.size();
   GLMV_CHECK(a.experts.gate[0].cols() == width && a.experts.up[0].cols() == width && a.experts.up[0].rows() == ffn &&
                  a.experts.down[0].rows() == width && a.experts.down[0].cols() == ffn,
@@ -239,14 +240,14 @@ void run(const MoeExpertsArgs& a, const plan::ExpertsPlan& tuned, const cuda_pla
 }  // namespace
 
 size_t moe_experts_scratch(const MoeExpertsArgs& a) {
-  const plan::ExpertsPlan tuned = experts_plan(a);
+  const cuda_plan::ExpertsPlan tuned = experts_plan(a);
   const auto plan = cuda_plan::plan_experts_wgmma(problem_of(a), tuned, current_device());
   return plan.rule != nullptr ? GLMV_BACKEND::moe_experts_scratch(a) : plan.maps_bytes + tuned.bytes;
 }
 
 void moe_experts(const MoeExpertsArgs& a, Exec exec) {
   check(a);
-  const plan::ExpertsPlan tuned = experts_plan(a);
+  const cuda_plan::ExpertsPlan tuned = experts_plan(a);
   const auto plan = cuda_plan::plan_experts_wgmma(problem_of(a), tuned, current_device());
   if (plan.rule != nullptr) return GLMV_BACKEND::moe_experts(a, exec);
   const size_t wanted = plan.maps_bytes + tuned.bytes;

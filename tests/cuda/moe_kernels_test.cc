@@ -55,7 +55,7 @@ struct Aligned {
 };
 
 Aligned align(const Choice& c, int tile_rows) {
-  const plan::AlignPlan plan = plan::plan_align(c.tokens * c.k, c.experts, tile_rows);
+  const cuda_plan::AlignPlan plan = cuda_plan::plan_align(c.tokens * c.k, c.experts, tile_rows);
   const DeviceInts ids(c.ids), memory(plan.bytes / 4);
   const cuda_emulated::Alignment to = cuda_emulated::place_alignment(memory.data(), plan);
   cuda_emulated::moe_align(make_view(ids.data(), DType::i32, {c.tokens, c.k}, Space::cuda), c.experts, to, plan, {});
@@ -137,15 +137,15 @@ TEST(MoeAlign, OneExpertTakesEverything) {
 }
 
 TEST(MoeAlign, ManySlotsInOneLaunchAndInThree) {
-  expect_aligned(random_choice(plan::kOneLaunchSlots / 8, 8, 128));
-  expect_aligned(random_choice(plan::kOneLaunchSlots / 8 + 3, 8, 128));
+  expect_aligned(random_choice(cuda_plan::kOneLaunchSlots / 8, 8, 128));
+  expect_aligned(random_choice(cuda_plan::kOneLaunchSlots / 8 + 3, 8, 128));
   expect_aligned({40000, 1, 3, std::vector<int32_t>(40000, 1)});
 }
 
 TEST(MoeAlign, IdsThatNameNoExpertGetNoRow) { expect_aligned({4, 2, 3, {0, 7, -1, 2, 3, 1, 2, 0}}); }
 
 TEST(MoeAlign, IdsMayHaveStrides) {
-  const plan::AlignPlan plan = plan::plan_align(6, 4, 16);
+  const cuda_plan::AlignPlan plan = cuda_plan::plan_align(6, 4, 16);
   const DeviceInts ids({1, 9, 0, 9, 3, 9, 1, 9, 2, 9, 3, 9}), memory(plan.bytes / 4);
   const cuda_emulated::Alignment to = cuda_emulated::place_alignment(memory.data(), plan);
   ConstTensorView view = make_view(ids.data(), DType::i32, {3, 2}, Space::cuda);

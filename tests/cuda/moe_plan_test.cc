@@ -9,7 +9,7 @@
 
 #include "reference/core/error.h"
 
-namespace glmv::plan {
+namespace glmv::cuda_plan {
 namespace {
 
 /// GLM-4.5V: 128 experts, 8 per token, hidden 4096, experts of 1408.
@@ -155,4 +155,4 @@ TEST(MoePlan, UnsupportedRoutersAreNamed) {
 }
 
 }  // namespace
-}  // namespace glmv::plan
+}  // namespace glmv::cuda_plan

@@ -89,7 +89,7 @@ TEST(Fill, GivesTheSameBits) {
 std::vector<int32_t> aligned_by_several_blocks(simt::Order order) {
   constexpr int64_t kTokens = 340, kChosen = 3, kExperts = 5;
   constexpr int64_t kSlots = kTokens * kChosen;
-  plan::AlignPlan plan = plan::plan_align(kSlots, kExperts, 16);
+  cuda_plan::AlignPlan plan = cuda_plan::plan_align(kSlots, kExperts, 16);
   plan.blocks = 3;
   plan.chunk = kSlots / plan.blocks;
   plan.counts_at = plan.bytes;

@@ -100,13 +100,13 @@ bool attention_takes(const Case& c) {
 
 /// Grouped products: which problems they take.
 TEST(WgmmaPlan, TakesExpertsWithATileOfRows) {
-  const auto rule = [](plan::ExpertsProblem p) {
-    return cuda_plan::plan_experts_wgmma(p, plan::plan_experts(p), {}).rule;
+  const auto rule = [](cuda_plan::ExpertsProblem p) {
+    return cuda_plan::plan_experts_wgmma(p, cuda_plan::plan_experts(p), {}).rule;
   };
-  const plan::ExpertsProblem many = {8192,        8,           128,           4096,         1408,
-                                     DType::bf16, DType::bf16, Format::plain, Rounding::hf, true};
+  const cuda_plan::ExpertsProblem many = {8192,        8,           128,           4096,         1408,
+                                          DType::bf16, DType::bf16, Format::plain, Rounding::hf, true};
   EXPECT_EQ(rule(many), nullptr);
-  plan::ExpertsProblem p = many;
+  cuda_plan::ExpertsProblem p = many;
   p.tokens = 1024;
   EXPECT_STREQ(rule(p), "experts have fewer rows than a tile");
   p = many;
@@ -115,7 +115,7 @@ TEST(WgmmaPlan, TakesExpertsWithATileOfRows) {
   p = many;
   p.activation = DType::f32;
   EXPECT_NE(rule(p), nullptr);
-  const auto w = cuda_plan::plan_experts_wgmma(many, plan::plan_experts(many), {});
+  const auto w = cuda_plan::plan_experts_wgmma(many, cuda_plan::plan_experts(many), {});
   EXPECT_EQ(w.gate_up.x, 11);  // 1408 hidden columns, 128 at a time
   EXPECT_EQ(w.down.x, 16);     // 4096 columns, 256 at a time
   EXPECT_EQ(w.maps_bytes, size_t{3 * 128 * 128});
@@ -126,9 +126,9 @@ TEST(WgmmaExperts, CasesMeetTheKernelsAndAnyOrderGivesTheSameBits) {
   OpTable table;
   table.moe_experts.run = [](const MoeExpertsArgs& a, Exec) {
     const Weight& gate = a.experts.gate[0];
-    const plan::ExpertsProblem p = {a.x.dim[0], a.ids.dim[1],    a.experts.count, a.x.dim[1], gate.rows(),
-                                    a.x.dtype,  gate.data.dtype, gate.format,     a.rounding, true};
-    rows_fill_tiles = cuda_plan::plan_experts_wgmma(p, plan::plan_experts(p), kEmulated).rule == nullptr;
+    const cuda_plan::ExpertsProblem p = {a.x.dim[0], a.ids.dim[1],    a.experts.count, a.x.dim[1], gate.rows(),
+                                         a.x.dtype,  gate.data.dtype, gate.format,     a.rounding, true};
+    rows_fill_tiles = cuda_plan::plan_experts_wgmma(p, cuda_plan::plan_experts(p), kEmulated).rule == nullptr;
   };
   int64_t cases = 0;
   for (const Case& c : all_cases()) {
