@@ -1,10 +1,15 @@
 // The vendor's runtime header: AMD's for a .hip file, in the emulator and under nvcc too (GLMV_GPU_HIP), else NVIDIA's.
 #pragma once
 
+/// GPU_RUNTIME(Malloc) is hipMalloc or cudaMalloc: what both runtimes have under one name.
 #if defined(__HIPCC__) || defined(GLMV_GPU_HIP)
 #include <hip/hip_runtime.h>
+#define GPU_RUNTIME(name) hip##name
+#define GPU_VENDOR "HIP"
 #else
 #include <cuda_runtime.h>
+#define GPU_RUNTIME(name) cuda##name
+#define GPU_VENDOR "CUDA"
 #endif
 
 #include "simt/gpu.h"
@@ -15,4 +20,11 @@
 #define GPU_INLINE __forceinline__
 #else
 #define GPU_INLINE inline
+#endif
+
+/// Ends the kernel with an error; nothing that follows it is compiled.
+#if defined(__CUDACC__)
+#define GPU_TRAP() (__trap(), __builtin_unreachable())
+#else
+#define GPU_TRAP() __builtin_trap()
 #endif

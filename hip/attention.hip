@@ -1,97 +1,190 @@
-// Prefill and vision attention: 64 or 128 rows of one kv head against 32 keys at a time. The query heads of a kv group
+// Prefill and vision attention: 64 or 256 rows of one kv head against 32 keys at a time. The query heads of a kv group
 // are rows of one tile, so keys and values are fetched once for all of them, and tiles of one kv head are neighbours in
-// the grid. With 128 rows keys and values are read from shared memory half as often per product; short prompts have too
-// few of them to fill the device. Neither has run on a device yet.
+// the grid. With 64 rows a block is four waves, and blocks on one compute unit fill each other's gaps. With 256 it is
+// two groups of four waves that take turns: while one multiplies, the other has its softmax; and keys and values are
+// read from shared memory half as often per product. Short prompts have too few of these to fill the device. Neither
+// has run on a device yet.
 #include "reference/attention.h"
 
 #include "gpu/naive/ops.h"
 #include "hip/attention_tile.h"
 #include "hip/ops.h"
+#include "simt/phases.h"
 
 namespace glmv::GLMV_BACKEND {
 namespace {
 
 using namespace attention_tile;
 using hip_plan::AttentionPath;
+using hip_plan::kLargeTile;
 using hip_plan::kPrefillKeys;
 using hip_plan::kPrefillRows;
 using hip_plan::row_elements;
 
-static_assert(kPrefillRows == kWaves * kWaveRows, "each wave has one or two blocks of rows");
+static_assert(kPrefillRows == kWaves * kWaveRows, "a wave of a small tile has one block of rows");
 static_assert(kPrefillKeys % kGroupKeys == 0, "whole groups");
 
-// ---- Shared memory: 32 keys and 32 values. The next 32 wait in registers
+/// Blocks of rows of a wave: two in a tile of two groups of waves.
+template <int Groups>
+constexpr int kRowBlocks = Groups;
+static_assert(kLargeTile == 4, "two groups of waves with two blocks of rows each");
+
+// ---- Shared memory: 32 keys and 32 values for each group of waves. The next 32 wait in registers
 
 template <int D>
-struct Shared {
+struct Stage {
   bf16 keys[kPrefillKeys * row_elements(D)], values[kPrefillKeys * row_elements(D)];
+};
+template <int D, int Groups>
+struct Shared {
+  Stage<D> stage[Groups];
 };
 
 // ---- Device helpers
 
 /// What a thread brings of every 32 keys and values: the same chunks of the same rows.
-template <int D>
+template <int D, int Groups>
 struct Loads {
-  static constexpr int kChunks = D / 8, kEach = (kPrefillKeys * kChunks + kThreads - 1) / kThreads;
-  int place[kEach];  ///< of the rows that are loaded next; -1: none
+  static constexpr int kBlock = Groups * kThreads;
+  static constexpr int kChunks = D / 8, kEach = (kPrefillKeys * kChunks + kBlock - 1) / kBlock;
+  int place[kEach];        ///< of the keys that are loaded next; -1: none
+  int value_place[kEach];  ///< of the values: the keys' own, or those of the keys before them
   uint32_t keys[kEach][4], values[kEach][4];
 
-  __device__ static int row(int i) { return (i * kThreads + static_cast<int>(threadIdx.x)) / kChunks; }
+  __device__ static int row(int i) { return (i * kBlock + static_cast<int>(threadIdx.x)) / kChunks; }
 
   __device__ __forceinline__ void look_up(const AttentionParams& p, const Work& w, int kv_head, int first_key,
                                           int end) {
     GPU_UNROLL
-    for (int i = 0; i < kEach; ++i)
+    for (int i = 0; i < kEach; ++i) {
+      value_place[i] = place[i];
       place[i] = row(i) < kPrefillKeys ? key_place(p, w, kv_head, first_key + row(i), end) : -1;
+      if (Groups == 1) value_place[i] = place[i];
+    }
+  }
+  /// No keys are before the first.
+  __device__ __forceinline__ void start() {
+    GPU_UNROLL
+    for (int& at : place) at = -1;
   }
   template <Pass P>
   __device__ __forceinline__ void load(const AttentionParams& p) {
     GPU_UNROLL
     for (int i = 0; i < kEach; ++i) {
-      const int64_t at = int64_t{8} * (place[i] + chunk_of(i));
-      load_words_if(place[i] >= 0, p.k + at, keys[i]);
-      if constexpr (P != Pass::stats) load_words_if(place[i] >= 0, p.v + at, values[i]);
+      const int64_t chunk = chunk_of(i);
+      load_words_if(place[i] >= 0, p.k + 8 * (place[i] + chunk), keys[i]);
+      if constexpr (P != Pass::stats) load_words_if(value_place[i] >= 0, p.v + 8 * (value_place[i] + chunk), values[i]);
     }
   }
   template <Pass P>
-  __device__ __forceinline__ void store(Shared<D>& to) const {
+  __device__ __forceinline__ void store(bf16* to_keys, bf16* to_values) const {
     GPU_UNROLL
     for (int i = 0; i < kEach; ++i) {
       if (row(i) >= kPrefillKeys) continue;
       const int at = row(i) * row_elements(D) + 8 * chunk_of(i);
-      store_words(to.keys + at, keys[i]);
-      if constexpr (P != Pass::stats) store_words(to.values + at, values[i]);
+      store_words(to_keys + at, keys[i]);
+      if constexpr (P != Pass::stats) store_words(to_values + at, values[i]);
     }
   }
 
  private:
-  __device__ static int chunk_of(int i) { return (i * kThreads + static_cast<int>(threadIdx.x)) % kChunks; }
+  __device__ static int chunk_of(int i) { return (i * kBlock + static_cast<int>(threadIdx.x)) % kChunks; }
 };
 
+/// f(g, operand) for take_keys' products: what a lane reads of group g of the keys or values.
+template <int D>
+__device__ __forceinline__ void read_keys(const bf16* keys, int g, RowOperand<D>& k) {
+  k.load(keys + (kGroupKeys * g + lane() % 16) * row_elements(D), true);
+}
+template <int D>
+__device__ __forceinline__ void read_values(const bf16* values, int g, ValueOperand<D>& v) {
+  const bf16* row = values + (kGroupKeys * g + 4 * (lane() / 16)) * row_elements(D);
+  GPU_UNROLL
+  for (int j = 0; j < 4; ++j) v.load(j, row + j * row_elements(D), true);
+}
+
 /// One walk over all keys that the tile sees.
-template <Pass P, int D, int Blocks>
-__device__ __forceinline__ void walk_keys(const AttentionParams& p, const Work& w, int kv_head,
-                                          WaveRows<D, Blocks>& rows, Shared<D>& shared) {
+template <Pass P, int D>
+__device__ __forceinline__ void walk_keys(const AttentionParams& p, const Work& w, int kv_head, WaveRows<D, 1>& rows,
+                                          Shared<D, 1>& shared) {
+  Stage<D>& stage = shared.stage[0];
   const int keys = keys_of_tile(p, w), stages = (keys + kPrefillKeys - 1) / kPrefillKeys;
-  const auto load_k = [&](int g, RowOperand<D>& k)
-                          HIP_INLINE { k.load(shared.keys + (kGroupKeys * g + lane() % 16) * row_elements(D), true); };
-  const auto load_v = [&](int g, ValueOperand<D>& v) HIP_INLINE {
-    const bf16* row = shared.values + (kGroupKeys * g + 4 * (lane() / 16)) * row_elements(D);
-    GPU_UNROLL
-    for (int j = 0; j < 4; ++j) v.load(j, row + j * row_elements(D), true);
-  };
-  Loads<D> loads;
+  Loads<D, 1> loads;
   loads.look_up(p, w, kv_head, 0, keys);
   loads.template load<P>(p);
   loads.look_up(p, w, kv_head, kPrefillKeys, keys);  // a stage ahead: the page table is far away
-  for (int stage = 0; stage < stages; ++stage) {
+  for (int s = 0; s < stages; ++s) {
     __syncthreads();  // nobody reads the stage before any more
-    loads.template store<P>(shared);
+    loads.template store<P>(stage.keys, stage.values);
     loads.template load<P>(p);
-    loads.look_up(p, w, kv_head, (stage + 2) * kPrefillKeys, keys);
+    loads.look_up(p, w, kv_head, (s + 2) * kPrefillKeys, keys);
     __syncthreads();
-    take_keys<P, kPrefillKeys / kGroupKeys>(rows, load_k, load_v, stage * kPrefillKeys, p.scale);
+    take_keys<P, kPrefillKeys / kGroupKeys>(
+        rows, [&](int g, RowOperand<D>& k) HIP_INLINE { read_keys(stage.keys, g, k); },
+        [&](int g, ValueOperand<D>& v) HIP_INLINE { read_values(stage.values, g, v); }, s * kPrefillKeys, p.scale);
   }
+  if constexpr (P != Pass::weigh) sum_lanes(rows);
+}
+
+/// The same by two groups of waves, one wave of each on every unit. A wave has phases of products (values of a stage,
+/// then keys of the next) and of softmax; the second group is a phase behind the first.
+///
+/// Stages alternate between two places. In its softmax of stage s the first group stores its part of keys s + 1 and of
+/// values s, the second, a phase later, of keys s + 2 and of values s + 1: by then both groups have read what was
+/// there, and neither needs it before its next products. So values follow a stage behind the keys.
+template <Pass P, int D>
+__device__ __forceinline__ void walk_keys(const AttentionParams& p, const Work& w, int kv_head, WaveRows<D, 2>& rows,
+                                          Shared<D, 2>& shared) {
+  constexpr int kGroups = kPrefillKeys / kGroupKeys;
+  const int keys = keys_of_tile(p, w), stages = max((keys + kPrefillKeys - 1) / kPrefillKeys, 1);
+  const bool second = wave_uniform(static_cast<int>(threadIdx.x) / kThreads) != 0;
+  Loads<D, 2> loads;
+  int next = 0;  // stage of the keys that are stored next
+  const auto store_next = [&]() HIP_INLINE {
+    loads.template store<P>(shared.stage[next % 2].keys, shared.stage[(next + 1) % 2].values);
+    loads.template load<P>(p);
+    loads.look_up(p, w, kv_head, (next + 2) * kPrefillKeys, keys);
+    ++next;
+  };
+  float scores[2][kGroups][4];
+  const auto multiply_keys = [&](int s) HIP_INLINE {
+    multiply_groups(rows, scores,
+                    [&](int g, RowOperand<D>& k) HIP_INLINE { read_keys(shared.stage[s % 2].keys, g, k); });
+  };
+  const auto multiply_values = [&](int s) HIP_INLINE {
+    if constexpr (P != Pass::stats) {
+      weigh_groups(rows, scores,
+                   [&](int g, ValueOperand<D>& v) HIP_INLINE { read_values(shared.stage[s % 2].values, g, v); });
+    }
+  };
+  const auto softmax = [&](int s) HIP_INLINE {
+    take_scores<P>(rows, scores, s * kPrefillKeys, p.scale);
+    store_next();
+    phase_barrier();
+  };
+  loads.start();
+  loads.look_up(p, w, kv_head, 0, keys);
+  loads.template load<P>(p);
+  loads.look_up(p, w, kv_head, kPrefillKeys, keys);
+  store_next();
+  phase_barrier();
+  if (second) {
+    store_next();
+    phase_barrier();
+  }
+  multiply_keys(0);
+  phase_barrier();
+  for (int s = 0; s + 1 < stages; ++s) {
+    softmax(s);
+    set_priority<1>();
+    multiply_values(s);
+    multiply_keys(s + 1);
+    set_priority<0>();
+    phase_barrier();
+  }
+  softmax(stages - 1);
+  multiply_values(stages - 1);
+  if (!second) phase_barrier();
   if constexpr (P != Pass::weigh) sum_lanes(rows);
 }
 
@@ -119,15 +212,17 @@ __device__ __forceinline__ void store_block(const AttentionParams& p, const Work
 // ---- Kernel
 
 /// Grid (tiles, kv heads). The last tile of a sequence sees most keys and comes first.
-template <Rounding R, int D, int Blocks>
-__global__ void __launch_bounds__(kThreads, 2) attention_kernel(AttentionParams p) {
-  GPU_SHARED(Shared<D>, shared, );
+template <Rounding R, int D, int Groups>
+__global__ void __launch_bounds__(Groups* kThreads, kWavesPerUnit) attention_kernel(AttentionParams p) {
+  needs_mfma();
+  using Memory = Shared<D, Groups>;
+  GPU_SHARED(Memory, shared, );
   const int tile = static_cast<int>(gridDim.x - 1 - blockIdx.x);
   const Work w = work_of(p, tile);
   if (w.rows <= 0) return;
   const int kv_head = static_cast<int>(blockIdx.y);
-  const int first_row = static_cast<int>(threadIdx.x) / kWave * Blocks * kWaveRows;
-  WaveRows<D, Blocks> rows(p, w, kv_head, first_row);
+  const int first_row = static_cast<int>(threadIdx.x) / kWave * kRowBlocks<Groups> * kWaveRows;
+  WaveRows<D, kRowBlocks<Groups>> rows(p, w, kv_head, first_row);
   if constexpr (R == Rounding::once) {
     walk_keys<Pass::online>(p, w, kv_head, rows, shared);
   } else {
@@ -135,7 +230,7 @@ __global__ void __launch_bounds__(kThreads, 2) attention_kernel(AttentionParams 
     walk_keys<Pass::weigh>(p, w, kv_head, rows, shared);
   }
   GPU_UNROLL
-  for (int b = 0; b < Blocks; ++b) {
+  for (int b = 0; b < kRowBlocks<Groups>; ++b) {
     store_block<D>(p, w, kv_head, rows.block[b], first_row + b * kWaveRows, R == Rounding::once);
   }
 }
@@ -147,12 +242,12 @@ void attention_prefill(const AttentionArgs& a, const hip_plan::AttentionPlan& pl
   const dim3 grid(static_cast<unsigned>(plan.tiles), static_cast<unsigned>(a.kv.kv_heads()));
   with_head_width(a.q.dim[2], [&](auto width) {
     constexpr int kWidth = decltype(width)::value;
-    const bool large = plan.row_blocks == 2;
+    const bool large = plan.tile_blocks == kLargeTile;
     auto* kernel = large ? attention_kernel<Rounding::once, kWidth, 2> : attention_kernel<Rounding::once, kWidth, 1>;
     if (a.rounding == Rounding::hf) {
       kernel = large ? attention_kernel<Rounding::hf, kWidth, 2> : attention_kernel<Rounding::hf, kWidth, 1>;
     }
-    GLMV_LAUNCH(kernel, grid, dim3(kThreads), 0, exec, p);
+    GLMV_LAUNCH(kernel, grid, dim3(large ? 2 * kThreads : kThreads), 0, exec, p);
   });
 }
 

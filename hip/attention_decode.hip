@@ -71,11 +71,12 @@ struct Group {
   template <Pass P>
   __device__ __forceinline__ void load(const AttentionParams& p, int place) {
     k.load(p.k + int64_t{8} * place, place >= 0);
-    if constexpr (P == Pass::stats) return;
-    GPU_UNROLL
-    for (int j = 0; j < 4; ++j) {
-      const int at = __shfl(place, 4 * (lane() / 16) + j);
-      v.load(j, p.v + int64_t{8} * at, at >= 0);
+    if constexpr (P != Pass::stats) {
+      GPU_UNROLL
+      for (int j = 0; j < 4; ++j) {
+        const int at = __shfl(place, 4 * (lane() / 16) + j);
+        v.load(j, p.v + int64_t{8} * at, at >= 0);
+      }
     }
   }
 };
@@ -164,7 +165,9 @@ __device__ __forceinline__ void store_sums(const AttentionParams& p, const Work&
 
 /// Grid (tiles, kv heads, splits).
 template <Pass P, int D>
-__global__ void __launch_bounds__(kThreads, 2) attention_decode_kernel(AttentionParams p, Partials partials) {
+__global__ void __launch_bounds__(kThreads, kWavesPerUnit)
+    attention_decode_kernel(AttentionParams p, Partials partials) {
+  needs_mfma();
   GPU_SHARED(Shared<D>, shared, );
   const int tile = static_cast<int>(blockIdx.x), kv_head = static_cast<int>(blockIdx.y);
   const int split = static_cast<int>(blockIdx.z), wave = static_cast<int>(threadIdx.x) / kWave;

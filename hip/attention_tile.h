@@ -282,19 +282,28 @@ __device__ __forceinline__ void weigh_values(RowBlock<D>& rows, const ValueOpera
   }
 }
 
-/// Takes in groups of 16 keys, the first of which is key first_key of the sequence. `load_k(g, operand)` and
-/// `load_v(g, operand)` bring those of group g.
-template <Pass P, int Groups, int D, int Blocks, class LoadK, class LoadV>
-__device__ __forceinline__ void take_keys(WaveRows<D, Blocks>& rows, LoadK load_k, LoadV load_v, int first_key,
-                                          float scale) {
-  float scores[Blocks][Groups][4] = {};
+/// scores = k q^T of groups of 16 keys; `load_k(g, operand)` brings those of group g.
+template <int D, int Blocks, int Groups, class LoadK>
+__device__ __forceinline__ void multiply_groups(const WaveRows<D, Blocks>& rows, float (&scores)[Blocks][Groups][4],
+                                                LoadK load_k) {
   GPU_UNROLL
   for (int g = 0; g < Groups; ++g) {
     RowOperand<D> k;
     load_k(g, k);
     GPU_UNROLL
-    for (int b = 0; b < Blocks; ++b) multiply(scores[b][g], k, rows.block[b].q);
+    for (int b = 0; b < Blocks; ++b) {
+      GPU_UNROLL
+      for (float& x : scores[b][g]) x = 0;
+      multiply(scores[b][g], k, rows.block[b].q);
+    }
   }
+}
+
+/// Scores, of which the first are key first_key's of the sequence, become probabilities, and are taken into the rows'
+/// maxima and sums.
+template <Pass P, int D, int Blocks, int Groups>
+__device__ __forceinline__ void take_scores(WaveRows<D, Blocks>& rows, float (&scores)[Blocks][Groups][4],
+                                            int first_key, float scale) {
   GPU_UNROLL
   for (int b = 0; b < Blocks; ++b) {
     RowBlock<D>& block = rows.block[b];
@@ -304,14 +313,29 @@ __device__ __forceinline__ void take_keys(WaveRows<D, Blocks>& rows, LoadK load_
     GPU_UNROLL
     for (int g = 0; g < Groups; ++g) exponentiate<P>(scores[b][g], block);
   }
-  if constexpr (P == Pass::stats) return;
+}
+
+/// The rows' sums += probabilities times values; `load_v(g, operand)` brings those of group g.
+template <int D, int Blocks, int Groups, class LoadV>
+__device__ __forceinline__ void weigh_groups(WaveRows<D, Blocks>& rows, const float (&probabilities)[Blocks][Groups][4],
+                                             LoadV load_v) {
   GPU_UNROLL
   for (int g = 0; g < Groups; ++g) {
     ValueOperand<D> v;
     load_v(g, v);
     GPU_UNROLL
-    for (int b = 0; b < Blocks; ++b) weigh_values(rows.block[b], v, scores[b][g]);
+    for (int b = 0; b < Blocks; ++b) weigh_values(rows.block[b], v, probabilities[b][g]);
   }
+}
+
+/// All three, one after another.
+template <Pass P, int Groups, int D, int Blocks, class LoadK, class LoadV>
+__device__ __forceinline__ void take_keys(WaveRows<D, Blocks>& rows, LoadK load_k, LoadV load_v, int first_key,
+                                          float scale) {
+  float scores[Blocks][Groups][4];
+  multiply_groups(rows, scores, load_k);
+  take_scores<P>(rows, scores, first_key, scale);
+  if constexpr (P != Pass::stats) weigh_groups(rows, scores, load_v);
 }
 
 }  // namespace glmv::GLMV_BACKEND::attention_tile

@@ -11,6 +11,7 @@ namespace {
 template <int Lanes, class T, int N, class Row>
 __global__ void __launch_bounds__(kNormThreads)
     layernorm_kernel(Rows<const T> x, Vector weight, Vector bias, float eps, Rows<T> out, int64_t width) {
+  needs_wave<Lanes>();
   const T* const x_row = x[blockIdx.x];
   T* const out_row = out[blockIdx.x];
   Row row(x_row, width);

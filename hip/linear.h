@@ -19,7 +19,18 @@ struct LinearOperands {
   bool wide_stores;  ///< fours of out are aligned and never cut
 };
 
-LinearOperands operands_of(const LinearArgs& a, const hip_plan::LinearPlan& plan);
+inline LinearOperands operands_of(const LinearArgs& a, bool wide_stores) {
+  return {static_cast<const bf16*>(a.x.data),
+          static_cast<const bf16*>(a.w.data.data),
+          a.x.stride[0],
+          a.w.data.stride[0],
+          a.bias,
+          a.out,
+          static_cast<int>(a.x.dim[0]),
+          static_cast<int>(a.w.rows()),
+          static_cast<int>(a.x.dim[1]),
+          wide_stores};
+}
 
 void linear_gemv(const LinearOperands& a, const hip_plan::LinearPlan& plan, Exec exec);
 void linear_skinny(const LinearOperands& a, const hip_plan::LinearPlan& plan, Exec exec);

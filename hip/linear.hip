@@ -6,19 +6,6 @@
 
 namespace glmv::GLMV_BACKEND {
 
-LinearOperands operands_of(const LinearArgs& a, const hip_plan::LinearPlan& plan) {
-  return {static_cast<const bf16*>(a.x.data),
-          static_cast<const bf16*>(a.w.data.data),
-          a.x.stride[0],
-          a.w.data.stride[0],
-          a.bias,
-          a.out,
-          static_cast<int>(a.x.dim[0]),
-          static_cast<int>(a.w.rows()),
-          static_cast<int>(a.x.dim[1]),
-          plan.wide_stores};
-}
-
 size_t linear_scratch(const LinearArgs& a) { return hip_plan::plan_linear(a, current_device()).scratch_bytes; }
 
 void linear(const LinearArgs& a, Exec exec) {
@@ -29,9 +16,9 @@ void linear(const LinearArgs& a, Exec exec) {
              exec.scratch.bytes);
   switch (plan.path) {
     case hip_plan::LinearPath::naive: return naive::linear(a, exec);
-    case hip_plan::LinearPath::gemv: return linear_gemv(operands_of(a, plan), plan, exec);
-    case hip_plan::LinearPath::skinny: return linear_skinny(operands_of(a, plan), plan, exec);
-    case hip_plan::LinearPath::dense: return linear_dense(operands_of(a, plan), plan, exec);
+    case hip_plan::LinearPath::gemv: return linear_gemv(operands_of(a, plan.wide_stores), plan, exec);
+    case hip_plan::LinearPath::skinny: return linear_skinny(operands_of(a, plan.wide_stores), plan, exec);
+    case hip_plan::LinearPath::dense: return linear_dense(operands_of(a, plan.wide_stores), plan, exec);
   }
 }
 

@@ -13,7 +13,9 @@ static_assert(sizeof(Large::Stage) == hip_plan::kDenseLarge.lds_bytes(), "the pl
 
 /// One block per tile of out.
 template <class T>
-__global__ void __launch_bounds__(T::kThreads) linear_dense_kernel(LinearOperands a, hip_plan::TileOrder order) {
+__global__ void __launch_bounds__(T::kThreads, kWavesPerUnit)
+    linear_dense_kernel(LinearOperands a, hip_plan::TileOrder order) {
+  needs_mfma();
   GPU_SHARED(typename T::Stage, stage, );
   const hip_plan::TileOrder::Place place = order.at(static_cast<int>(blockIdx.x));
   const int token0 = place.row * T::kTokens, n0 = place.column * T::kFeatures;

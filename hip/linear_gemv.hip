@@ -39,6 +39,7 @@ __device__ void add_spans(const bf16* x, const bf16* const (&w)[kGemvRows], int 
 /// The last pair of an odd N takes its row twice.
 template <int Lanes>
 __global__ void __launch_bounds__(kGemvWaves* Lanes) linear_gemv_kernel(LinearOperands a) {
+  needs_wave<Lanes>();
   const int n = (static_cast<int>(blockIdx.x) * kGemvWaves + wave_number<Lanes>()) * kGemvRows;
   if (n >= a.n) return;  // the whole wave, and there are no barriers
   const bf16* const w[kGemvRows] = {a.w + n * a.w_stride, a.w + min(n + 1, a.n - 1) * a.w_stride};

@@ -59,7 +59,9 @@ __device__ void add_steps(const LinearOperands& a, int n0, int begin, int end, f
 
 /// Block (rows of w, slice of K). `partial`: f32 [splits, T, N], or null for one that has all of K.
 template <int Tokens>
-__global__ void __launch_bounds__(kThreads) linear_skinny_kernel(LinearOperands a, int split_columns, float* partial) {
+__global__ void __launch_bounds__(kThreads, kWavesPerUnit)
+    linear_skinny_kernel(LinearOperands a, int split_columns, float* partial) {
+  needs_mfma();
   GPU_SHARED(WaveSums<Tokens>, waves, [kSkinnyWaves]);
   const int n0 = static_cast<int>(blockIdx.x) * kSkinnyFeatures, begin = static_cast<int>(blockIdx.y) * split_columns;
   const int wave = static_cast<int>(threadIdx.x) / kWave, lane = static_cast<int>(threadIdx.x) % kWave;

@@ -11,9 +11,10 @@
 // row's number, or the rows of an operand would all begin in the same bank.
 #pragma once
 
-#include "gpu/eight.h"
 #include "gpu/vectors.h"
+#include "hip/fp8.h"
 #include "hip/mfma.h"
+#include "simt/phases.h"
 
 namespace glmv::GLMV_BACKEND {
 
@@ -30,6 +31,8 @@ struct Tile {
   static constexpr int kThreads = WavesDown * WavesAcross * kWave;
   static constexpr int kBlocks = Tokens / WavesDown / 32, kBands = Features / WavesAcross / 32;  ///< of a wave
   static_assert(kBlocks * WavesDown * 32 == Tokens && kBands * WavesAcross * 32 == Features, "whole instructions");
+  static constexpr int kUnits = 4;  ///< of a compute unit, which has waves 0, 4, 8 and so on of a block on its first
+  static constexpr bool kTwoGroups = WavesDown * WavesAcross == 2 * kUnits;
   using Weight = W;
 
   // Shared memory
@@ -89,11 +92,30 @@ struct RowLoads {
     GPU_UNROLL
     for (int i = 0; i < 4; ++i) to[i] = from[i];
   }
-  __device__ static void as_bf16(const uint32_t (&codes)[2], uint32_t (&to)[4]) {
+  __device__ __forceinline__ static void as_bf16(const uint32_t (&codes)[2], uint32_t (&to)[4]) {
+    widen_codes(codes, to);
+  }
+};
+
+/// What a wave multiplies at a time: two neighbouring chunks of each of its rows, one in either half of its lanes.
+template <class T>
+struct Operands {
+  uint32_t x[T::kBlocks][4], w[T::kBands][4];
+
+  __device__ __forceinline__ void read(const typename T::Stage& stage, int chunk) {
+    const int row = T::lane() % 32, half = T::lane() / 32;
     GPU_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      const uint32_t two = codes[i / 2] >> (16 * (i % 2));
-      to[i] = pair_of(widened(two & 0xffu), widened(two >> 8 & 0xffu));
+    for (int j = 0; j < T::kBlocks; ++j)
+      load_words(stage.x + chunk_place(T::first_token() + 32 * j + row, chunk + half), x[j]);
+    GPU_UNROLL
+    for (int i = 0; i < T::kBands; ++i)
+      load_words(stage.w + chunk_place(T::first_feature() + 32 * i + row, chunk + half), w[i]);
+  }
+  __device__ __forceinline__ void multiply(typename T::Sums& sums) const {
+    GPU_UNROLL
+    for (int i = 0; i < T::kBands; ++i) {
+      GPU_UNROLL
+      for (int j = 0; j < T::kBlocks; ++j) mfma_chunks(sums[i][j], w[i], x[j]);
     }
   }
 };
@@ -101,20 +123,26 @@ struct RowLoads {
 /// A step's products, added to the wave's sums.
 template <class T>
 __device__ __forceinline__ void multiply_step(const typename T::Stage& stage, typename T::Sums& sums) {
-  const int row = T::lane() % 32, half = T::lane() / 32;
   GPU_UNROLL
   for (int c = 0; c < kChunks; c += 2) {
-    uint32_t x[T::kBlocks][4];
-    GPU_UNROLL
-    for (int j = 0; j < T::kBlocks; ++j)
-      load_words(stage.x + chunk_place(T::first_token() + 32 * j + row, c + half), x[j]);
-    GPU_UNROLL
-    for (int i = 0; i < T::kBands; ++i) {
-      uint32_t w[4];
-      load_words(stage.w + chunk_place(T::first_feature() + 32 * i + row, c + half), w);
-      GPU_UNROLL
-      for (int j = 0; j < T::kBlocks; ++j) mfma_chunks(sums[i][j], w, x[j]);
-    }
+    Operands<T> operands;
+    operands.read(stage, c);
+    operands.multiply(sums);
+  }
+}
+
+/// The same in phases of reading and of multiplying.
+template <class T>
+__device__ __forceinline__ void multiply_step_in_phases(const typename T::Stage& stage, typename T::Sums& sums) {
+  GPU_UNROLL
+  for (int c = 0; c < kChunks; c += 2) {
+    Operands<T> operands;
+    operands.read(stage, c);
+    phase_barrier();
+    set_priority<1>();
+    operands.multiply(sums);
+    set_priority<0>();
+    phase_barrier();
   }
 }
 
@@ -140,13 +168,30 @@ __device__ __forceinline__ void multiply_tile(typename T::Stage& stage, RowX row
     w.load(k, depth.columns);
   };
   if (steps > 0) load(0);
-  for (int step = 0; step < steps; ++step) {
-    __syncthreads();  // everybody has read the step before
-    x.store(stage.x);
-    w.store(stage.w);
-    if (step + 1 < steps) load(step + 1);
-    __syncthreads();
-    multiply_step<T>(stage, sums);
+  if constexpr (T::kTwoGroups) {
+    // Two groups of waves, one wave of each on every unit; the second is a phase behind, so one multiplies while the
+    // other reads. When the first stores, the second has read the last of the step before; when the first reads, the
+    // second has stored.
+    const bool second = wave_uniform(T::wave() / T::kUnits) != 0;
+    if (second) phase_barrier();
+    for (int step = 0; step < steps; ++step) {
+      x.store(stage.x);
+      w.store(stage.w);
+      phase_barrier();
+      if (step + 1 < steps) load(step + 1);
+      phase_barrier();
+      multiply_step_in_phases<T>(stage, sums);
+    }
+    if (!second) phase_barrier();
+  } else {
+    for (int step = 0; step < steps; ++step) {
+      __syncthreads();  // everybody has read the step before
+      x.store(stage.x);
+      w.store(stage.w);
+      if (step + 1 < steps) load(step + 1);
+      __syncthreads();
+      multiply_step<T>(stage, sums);
+    }
   }
 }
 

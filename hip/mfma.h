@@ -13,6 +13,11 @@ namespace glmv::GLMV_BACKEND {
 
 constexpr int kWave = 64;  ///< lanes that share a matrix instruction
 
+/// Second bound of a kernel of matrix instructions: a unit has room for that many waves, which leaves each of them 256
+/// registers. Without it a compiler may keep sums in the accumulation file and copy them back and forth in every step,
+/// as clang 19 did with FP8 experts.
+constexpr int kWavesPerUnit = 2;
+
 #if GLMV_HAS_MFMA
 __device__ __forceinline__ void mfma_step(float (&sum)[4], const uint16_t (&a)[4], const uint16_t (&b)[4]) {
   mfma::mfma_16x16x16_bf16(sum, a, b, sum);
@@ -20,10 +25,18 @@ __device__ __forceinline__ void mfma_step(float (&sum)[4], const uint16_t (&a)[4
 __device__ __forceinline__ void mfma_step(float (&sum)[16], const uint16_t (&a)[4], const uint16_t (&b)[4]) {
   mfma::mfma_32x32x8_bf16(sum, a, b, sum);
 }
-#else  // a target without them: the planner sees to it that no such kernel is launched
+#else
 template <int Values>
 __device__ void mfma_step(float (&)[Values], const uint16_t (&)[4], const uint16_t (&)[4]) {}
 #endif
+
+/// The first line of a kernel of matrix instructions. On a target without them (gfx11, an NVIDIA GPU) no planner
+/// launches it, and a trap is all that is compiled of it.
+__device__ __forceinline__ void needs_mfma() {
+#if !GLMV_HAS_MFMA
+  GPU_TRAP();
+#endif
+}
 
 /// Two words as the four values of a step.
 __device__ __forceinline__ void step_of(uint32_t low, uint32_t high, uint16_t (&to)[4]) {

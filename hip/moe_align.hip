@@ -186,6 +186,7 @@ __device__ void place_slots(const Input& in, int32_t* counters, const Alignment&
 /// One block does everything.
 template <int Lanes>
 __global__ void __launch_bounds__(kMaxThreads) align_kernel(Input in, int tile_rows, int row_tiles, Alignment to) {
+  needs_wave<Lanes>();
   GPU_DYNAMIC_SHARED(int32_t, counters);
   GPU_SHARED(Offsets, offsets);
   GPU_SHARED(int32_t, totals, [hip_plan::kMaxExperts]);
@@ -201,6 +202,7 @@ __global__ void __launch_bounds__(kMaxThreads) align_kernel(Input in, int tile_r
 /// counts[block][expert], the first of three launches.
 template <int Lanes>
 __global__ void __launch_bounds__(kMaxThreads) count_kernel(Input in, int32_t* counts) {
+  needs_wave<Lanes>();
   GPU_DYNAMIC_SHARED(int32_t, counters);
   count_slots<Lanes>(in, counters);
   __syncthreads();
@@ -212,6 +214,7 @@ __global__ void __launch_bounds__(kMaxThreads) count_kernel(Input in, int32_t* c
 template <int Lanes>
 __global__ void __launch_bounds__(kMaxThreads)
     scan_kernel(int blocks, int experts, int tile_rows, int row_tiles, Alignment to) {
+  needs_wave<Lanes>();
   GPU_SHARED(Offsets, offsets);
   GPU_SHARED(int32_t, totals, [hip_plan::kMaxExperts]);
   sum_over(to.counts, blocks, experts, [&](int e, int32_t rows) { totals[e] = rows; });
@@ -222,6 +225,7 @@ __global__ void __launch_bounds__(kMaxThreads)
 
 template <int Lanes>
 __global__ void __launch_bounds__(kMaxThreads) place_kernel(Input in, Alignment to) {
+  needs_wave<Lanes>();
   GPU_DYNAMIC_SHARED(int32_t, counters);
   count_slots<Lanes>(in, counters);
   __syncthreads();

@@ -1,8 +1,8 @@
 // moe_experts for a few tokens: every chosen expert's weights are read once, in order, by waves that each own whole
 // rows. Nothing is sorted. Two launches: hidden vectors of all slots, then the products with down and their weighted
 // sum.
-#include "gpu/eight.h"
 #include "gpu/moe_chosen.h"
+#include "hip/fp8.h"
 #include "hip/moe_experts.h"
 #include "hip/waves.h"
 
@@ -26,8 +26,8 @@ __device__ GateUp lane_products(const bf16* x, const W* gate, const W* up, int w
   GateUp sum = {0, 0};
   for (int h = lane_number<Lanes>() * 8; h < width; h += 8 * Lanes) {
     float xs[8], gs[8], us[8];
-    load_eight(gate + h, gs);
-    load_eight(up + h, us);
+    load_weights(gate + h, gs);
+    load_weights(up + h, us);
     load_eight(x + h, xs);
     sum = {add_product(xs, gs, sum.gate), add_product(xs, us, sum.up)};
   }
@@ -42,7 +42,7 @@ __device__ void lane_products(const float* hidden, const W* rows, int64_t row_st
     load_eight(hidden + f, values);
     GPU_UNROLL
     for (int i = 0; i < kRows; ++i) {
-      load_eight(rows + i * row_stride + f, weights);
+      load_weights(rows + i * row_stride + f, weights);
       sum[i] = add_product(values, weights, sum[i]);
     }
   }
@@ -62,6 +62,7 @@ __device__ void gather_hidden(const Chosen& chosen, const float* hidden, int ffn
 template <int Lanes, class W>
 __global__ void __launch_bounds__(kWaves* Lanes)
     decode_hidden_kernel(MoeExpertsArgs a, ExpertMatrices gate, ExpertMatrices up, float* hidden, DType inner) {
+  needs_wave<Lanes>();
   const int slot = static_cast<int>(blockIdx.y), per_token = static_cast<int>(a.ids.dim[1]), t = slot / per_token;
   const int f = static_cast<int>(blockIdx.x) * kWaves + wave_number<Lanes>();
   const int expert = int_at(a.ids, t, slot % per_token);
@@ -78,6 +79,7 @@ __global__ void __launch_bounds__(kWaves* Lanes)
 template <int Lanes, class W>
 __global__ void __launch_bounds__(kWaves* Lanes)
     decode_down_kernel(MoeExpertsArgs a, ExpertMatrices down, const float* hidden, DType inner) {
+  needs_wave<Lanes>();
   GPU_DYNAMIC_SHARED(float, gathered);
   GPU_SHARED(Chosen, chosen);
   const int64_t t = blockIdx.y;

@@ -102,8 +102,9 @@ __device__ void add_weighted(const V* outputs, float weight, float (&sums)[8]) {
 /// A block per tile of rows (y) and hidden columns (x). Blocks of the same rows follow one another: they read x from
 /// the cache, and so do the next rows of an expert its weights.
 template <class T>
-__global__ void __launch_bounds__(T::kThreads)
+__global__ void __launch_bounds__(T::kThreads, kWavesPerUnit)
     gate_up_kernel(ConstTensorView x, SortedRows rows, ExpertMatrices gate, ExpertMatrices up, Hidden hidden) {
+  needs_mfma();
   using W = typename T::Weight;
   GPU_SHARED(typename T::Stage, stage, );
   const RowTile tile = rows.tiles[blockIdx.y];
@@ -138,8 +139,9 @@ __global__ void __launch_bounds__(T::kThreads)
 
 /// A block per tile of rows (y) and output columns (x).
 template <class T>
-__global__ void __launch_bounds__(T::kThreads)
+__global__ void __launch_bounds__(T::kThreads, kWavesPerUnit)
     down_kernel(SortedRows rows, ExpertMatrices down, Hidden hidden, void* outputs) {
+  needs_mfma();
   using W = typename T::Weight;
   GPU_SHARED(typename T::Stage, stage, );
   const RowTile tile = rows.tiles[blockIdx.y];

@@ -184,6 +184,7 @@ __device__ __forceinline__ void write_chosen(const MoeRouteArgs& a, int64_t t, c
 /// A wave per expert and `Tokens` tokens.
 template <int Lanes, int Tokens, class X, class G>
 __global__ void __launch_bounds__(hip_plan::kDotWaves* Lanes) dots_kernel(Operands<X, G> o, TensorView logits) {
+  needs_wave<Lanes>();
   const int64_t expert = int64_t(blockIdx.x) * hip_plan::kDotWaves + wave_number<Lanes>();
   const int64_t token = int64_t(blockIdx.y) * Tokens;
   if (expert >= o.experts) return;
@@ -199,6 +200,7 @@ __global__ void __launch_bounds__(hip_plan::kDotWaves* Lanes) dots_kernel(Operan
 /// A wave per token.
 template <int Lanes, int PerLane>
 __global__ void __launch_bounds__(hip_plan::kChooseWaves* Lanes) choose_kernel(MoeRouteArgs a) {
+  needs_wave<Lanes>();
   const int64_t t = int64_t(blockIdx.x) * hip_plan::kChooseWaves + wave_number<Lanes>();
   if (t >= a.ids.dim[0]) return;
   Candidates<Lanes, PerLane> candidates;
@@ -241,7 +243,8 @@ void launch_tiles(const MoeRouteArgs& a, Exec exec) {
   const LinearArgs linear = {a.x, a.gate, {}, a.logits};
   const hip_plan::LinearPlan plan = hip_plan::plan_linear(linear, current_device(), false);
   const bool skinny = plan.path == hip_plan::LinearPath::skinny;
-  skinny ? linear_skinny(operands_of(linear, plan), plan, exec) : linear_dense(operands_of(linear, plan), plan, exec);
+  skinny ? linear_skinny(operands_of(linear, plan.wide_stores), plan, exec)
+         : linear_dense(operands_of(linear, plan.wide_stores), plan, exec);
 }
 
 void launch_logits(const MoeRouteArgs& a, const hip_plan::RoutePlan& plan, Exec exec) {

@@ -14,6 +14,7 @@ template <int Lanes, class T, int N, class Row>
 __global__ void __launch_bounds__(kNormThreads)
     rmsnorm_kernel(Rows<const T> x, Rows<const T> delta, Rows<T> residual, Vector weight, float eps, Rows<T> out,
                    int64_t width, DType inner) {
+  needs_wave<Lanes>();
   const T* const x_row = x[blockIdx.x];
   T* const out_row = out[blockIdx.x];
   Row row(x_row, width);

@@ -6,7 +6,7 @@
 
 Bytes are the least that a kernel must move (operands once), bf16 everywhere; time is the larger of flops / peak and
 bytes / bandwidth. The matrix peak follows from the instructions: 16x16x16 bf16 takes 16 cycles on CDNA 3 and 32 on
-CDNA 2, on each of the four units of a compute unit.
+CDNA 2, on each of the four units of a compute unit; 16x16x32 in FP8 takes 16 on CDNA 3 too.
 """
 import pathlib
 import sys
@@ -34,8 +34,9 @@ def distinct(tokens):
     return EXPERTS * (1 - (1 - TOP / EXPERTS) ** tokens)
 
 
-def experts(tokens, n, k):
-    return 2 * TOP * tokens * n * k, 2 * (distinct(tokens) * n * k + TOP * tokens * (k + n))
+def experts(tokens, n, k, weight_bytes=2, input_bytes=2):
+    moved = weight_bytes * distinct(tokens) * n * k + TOP * tokens * (input_bytes * k + 2 * n)
+    return 2 * TOP * tokens * n * k, moved
 
 
 def prefill(tokens):
@@ -59,6 +60,25 @@ def kernels():
         yield f"attention, prompt of {tokens}", prefill(tokens)
     for context in (1024, 32768):
         yield f"attention, one token after {context}", decode(context)
+
+
+def fp8_experts():
+    """(name, microseconds with codes widened to bf16, with FP8 activations and instructions) on the first GPU."""
+    for tokens in (1, 64, 1024, 2048, 4096, 8192):
+        for name, n, k in (("gate/up", 2 * FFN, HIDDEN), ("down", HIDDEN, FFN)):
+            times = []
+            for input_bytes, peak in ((2, GPUS[0].peak), (1, 2 * GPUS[0].peak)):
+                flops, moved = experts(tokens, n, k, 1, input_bytes)
+                times.append(max(flops / peak, moved / GPUS[0].bandwidth) * 1e6)
+            yield f"{name}, T={tokens}", *times
+
+
+def turns():
+    """Cycles of a compute unit per step of 64 columns of the largest dense tile on the first GPU: products and reads of
+    shared memory one after the other, and by two groups that take turns (then only the stores have no products)."""
+    _, _, matrix, read, _ = next(tiles())
+    store = 2 * 64 * (256 + 256) / 128
+    return matrix + read + store, matrix + store, matrix
 
 
 def tiles():
@@ -92,6 +112,18 @@ def text():
               "| tile | GPU | matrix units | shared memory | flop per byte |", "|---|---|---|---|---|"]
     lines += [f"| {tile} | {gpu} | {matrix:.0f} | {lds:.0f} | {intensity:.0f} |"
               for tile, gpu, matrix, lds, intensity in tiles()]
+    after, by_turns, matrix = turns()
+    lines += ["", "The 256x256 tile is worked on by two groups of four waves that take turns (`hip/matrix_tile.h`). On MI300X a step",
+              f"is {after:.0f} cycles where products wait for their operands and the stores for both, {by_turns:.0f} where one group's reads",
+              f"are behind the other's products, {matrix:.0f} if nothing but products took time.", "",
+              "## FP8 experts", "",
+              "Experts in FP8 are weights only: activations are bf16 by the contract of `moe_experts` and `linear`, and no op has",
+              "FP8 activations. The FP8 instructions multiply FP8 with FP8, so they would have to quantise what the contract does",
+              "not, and the kernels widen codes to bf16, which is exact. What that costs on MI300X (CDNA 2 has no FP8):", "",
+              "| experts | codes widened to bf16, us | activations in FP8 too, us | ratio |", "|---|---|---|---|"]
+    lines += [f"| {name} | {wide:.4g} | {native:.4g} | {wide / native:.2f} |" for name, wide, native in fp8_experts()]
+    lines += ["", "Reading the experts is the bound of both up to two thousand tokens: there is little to win, and accuracy to lose.",
+              "In long prefill products are the bound, and FP8 instructions would take up to half of the time."]
     return "\n".join(lines) + "\n"
 
 

@@ -33,6 +33,7 @@ __device__ Candidate best_of_wave(Candidate c) {
 /// One block per row. A row that holds a NaN or +infinity gets -1.
 template <int Lanes, class T, int N>
 __global__ void __launch_bounds__(kSampleThreads) sample_kernel(Rows<const T> logits, int64_t width, TensorView ids) {
+  needs_wave<Lanes>();
   constexpr int kSampleWaves = kSampleThreads / Lanes;
   GPU_SHARED(float, values, [kSampleWaves]);
   GPU_SHARED(int32_t, indices, [kSampleWaves]);

@@ -10,6 +10,21 @@
 
 namespace glmv::GLMV_BACKEND {
 
+#if defined(__GFX9__)  // CDNA too; the compilers' own word for the width differs between releases
+constexpr int kTargetWave = 64;
+#elif defined(__AMDGCN__) || defined(__CUDA_ARCH__)
+constexpr int kTargetWave = 32;
+#else
+constexpr int kTargetWave = 0;  // the emulator's is chosen at run time; host code has none
+#endif
+
+/// The first line of a kernel for waves of `Lanes`. For a target of another width, whose devices with_wave does not
+/// launch it on, a trap is all that is compiled of it.
+template <int Lanes>
+__device__ __forceinline__ void needs_wave() {
+  if constexpr (kTargetWave != 0 && kTargetWave != Lanes) GPU_TRAP();
+}
+
 template <int Lanes>
 __device__ int lane_number() {
   return static_cast<int>(threadIdx.x) % Lanes;

@@ -86,6 +86,9 @@ enum class Combine : uint8_t { none, add, all, any };
 /// Block barrier: all threads of the block, none exited, at one place. Returns the combination of all values.
 int block_barrier(const char* name, Place place, Combine combine = Combine::none, int value = 0);
 
+/// The same for threads that stand at different barriers of that name: a block's n-th meet, wherever they are.
+void block_barrier_anywhere(const char* name, Place place);
+
 /// One lane's turn is over for now; the others run, then it goes on.
 void yield();
 

@@ -16,6 +16,7 @@ namespace {
 const std::string kTwin = GLMV_SOURCE_DIR "/data/tiny/glm45v";
 
 const Backend& emulated() { return find_backend("cuda-emulated"); }
+std::vector<const Backend*> with_graphs() { return {&emulated(), &find_backend("hip-emulated")}; }
 const Model& twin() {
   static const Model model = Model::open(kTwin);
   return model;
@@ -262,30 +263,35 @@ TEST(Batch, WhatIsNotThereIsAnError) {
 // ---- Graphs
 
 TEST(Graphs, AReplayedStepHasTheBitsOfOneThatRuns) {
-  for (const DType activation : {DType::f32, DType::bf16}) {
-    for (const int64_t page : {0, 8}) {  // of 8: lengths cross into other plans, which are other graphs
-      How how{activation, page, 12};
-      const Prompt& prompt = prompts()[0];
-      const Answer replayed = alone(emulated(), prompt, how);
-      how.graphs = false;
-      expect_same_bits(replayed, alone(emulated(), prompt, how), concat(name_of(activation), " page ", page));
-      EXPECT_GE(replayed.ids.size(), 8u);
+  for (const Backend* backend : with_graphs()) {
+    for (const DType activation : {DType::f32, DType::bf16}) {
+      for (const int64_t page : {0, 8}) {  // of 8: lengths cross into other plans, which are other graphs
+        How how{activation, page, 12};
+        const Prompt& prompt = prompts()[0];
+        const Answer replayed = alone(*backend, prompt, how);
+        how.graphs = false;
+        expect_same_bits(replayed, alone(*backend, prompt, how),
+                         concat(backend->name, ' ', name_of(activation), " page ", page));
+        EXPECT_GE(replayed.ids.size(), 8u);
+      }
     }
   }
 }
 
 TEST(Graphs, AreCapturedOncePerPlanAndLaunchedFromThenOn) {
-  const How how{DType::bf16, 16};
-  Session session(twin(), emulated(), how.session(1));
-  int64_t token = session.prefill(ask("What?", {}));
-  const int64_t begin = session.length();
-  for (int step = 0; step < 20; ++step) token = session.step(token);
-  // Pages in the plan are the next power of two: 1 for 16 tokens, 2 for 32, 4 for 64.
-  const auto plan = [](int64_t tokens) { return tokens <= 16 ? 0 : tokens <= 32 ? 1 : 2; };
-  const int64_t plans = plan(begin + 20) - plan(begin + 1) + 1;
-  EXPECT_EQ(session.graphs().captured(), plans);
-  EXPECT_EQ(session.graphs().launched(), 20 - plans) << "the first step of a plan runs as it is";
-  EXPECT_GE(plans, 2);
+  for (const Backend* backend : with_graphs()) {
+    const How how{DType::bf16, 16};
+    Session session(twin(), *backend, how.session(1));
+    int64_t token = session.prefill(ask("What?", {}));
+    const int64_t begin = session.length();
+    for (int step = 0; step < 20; ++step) token = session.step(token);
+    // Pages in the plan are the next power of two: 1 for 16 tokens, 2 for 32, 4 for 64.
+    const auto plan = [](int64_t tokens) { return tokens <= 16 ? 0 : tokens <= 32 ? 1 : 2; };
+    const int64_t plans = plan(begin + 20) - plan(begin + 1) + 1;
+    EXPECT_EQ(session.graphs().captured(), plans) << backend->name;
+    EXPECT_EQ(session.graphs().launched(), 20 - plans) << "the first step of a plan runs as it is";
+    EXPECT_GE(plans, 2);
+  }
 }
 
 /// The emulated device with one op replaced.

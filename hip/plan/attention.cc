@@ -73,20 +73,20 @@ int count_tiles(const RowTiles& t, const AttentionArgs& a) {
   return t.first(a.q.dim[0], static_cast<int>(a.cu_seqlens.dim[0] - 1));
 }
 
-AttentionPlan plan_prefill(const AttentionArgs& a, int row_blocks) {
+AttentionPlan plan_prefill(const AttentionArgs& a, int tile_blocks) {
   AttentionPlan p;
   p.path = AttentionPath::prefill;
   p.rule = "many queries per sequence, or a group of more than 16";
-  p.row_blocks = row_blocks;
-  p.tiling = {static_cast<int>(a.q.dim[1] / a.kv.kv_heads()), kPrefillRows * row_blocks};
+  p.tile_blocks = tile_blocks;
+  p.tiling = {static_cast<int>(a.q.dim[1] / a.kv.kv_heads()), kPrefillRows * tile_blocks};
   p.tiles = count_tiles(p.tiling, a);
   return p;
 }
 
-/// Twice the rows for each key that is read from shared memory, if there are enough of them for the whole device.
+/// Large tiles, of which a compute unit has one, if they keep three fifths of the device busy.
 AttentionPlan plan_prefill(const AttentionArgs& a, const Device& device) {
-  const AttentionPlan large = plan_prefill(a, 2);
-  const bool fills = large.tiles * a.kv.kv_heads() >= int64_t{2} * device.compute_units;
+  const AttentionPlan large = plan_prefill(a, kLargeTile);
+  const bool fills = 5 * large.tiles * a.kv.kv_heads() >= int64_t{3} * device.compute_units;
   return fills ? large : plan_prefill(a, 1);
 }
 
@@ -116,9 +116,10 @@ AttentionPlan plan_attention(const AttentionArgs& a, const Device& device) {
   if (p.rule != nullptr) return p;
 
   const int64_t group = a.q.dim[1] / kv_heads, room = a.kv.page_table.dim[1] * a.kv.page_size();
-  GLMV_CHECK(
-      2 * queries * group + int64_t{2} * kPrefillRows * sequences < kMostRows && room < kMostRows && kv_heads < 65536,
-      "attention: more rows or keys than 32 bits count: q ", a.q, " k ", a.kv.k_pages, " page_table ", a.kv.page_table);
+  GLMV_CHECK(2 * queries * group + int64_t{kLargeTile} * kPrefillRows * sequences < kMostRows && room < kMostRows &&
+                 kv_heads < 65536,
+             "attention: more rows or keys than 32 bits count: q ", a.q, " k ", a.kv.k_pages, " page_table ",
+             a.kv.page_table);
   if (group <= kDecodeRows && queries <= kDecodeQueries * sequences) {
     p = plan_decode(a, group);
     p.splits = choose_splits(p.tiles * kv_heads, room, device);

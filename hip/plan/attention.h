@@ -30,7 +30,7 @@ struct AttentionPlan {
   const char* rule = "";  ///< why
   RowTiles tiling;
   int tiles = 0;             ///< of one kv head
-  int row_blocks = 1;        ///< of 16 rows, that a wave has; 1 or 2
+  int tile_blocks = 1;       ///< of kPrefillRows rows, in a tile; 1 or kLargeTile
   int splits = 1;            ///< of the keys of a tile; decode only
   size_t scratch_bytes = 0;  ///< without the naive path's
 };
@@ -38,7 +38,8 @@ struct AttentionPlan {
 constexpr int kWaves = 4;                         ///< of a block
 constexpr int kWaveRows = 16;                     ///< columns of an MFMA
 constexpr int kGroupKeys = 16;                    ///< rows of an MFMA
-constexpr int kPrefillRows = kWaves * kWaveRows;  ///< of a tile, times row_blocks
+constexpr int kPrefillRows = kWaves * kWaveRows;  ///< of a tile, times tile_blocks
+constexpr int kLargeTile = 4;                     ///< two groups of kWaves waves, with two blocks of rows each
 constexpr int kPrefillKeys = 32;                  ///< that all waves of a block take between two barriers
 constexpr int kDecodeRows = kWaveRows;            ///< of a tile: all waves have the same
 constexpr int kMostSplits = 64;

@@ -248,14 +248,15 @@ void Block::stop(std::string report) {
   throw Stopped();
 }
 
-int Block::barrier(const Waiting& at, Combine combine, int value) {
+int Block::barrier(const Waiting& at, Combine combine, int value, bool anywhere) {
   const race::Ignore ignore;
   Thread& t = self();
   if (barrier_arrived_ == 0) {
     barrier_first_ = &t;
     barrier_value_ = combine == Combine::all ? 1 : 0;
     t.waiting = at;
-  } else if (!same_place(barrier_first_->waiting, at)) {
+  } else if (const Waiting& first = barrier_first_->waiting;
+             anywhere ? std::string_view(first.name) != at.name : !same_place(first, at)) {
     stop(describe_divergence(config_, *barrier_first_, barrier_first_->waiting, t, at));
   }
   switch (combine) {

@@ -98,7 +98,8 @@ class Block {
 
   // On a fiber of this block.
   Thread& self() { return *running_; }
-  int barrier(const Waiting& at, Combine combine, int value);
+  /// `anywhere`: threads meet at any barriers of that name, not at one place.
+  int barrier(const Waiting& at, Combine combine, int value, bool anywhere = false);
   void collective(const Operation& operation, const Waiting& at, void* slot);
   void yield();
   /// Until somebody wakes the running thread; `at` says what for.

@@ -151,6 +151,10 @@ int block_barrier(const char* name, Place place, Combine combine, int value) {
   return g_block->barrier({name, place, 0}, combine, value);
 }
 
+void block_barrier_anywhere(const char* name, Place place) {
+  g_block->barrier({name, place, 0}, Combine::none, 0, true);
+}
+
 void yield() { g_block->yield(); }
 
 // Every fence is ordered after every earlier one. That is more order than hardware gives (there it needs a flag that is

@@ -2,19 +2,17 @@
 // emulator.
 //
 // Everything is done when its call returns, unless its stream is being captured: then it is kept, and done when the
-// graph is launched (cuda_capture.h). A mistake found in a kernel makes the launch return cudaErrorLaunchFailure;
+// graph is launched (common/runtime.h). A mistake found in a kernel makes the launch return cudaErrorLaunchFailure;
 // cudaGetErrorString then gives the whole report.
 #pragma once
 
 #include <chrono>
 #include <cstring>
-#include <tuple>
 
 #include "simt/facade/common/atomics.h"
 #include "simt/facade/common/block_sync.h"
 #include "simt/facade/common/cuda_warp.h"
 #include "simt/facade/common/device_math.h"
-#include "simt/facade/common/launch.h"
 #include "simt/facade/cuda_capture.h"
 
 #define GLMV_SIMT_CUDA 1  // for simt/gpu.h: the emulated device speaks CUDA
@@ -49,13 +47,13 @@ struct cudaDeviceProp {
 inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
 inline cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
 inline cudaError_t cudaSetDevice(int device) {
-  return device == 0 ? cudaSuccess : cuda_state::record(cudaErrorInvalidDevice);
+  return device == 0 ? cudaSuccess : EmulatedCuda::record(cudaErrorInvalidDevice);
 }
-inline cudaError_t cudaDeviceSynchronize() { return cuda_state::unless_captured("cudaDeviceSynchronize"); }
+inline cudaError_t cudaDeviceSynchronize() { return EmulatedCuda::unless_captured("cudaDeviceSynchronize"); }
 
 /// Compute capability 9.0, shared memory as on an H100.
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
-  if (device != 0) return cuda_state::record(cudaErrorInvalidDevice);
+  if (device != 0) return EmulatedCuda::record(cudaErrorInvalidDevice);
   const auto limits = ::glmv::simt::settings().cuda;
   *p = {"glmv SIMT emulator",
         ::glmv::simt::settings().device_bytes,
@@ -86,7 +84,7 @@ cudaError_t cudaFuncSetAttribute(Function* kernel, cudaFuncAttribute attribute, 
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
   const auto* function = reinterpret_cast<const void*>(kernel);
   if (value >= 0 && ::glmv::simt::allow_dynamic_shared(function, static_cast<size_t>(value))) return cudaSuccess;
-  return cuda_state::record(cudaErrorInvalidValue);
+  return EmulatedCuda::record(cudaErrorInvalidValue);
 }
 template <class Function>
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function*, int, size_t) {
@@ -101,9 +99,9 @@ inline cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total) {
   return *free_bytes = *total > used ? *total - used : 0, cudaSuccess;
 }
 inline cudaError_t cudaMalloc(void** p, size_t bytes) {
-  if (cuda_state::capturing()) return cuda_state::not_while_capturing("cudaMalloc");
+  if (EmulatedCuda::capturing()) return EmulatedCuda::not_while_capturing("cudaMalloc");
   *p = ::glmv::simt::device_malloc(bytes);
-  return bytes == 0 || *p != nullptr ? cudaSuccess : cuda_state::record(cudaErrorMemoryAllocation);
+  return bytes == 0 || *p != nullptr ? cudaSuccess : EmulatedCuda::record(cudaErrorMemoryAllocation);
 }
 template <class T>
 cudaError_t cudaMalloc(T** p, size_t bytes) {
@@ -113,9 +111,9 @@ cudaError_t cudaMalloc(T** p, size_t bytes) {
   return e;
 }
 inline cudaError_t cudaFree(void* p) {
-  if (cuda_state::capturing()) return cuda_state::not_while_capturing("cudaFree");
+  if (EmulatedCuda::capturing()) return EmulatedCuda::not_while_capturing("cudaFree");
   if (p == nullptr || ::glmv::simt::device_free(p)) return cudaSuccess;
-  return cuda_state::invalid("cudaFree of a pointer that cudaMalloc did not return");
+  return EmulatedCuda::invalid("cudaFree of a pointer that cudaMalloc did not return");
 }
 /// Inside a capture these would become nodes of the graph on a device; here they are refused.
 template <class T>
@@ -125,47 +123,34 @@ cudaError_t cudaMallocAsync(T** p, size_t bytes, cudaStream_t) {
 inline cudaError_t cudaFreeAsync(void* p, cudaStream_t) { return cudaFree(p); }
 template <class T>
 cudaError_t cudaMallocHost(T** p, size_t bytes) {
-  if (cuda_state::capturing()) return cuda_state::not_while_capturing("cudaMallocHost");
+  if (EmulatedCuda::capturing()) return EmulatedCuda::not_while_capturing("cudaMallocHost");
   *p = static_cast<T*>(::glmv::simt::pinned_malloc(bytes));
-  return *p != nullptr ? cudaSuccess : cuda_state::record(cudaErrorMemoryAllocation);
+  return *p != nullptr ? cudaSuccess : EmulatedCuda::record(cudaErrorMemoryAllocation);
 }
 inline cudaError_t cudaFreeHost(void* p) {
-  if (cuda_state::capturing()) return cuda_state::not_while_capturing("cudaFreeHost");
+  if (EmulatedCuda::capturing()) return EmulatedCuda::not_while_capturing("cudaFreeHost");
   if (p == nullptr || ::glmv::simt::pinned_free(p)) return cudaSuccess;
-  return cuda_state::invalid("cudaFreeHost of a pointer that cudaMallocHost did not return");
+  return EmulatedCuda::invalid("cudaFreeHost of a pointer that cudaMallocHost did not return");
 }
 
 inline cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
-  if (cuda_state::capturing()) return cuda_state::not_while_capturing("cudaMemcpy");
-  return cuda_state::copy_now(to, from, bytes, kind);
+  return EmulatedCuda::copy("cudaMemcpy", to, from, bytes, static_cast<CopyKind>(kind));
 }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                                    cudaStream_t stream = nullptr) {
-  if (stream == nullptr && cuda_state::capturing()) return cuda_state::implicit("cudaMemcpyAsync");
-  if (!cuda_state::is_captured(stream)) return cuda_state::copy_now(to, from, bytes, kind);
-  return cuda_state::capture_copy(stream, to, from, bytes, kind);
+  return EmulatedCuda::copy_on(stream, "cudaMemcpyAsync", "cudaMallocHost", to, from, bytes,
+                               static_cast<CopyKind>(kind));
 }
-namespace cuda_state {
-inline cudaError_t set_now(void* p, int value, size_t bytes) {
-  const std::string why = ::glmv::simt::copy_refusal(p, true, p, true, bytes);
-  if (!why.empty()) return invalid("cudaMemset: " + why);
-  if (bytes > 0) memset(p, value, bytes);
-  return cudaSuccess;
-}
-}  // namespace cuda_state
 inline cudaError_t cudaMemset(void* p, int value, size_t bytes) {
-  if (cuda_state::capturing()) return cuda_state::implicit("cudaMemset");
-  return cuda_state::set_now(p, value, bytes);
+  return EmulatedCuda::set_on(nullptr, "cudaMemset", p, value, bytes);
 }
 inline cudaError_t cudaMemsetAsync(void* p, int value, size_t bytes, cudaStream_t stream = nullptr) {
-  if (stream == nullptr && cuda_state::capturing()) return cuda_state::implicit("cudaMemsetAsync");
-  if (!cuda_state::is_captured(stream)) return cuda_state::set_now(p, value, bytes);
-  return cuda_state::keep(stream, [=] { return cuda_state::set_now(p, value, bytes); });
+  return EmulatedCuda::set_on(stream, "cudaMemsetAsync", p, value, bytes);
 }
 /// A __constant__ variable is an ordinary one here.
 template <class T>
 cudaError_t cudaMemcpyToSymbol(T& symbol, const void* from, size_t bytes, size_t offset = 0) {
-  if (offset + bytes > sizeof(T)) return cuda_state::invalid("cudaMemcpyToSymbol: beyond the end of the symbol");
+  if (offset + bytes > sizeof(T)) return EmulatedCuda::invalid("cudaMemcpyToSymbol: beyond the end of the symbol");
   memcpy(reinterpret_cast<char*>(&symbol) + offset, from, bytes);
   return cudaSuccess;
 }
@@ -177,14 +162,14 @@ inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return c
 inline cudaError_t cudaEventDestroy(cudaEvent_t e) { return delete e, cudaSuccess; }
 /// Forks and joins of captured streams are not emulated.
 inline cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t stream = nullptr) {
-  if (cuda_state::is_captured(stream)) return cuda_state::not_while_capturing("cudaEventRecord");
+  if (EmulatedCuda::is_captured(stream)) return EmulatedCuda::not_while_capturing("cudaEventRecord");
   return e->time = std::chrono::steady_clock::now(), cudaSuccess;
 }
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t, unsigned = 0) {
-  return cuda_state::is_captured(stream) ? cuda_state::not_while_capturing("cudaStreamWaitEvent") : cudaSuccess;
+  return EmulatedCuda::is_captured(stream) ? EmulatedCuda::not_while_capturing("cudaStreamWaitEvent") : cudaSuccess;
 }
-inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cuda_state::unless_captured("cudaEventSynchronize"); }
-inline cudaError_t cudaEventQuery(cudaEvent_t) { return cuda_state::unless_captured("cudaEventQuery"); }
+inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return EmulatedCuda::unless_captured("cudaEventSynchronize"); }
+inline cudaError_t cudaEventQuery(cudaEvent_t) { return EmulatedCuda::unless_captured("cudaEventQuery"); }
 /// Milliseconds the emulator took: nothing a device would take.
 inline cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end) {
   return *ms = std::chrono::duration<float, std::milli>(end->time - begin->time).count(), cudaSuccess;
@@ -192,32 +177,10 @@ inline cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_
 
 // ---- Launch
 
-namespace cuda_state {
-inline cudaError_t error_of(::glmv::simt::LaunchStatus status) {
-  switch (status) {
-    case ::glmv::simt::LaunchStatus::ok: return cudaSuccess;
-    case ::glmv::simt::LaunchStatus::bad_config: return record(cudaErrorInvalidConfiguration);
-    case ::glmv::simt::LaunchStatus::failed: return record(cudaErrorLaunchFailure);
-  }
-  return cudaErrorLaunchFailure;
-}
-}  // namespace cuda_state
-
 template <class... Params, class... Args>
 cudaError_t launch_cuda(const LaunchSite& site, void (*kernel)(Params...), dim3 grid, dim3 block, size_t dynamic_shared,
                         cudaStream_t stream, const Args&... args) {
-  static_assert(sizeof...(Params) == sizeof...(Args), "one argument per kernel parameter");
-  if (stream == nullptr && cuda_state::capturing()) return cuda_state::implicit(site.kernel);
-  if (!cuda_state::is_captured(stream))
-    return cuda_state::error_of(run_kernel(site, kernel, grid, block, dynamic_shared, args...));
-  // As on a device, a graph has the arguments as they are now.
-  return cuda_state::keep(stream, [=, kept = std::tuple<Params...>(static_cast<Params>(args)...)] {
-    return std::apply(
-        [&](const Params&... values) {
-          return cuda_state::error_of(run_kernel(site, kernel, grid, block, dynamic_shared, values...));
-        },
-        kept);
-  });
+  return EmulatedCuda::launch(stream, site, kernel, grid, block, dynamic_shared, args...);
 }
 
 }  // namespace glmv_simt_facade

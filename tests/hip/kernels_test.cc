@@ -101,7 +101,7 @@ TEST(Paths, CasesMeetBothAttentionKernels) {
   OpTable table;
   table.attention.run = [](const AttentionArgs& a, Exec) {
     const hip_plan::AttentionPlan p = hip_plan::plan_attention(a, kEmulatedDevice);
-    met.insert({p.path, p.path == hip_plan::AttentionPath::decode ? std::min(p.splits, 2) : p.row_blocks});
+    met.insert({p.path, p.path == hip_plan::AttentionPath::decode ? std::min(p.splits, 2) : p.tile_blocks});
   };
   for (const Case& c : all_cases()) {
     if (!c.small || !is_of(c, {"attention"})) continue;
@@ -110,7 +110,7 @@ TEST(Paths, CasesMeetBothAttentionKernels) {
   }
   using hip_plan::AttentionPath;
   for (const auto& [path, kind] : {std::pair{AttentionPath::prefill, 1},
-                                   {AttentionPath::prefill, 2},
+                                   {AttentionPath::prefill, hip_plan::kLargeTile},
                                    {AttentionPath::decode, 1},
                                    {AttentionPath::decode, 2}})
     EXPECT_TRUE(met.count({path, kind})) << static_cast<int>(path) << ' ' << kind;

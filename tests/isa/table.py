@@ -33,14 +33,15 @@ def of_files(entries, files):
 
 
 def write(path, compiler, release, measures, found, old, others, by_hand):
-    """Others: entries of files that were not compiled. New numbers of what is `by_hand` (spills, scratch) are not written:
-    where some are to be allowed, somebody puts them into the table by hand."""
+    """Numbers of a target are None where there is nothing to measure. Others: entries of files that were not compiled.
+    New numbers of what is `by_hand` (spills, scratch) are not written: where some are to be allowed, somebody puts them
+    into the table by hand."""
     for kernel, measured in found.items():
         for target, numbers in measured.items():
-            allowed = dict(zip(measures, old.get(kernel, {}).get(target, [0] * len(measures))))
-            for what in by_hand:
+            allowed = dict(zip(measures, old.get(kernel, {}).get(target) or [0] * len(measures)))
+            for what in by_hand if numbers else ():
                 numbers[what] = min(numbers[what], allowed[what])
-    entries = {k: {t: [n[m] for m in measures] for t, n in measured.items()} for k, measured in found.items()}
+    entries = {k: {t: n and [n[m] for m in measures] for t, n in measured.items()} for k, measured in found.items()}
     lines = [f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in sorted({**others, **entries}.items())]
     path.write_text('{\n  "schema": "glmv.isa/1",\n' + f'  "{compiler}": "{release}",\n' +
                     f'  "columns": {json.dumps(measures)},\n' + '  "kernels": {\n' + ",\n".join(lines) + "\n  }\n}\n")
