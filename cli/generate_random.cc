@@ -10,7 +10,7 @@ namespace {
 
 /// Cache and weights together, before anything is made.
 void check_room(const Backend& backend, const ModelConfig& config, const SessionOptions& o) {
-  const size_t weights = DeviceWeights::random_bytes(config), cache = BatchSession::cache_bytes(config, o);
+  const size_t weights = DeviceWeights::random_bytes(config, backend), cache = BatchSession::cache_bytes(config, o);
   check_memory(backend, weights + cache,
                fmt::format("weights ({}) and KV cache ({}) of {} layers", weights, cache, config.text.num_layers));
 }

@@ -40,7 +40,7 @@ cuda_plan::ExpertsPlan experts_plan(const MoeExpertsArgs& a) {
 size_t moe_experts_scratch(const MoeExpertsArgs& a) {
   const cuda_plan::ExpertsPlan plan = experts_plan(a);
   if (plan.path == cuda_plan::ExpertsPath::naive) return naive::moe_experts_scratch(a);
-  return expert_table_bytes(a.experts) + plan.bytes;
+  return expert_table_scratch(a.experts) + plan.bytes;
 }
 
 void moe_experts(const MoeExpertsArgs& a, Exec exec) {
@@ -49,9 +49,9 @@ void moe_experts(const MoeExpertsArgs& a, Exec exec) {
   const cuda_plan::ExpertsPlan plan = experts_plan(a);
   if (plan.path == cuda_plan::ExpertsPath::naive) return naive::moe_experts(a, exec);
   if (a.ids.size() == 0) return;
-  const size_t table_bytes = expert_table_bytes(a.experts), wanted = table_bytes + plan.bytes;
+  const size_t table_bytes = expert_table_scratch(a.experts), wanted = table_bytes + plan.bytes;
   GLMV_CHECK(exec.scratch.bytes >= wanted, "moe_experts needs ", wanted, " bytes of scratch, got ", exec.scratch.bytes);
-  const ExpertTable table = write_expert_table(a.experts, exec);
+  const ExpertTable table = expert_table(a.experts, exec);
   check_extents(a, table);
   char* memory = static_cast<char*>(exec.scratch.data) + table_bytes;
   plan.path == cuda_plan::ExpertsPath::decode ? moe_decode(a, table, plan, memory, exec)

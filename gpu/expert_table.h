@@ -31,10 +31,14 @@ struct ExpertTable {
   ExpertMatrices gate, up, down;
 };
 
-/// Bytes of the table, a multiple of 256.
-size_t expert_table_bytes(const ExpertWeights& experts);
+/// Bytes of a table, a multiple of 256.
+size_t experts_bytes(const ExpertWeights& experts);
+/// Writes the table. Error: experts that differ in type, format or layout.
+void write_experts(const ExpertWeights& experts, void* table, Stream stream);
 
-/// Writes the table to the beginning of the op's scratch memory. Error: experts that differ in type, format or layout.
-ExpertTable write_expert_table(const ExpertWeights& experts, Exec exec);
+/// Scratch memory that expert_table wants: none for experts that have a table.
+size_t expert_table_scratch(const ExpertWeights& experts);
+/// The experts' table: their own, or one written to the beginning of the op's scratch memory.
+ExpertTable expert_table(const ExpertWeights& experts, Exec exec);
 
 }  // namespace glmv::GLMV_BACKEND

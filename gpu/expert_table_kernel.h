@@ -23,7 +23,7 @@ void check_alike(const Weight& w, const Weight& first) {
              " are not adjacent");
 }
 
-ExpertMatrices write_one(const Weight* weights, int64_t count, ExpertPointers* table, Exec exec) {
+void write_one(const Weight* weights, int64_t count, ExpertPointers* table, Exec exec) {
   for (int64_t begin = 0; begin < count; begin += kPerLaunch) {
     const int here = static_cast<int>(count - begin < kPerLaunch ? count - begin : kPerLaunch);
     Chunk chunk = {};
@@ -35,20 +35,36 @@ ExpertMatrices write_one(const Weight* weights, int64_t count, ExpertPointers* t
     }
     GLMV_LAUNCH(write_table_kernel, dim3(1), dim3(kPerLaunch), 0, exec, chunk, table + begin, here);
   }
+}
+
+ExpertMatrices matrices_of(const Weight* weights, int64_t count, const ExpertPointers* table) {
   return {table, count, weights[0].rows(), weights[0].cols(), weights[0].data.stride[0], weights[0].data.dtype};
 }
 
 }  // namespace
 
-size_t expert_table_bytes(const ExpertWeights& experts) {
+size_t experts_bytes(const ExpertWeights& experts) {
   return (3 * static_cast<size_t>(experts.count) * sizeof(ExpertPointers) + 255) / 256 * 256;
 }
 
-ExpertTable write_expert_table(const ExpertWeights& experts, Exec exec) {
-  auto* table = static_cast<ExpertPointers*>(exec.scratch.data);
+void write_experts(const ExpertWeights& experts, void* table, Stream stream) {
+  auto* at = static_cast<ExpertPointers*>(table);
+  for (const Weight* weights : {experts.gate, experts.up, experts.down}) {
+    write_one(weights, experts.count, at, Exec{stream, {}});
+    at += experts.count;
+  }
+}
+
+size_t expert_table_scratch(const ExpertWeights& experts) {
+  return experts.table == nullptr ? experts_bytes(experts) : 0;
+}
+
+ExpertTable expert_table(const ExpertWeights& experts, Exec exec) {
+  if (experts.table == nullptr) write_experts(experts, exec.scratch.data, exec.stream);
+  const auto* table = static_cast<const ExpertPointers*>(experts.table ? experts.table : exec.scratch.data);
   const int64_t n = experts.count;
-  return {write_one(experts.gate, n, table, exec), write_one(experts.up, n, table + n, exec),
-          write_one(experts.down, n, table + 2 * n, exec)};
+  return {matrices_of(experts.gate, n, table), matrices_of(experts.up, n, table + n),
+          matrices_of(experts.down, n, table + 2 * n)};
 }
 
 }  // namespace glmv::GLMV_BACKEND

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "gpu/expert_table.h"
 #include "gpu/fill.h"
 #include "gpu/launch.h"
 #include "reference/core/backend.h"
@@ -127,6 +128,7 @@ inline Backend backend_with(std::string_view name, const OpTable& ops) {
   b.make_stream = make_stream, b.free_stream = free_stream;
   b.memory = memory;
   b.fill = fill;
+  b.experts_bytes = experts_bytes, b.write_experts = write_experts;
   b.graphs = {begin_capture, end_capture, abandon_capture, launch_graph, free_graph};
   return b;
 }

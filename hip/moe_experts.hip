@@ -42,7 +42,7 @@ hip_plan::ExpertsPlan plan_of(const MoeExpertsArgs& a) {
 size_t moe_experts_scratch(const MoeExpertsArgs& a) {
   const hip_plan::ExpertsPlan plan = plan_of(a);
   if (plan.path == hip_plan::ExpertsPath::naive) return naive::moe_experts_scratch(a);
-  return expert_table_bytes(a.experts) + plan.bytes;
+  return expert_table_scratch(a.experts) + plan.bytes;
 }
 
 void moe_experts(const MoeExpertsArgs& a, Exec exec) {
@@ -51,9 +51,9 @@ void moe_experts(const MoeExpertsArgs& a, Exec exec) {
   const hip_plan::ExpertsPlan plan = plan_of(a);
   if (plan.path == hip_plan::ExpertsPath::naive) return naive::moe_experts(a, exec);
   if (a.ids.size() == 0) return;
-  const size_t table_bytes = expert_table_bytes(a.experts), wanted = table_bytes + plan.bytes;
+  const size_t table_bytes = expert_table_scratch(a.experts), wanted = table_bytes + plan.bytes;
   GLMV_CHECK(exec.scratch.bytes >= wanted, "moe_experts needs ", wanted, " bytes of scratch, got ", exec.scratch.bytes);
-  const ExpertTable table = write_expert_table(a.experts, exec);
+  const ExpertTable table = expert_table(a.experts, exec);
   check_extents(a, table);
   char* memory = static_cast<char*>(exec.scratch.data) + table_bytes;
   plan.path == hip_plan::ExpertsPath::decode ? moe_decode(a, table, plan, memory, exec)

@@ -119,7 +119,7 @@ void expect_words(const std::string& text, const std::vector<std::string>& words
 
 TEST(Memory, TooLittleIsNamedBeforeAnythingIsMade) {
   const Model model = Model::open(kGolden + "moe_a");
-  const size_t random = DeviceWeights::random_bytes(model.config);
+  const size_t random = DeviceWeights::random_bytes(model.config, emulated());
   expect_words(
       error_with_room(random - 1, [&] { DeviceWeights::random(model.config, emulated()); }),
       {"out of memory", std::to_string(random), std::to_string(random - 1) + " of", "weights", "cuda-emulated"});
@@ -217,6 +217,20 @@ TEST(Types, ThatADeviceDoesNotComputeInAreRefusedBeforeAnythingIsCopied) {
   Tensor wide(DType::f64, model.weights.norm.data);
   model.weights.norm.data = wide.view;
   expect_usage([&] { DeviceWeights::upload(model.weights, emulated()); });
+}
+
+/// Tables of experts are made with the weights, not by every pass.
+TEST(DeviceWeights, ExpertsHaveTheirTable) {
+  const Model model = Model::open(kGolden + "moe_a");
+  const auto tables = [](const DeviceWeights::Shared& d) {
+    int64_t n = 0;
+    for (const TextLayerWeights& layer : d->weights().layers) n += layer.moe.table != nullptr ? 1 : 0;
+    return n;
+  };
+  const auto layers = static_cast<int64_t>(model.weights.layers.size()) - model.config.text.first_dense_layers;
+  EXPECT_EQ(tables(DeviceWeights::upload(model.weights, emulated())), layers);
+  EXPECT_EQ(tables(DeviceWeights::random(model.config, emulated())), layers);
+  EXPECT_EQ(tables(DeviceWeights::upload(model.weights, cpu_backend())), 0);
 }
 
 TEST(Memory, TheHostKnowsHowMuchItHas) {

@@ -58,15 +58,15 @@ size_t hidden_bytes(const MoeExpertsArgs& a) {
 
 }  // namespace
 
-size_t moe_experts_scratch(const MoeExpertsArgs& a) { return expert_table_bytes(a.experts) + hidden_bytes(a); }
+size_t moe_experts_scratch(const MoeExpertsArgs& a) { return expert_table_scratch(a.experts) + hidden_bytes(a); }
 
 void moe_experts(const MoeExpertsArgs& a, Exec exec) {
   check(a);
   check_type("moe_experts", a.out.dtype);
   GLMV_CHECK(exec.scratch.bytes >= moe_experts_scratch(a), "moe_experts needs ", moe_experts_scratch(a),
              " bytes of scratch, got ", exec.scratch.bytes);
-  const ExpertTable table = write_expert_table(a.experts, exec);
-  auto* hidden = reinterpret_cast<float*>(static_cast<char*>(exec.scratch.data) + expert_table_bytes(a.experts));
+  const ExpertTable table = expert_table(a.experts, exec);
+  auto* hidden = reinterpret_cast<float*>(static_cast<char*>(exec.scratch.data) + expert_table_scratch(a.experts));
   const DType inner = inner_type(a.rounding, a.out.dtype);
   GLMV_LAUNCH_EACH(hidden_kernel, a.ids.size() * table.gate.rows, exec, a, table.gate, table.up, hidden, inner);
   GLMV_LAUNCH_EACH(combine_kernel, a.out.size(), exec, a, table.down, hidden, inner);

@@ -7,6 +7,7 @@
 #include "reference/core/ops.h"
 #include "reference/core/procedural.h"
 #include "reference/core/view.h"
+#include "reference/core/weight.h"
 
 namespace glmv {
 
@@ -48,6 +49,10 @@ struct Backend {
   MemoryInfo (*memory)() = nullptr;
   /// fill_procedural in the backend's memory: values rounded to `rounded_to` and then to the type of `out`.
   void (*fill)(std::string_view name, const Procedural& law, DType rounded_to, const TensorView& out, Stream) = nullptr;
+  /// Where each expert's matrices lie, in the form its kernels read: made once, so that a pass needs no launches for
+  /// it. Null calls: the backend reads ExpertWeights as they are.
+  size_t (*experts_bytes)(const ExpertWeights&) = nullptr;
+  void (*write_experts)(const ExpertWeights&, void* table, Stream) = nullptr;
   GraphCalls graphs;  ///< null calls: the backend has none
 };
 

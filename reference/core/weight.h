@@ -30,6 +30,8 @@ struct ExpertWeights {
   const Weight* up = nullptr;
   const Weight* down = nullptr;
   int64_t count = 0;
+  /// What Backend::write_experts made of them, in the backend's memory; null: a device makes it anew for every call.
+  const void* table = nullptr;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Weight& w) { return out << w.data; }

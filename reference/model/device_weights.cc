@@ -90,6 +90,32 @@ void for_each_tensor(Weights& weights, const std::function<void(ConstTensorView&
   });
 }
 
+/// Layers whose experts the backend wants a table of.
+template <class F>
+void for_each_table(const Backend& backend, Weights& weights, F f) {
+  if (backend.write_experts == nullptr) return;
+  for (TextLayerWeights& layer : weights.layers) {
+    if (!layer.moe.expert_gate.empty()) f(layer.moe);
+  }
+}
+
+size_t table_bytes(const Backend& backend, Weights& weights) {
+  size_t bytes = 0;
+  for_each_table(backend, weights,
+                 [&](MoeWeights& m) { bytes += Arena::taken_by(backend.experts_bytes(m.experts())); });
+  return bytes;
+}
+
+void write_tables(Arena& memory, Weights& weights) {
+  const Backend& backend = memory.backend();
+  for_each_table(backend, weights, [&](MoeWeights& m) {
+    void* table = memory.make(DType::u8, {static_cast<int64_t>(backend.experts_bytes(m.experts()))}).data;
+    backend.write_experts(m.experts(), table, {});
+    m.table = table;
+  });
+  backend.sync({});
+}
+
 }  // namespace
 
 void for_each_matrix(Weights& weights, const Visit& f) {
@@ -114,10 +140,12 @@ DeviceWeights::Shared DeviceWeights::upload(const Weights& host, const Backend& 
                   " is stored in f64, with which only the reference computes");
     if (counted.insert(key_of(v)).second) bytes += Arena::taken_by(static_cast<size_t>(v.bytes()));
   });
+  bytes += table_bytes(backend, weights);
   check_memory(backend, bytes, "the weights");
   std::shared_ptr<DeviceWeights> d(new DeviceWeights(backend, bytes));
   Uploader uploader(d->memory_);
   for_each_tensor(weights, [&](ConstTensorView& v) { uploader.upload(v); });
+  write_tables(d->memory_, weights);
   d->copies_ = std::move(weights);
   return d;
 }
@@ -175,21 +203,22 @@ void for_each_random(const ModelConfig& config, Weights& weights,
 
 }  // namespace
 
-size_t DeviceWeights::random_bytes(const ModelConfig& config) {
+size_t DeviceWeights::random_bytes(const ModelConfig& config, const Backend& backend) {
   Weights nothing;
   size_t bytes = 0;
   for_each_random(config, nothing, [&](const Random& r, Weight&) { bytes += r.bytes(); });
-  return bytes;
+  return bytes + table_bytes(backend, nothing);
 }
 
 DeviceWeights::Shared DeviceWeights::random(const ModelConfig& config, const Backend& backend) {
   GLMV_CHECK(backend.fill != nullptr, "backend ", backend.name, " makes no random weights");
-  const size_t bytes = random_bytes(config);
+  const size_t bytes = random_bytes(config, backend);
   check_memory(backend, bytes, concat("the weights of ", layers_text(config)));
   std::shared_ptr<DeviceWeights> d(new DeviceWeights(backend, bytes));
   Weights weights;
   for_each_random(config, weights, [&](const Random& r, Weight& slot) { r.make(d->memory_, slot); });
   adapt_weights(config, weights);
+  write_tables(d->memory_, weights);
   d->copies_ = std::move(weights);
   return d;
 }

@@ -21,7 +21,7 @@ class DeviceWeights {
   /// routed experts FP8 with a scale per row. Error (exit code 3), before anything is made: not enough memory.
   static Shared random(const ModelConfig& config, const Backend& backend);
   /// Bytes that it takes.
-  static size_t random_bytes(const ModelConfig& config);
+  static size_t random_bytes(const ModelConfig& config, const Backend& backend);
 
   const Weights& weights() const { return on_host_ != nullptr ? *on_host_ : copies_; }
   const Backend& backend() const { return memory_.backend(); }

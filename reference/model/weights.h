@@ -42,10 +42,11 @@ struct MoeWeights {
   Weight gate;             ///< [E, H]
   Weight correction_bias;  ///< [E], f32
   std::vector<Weight> expert_gate, expert_up, expert_down;
+  const void* table = nullptr;  ///< of the experts, see ExpertWeights
   MlpWeights shared;
 
   ExpertWeights experts() const {
-    return {expert_gate.data(), expert_up.data(), expert_down.data(), static_cast<int64_t>(expert_gate.size())};
+    return {expert_gate.data(), expert_up.data(), expert_down.data(), static_cast<int64_t>(expert_gate.size()), table};
   }
 };
 
