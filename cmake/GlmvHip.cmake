@@ -4,13 +4,14 @@
 # packages are not laid out as CMake 3.25 expects: for them this file names the compiler, the targets that it knows and
 # the device libraries, and hip/cmake/debian stands in for a CMake package.
 
-# Debian: its clang 19 where that is installed, else 15. Sets CMAKE_HIP_* variables, or leaves them alone.
+# Debian: its clang 19 where that is installed (clang-19, lld-19, clang-tools-19), else 15. Sets CMAKE_HIP_* variables, or leaves them alone.
 macro(glmv_debian_hip)
   find_library(GLMV_HIP_RUNTIME amdhip64)
   set(devices /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/amdgcn/bitcode)
   if(GLMV_HIP_RUNTIME AND EXISTS ${devices}/ockl.bc)
     set(flags "")
-    if(EXISTS /usr/lib/llvm-19/bin/clang++)
+    if(EXISTS /usr/lib/llvm-19/bin/clang++ AND EXISTS /usr/lib/llvm-19/bin/ld.lld AND
+       EXISTS /usr/lib/llvm-19/bin/clang-offload-bundler)
       execute_process(COMMAND ${CMAKE_COMMAND} -DFROM=${devices} -DTO=${CMAKE_BINARY_DIR}/hip-device-libraries
                               -DCLANG=/usr/lib/llvm-19/bin/clang -P ${CMAKE_SOURCE_DIR}/hip/cmake/debian/device_libraries.cmake
                       COMMAND_ERROR_IS_FATAL ANY)

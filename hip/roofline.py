@@ -12,6 +12,7 @@ import pathlib
 import sys
 
 HIDDEN, HEADS, KV_HEADS, HEAD, FFN, EXPERTS, TOP, DENSE, VOCABULARY = 4096, 96, 8, 128, 1408, 128, 8, 10944, 151552
+WIDEN = 28  # vector instructions for eight codes of E4M3, counted in the machine code
 TABLE = pathlib.Path(__file__).with_name("ROOFLINE.md")
 
 
@@ -81,6 +82,12 @@ def turns():
     return matrix + read + store, matrix + store, matrix
 
 
+def widening_cycles():
+    """Of one of a compute unit's four units, per step of 64 columns of the tile of 128 rows and 128 weight rows: a
+    vector instruction of a wave of 64 takes four cycles."""
+    return 128 * 64 / 4 / 64 / 8 * WIDEN * 4
+
+
 def tiles():
     """Of the dense kernel: per step of 64 columns, cycles of the matrix units and of the reads of shared memory (128
     bytes per cycle), with the wave tiles of hip/linear_dense.hip."""
@@ -113,6 +120,7 @@ def text():
     lines += [f"| {tile} | {gpu} | {matrix:.0f} | {lds:.0f} | {intensity:.0f} |"
               for tile, gpu, matrix, lds, intensity in tiles()]
     after, by_turns, matrix = turns()
+    products = 2 * 128 * 128 * 64 / GPUS[0].flop_per_cycle
     lines += ["", "The 256x256 tile is worked on by two groups of four waves that take turns (`hip/matrix_tile.h`). On MI300X a step",
               f"is {after:.0f} cycles where products wait for their operands and the stores for both, {by_turns:.0f} where one group's reads",
               f"are behind the other's products, {matrix:.0f} if nothing but products took time.", "",
@@ -123,7 +131,9 @@ def text():
               "| experts | codes widened to bf16, us | activations in FP8 too, us | ratio |", "|---|---|---|---|"]
     lines += [f"| {name} | {wide:.4g} | {native:.4g} | {wide / native:.2f} |" for name, wide, native in fp8_experts()]
     lines += ["", "Reading the experts is the bound of both up to two thousand tokens: there is little to win, and accuracy to lose.",
-              "In long prefill products are the bound, and FP8 instructions would take up to half of the time."]
+              "In long prefill products are the bound, and FP8 instructions would take up to half of the time.", "",
+              f"Widening eight codes is {WIDEN} vector instructions of a wave in the machine code (`hip/fp8.h`, gfx942, clang 19):",
+              f"{widening_cycles():.0f} cycles of a unit per step of the 128x128 tile, beside {products:.0f} of products of another wave."]
     return "\n".join(lines) + "\n"
 
 

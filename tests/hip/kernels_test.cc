@@ -5,18 +5,15 @@
 #include <set>
 
 #include "hip/plan/attention.h"
-#include "hip/plan/linear.h"
 #include "hip/plan/moe_plan.h"
 #include "reference/all_cases.h"
 #include "reference/attention.h"
-#include "reference/linear.h"
 #include "reference/moe_experts.h"
+#include "tests/hip/large_linear.h"
 #include "tests/hip/orders.h"
 
 namespace glmv {
 namespace {
-
-const hip_plan::Device kEmulatedDevice = {4, size_t{64} * 1024, 8, 64, true};
 
 /// Ops whose kernels exchange values between threads; the rest has nothing that an order could change.
 bool exchanges(const Case& c) {
@@ -141,34 +138,12 @@ TEST(Paths, CasesMeetEveryKernelOfTheExperts) {
     EXPECT_TRUE(met.count({path, rows})) << static_cast<int>(path) << " with tiles of " << rows;
 }
 
-/// x and w whose product is known, through the tile that no case is large enough for.
-TEST(Linear, TheLargeTileIsRight) {
-  constexpr int64_t kTokens = 260, kRows = 520, kDepth = 72;
-  Arena arena(emulated());
-  LinearArgs a;
-  Tensor x(DType::bf16, {kTokens, kDepth}), w(DType::bf16, {kRows, kDepth});
-  const auto x_at = [](int64_t t, int64_t k) { return static_cast<float>((t * 7 + k * 3) % 5 - 2); };
-  const auto w_at = [](int64_t n, int64_t k) { return static_cast<float>((n * 11 + k * 5) % 7 - 3); };
-  for (int64_t i = 0; i < kTokens * kDepth; ++i) x.data<bf16>()[i] = bf16(x_at(i / kDepth, i % kDepth));
-  for (int64_t i = 0; i < kRows * kDepth; ++i) w.data<bf16>()[i] = bf16(w_at(i / kDepth, i % kDepth));
-  const TensorView dx = arena.make(DType::bf16, {kTokens, kDepth}), dw = arena.make(DType::bf16, {kRows, kDepth});
-  emulated().to_device(dx.data, x.view.data, static_cast<size_t>(x.view.bytes()));
-  emulated().to_device(dw.data, w.view.data, static_cast<size_t>(w.view.bytes()));
-  a.x = dx;
-  a.w.data = dw;
-  a.out = arena.make(DType::f32, {kTokens, kRows});
-  ASSERT_EQ(hip_plan::plan_linear(a, kEmulatedDevice).tile.tokens, hip_plan::kDenseLarge.tokens);
-  Exec exec;
-  exec.arena = &arena;
-  emulated().ops.linear(a, exec);
-  const Tensor got = to_host(emulated(), a.out);
-  for (int64_t t = 0; t < kTokens; ++t) {
-    for (int64_t n = 0; n < kRows; ++n) {
-      float sum = 0;  // small integers: exact in any order
-      for (int64_t k = 0; k < kDepth; ++k) sum += x_at(t, k) * w_at(n, k);
-      ASSERT_EQ(got.data<float>()[t * kRows + n], sum) << t << ' ' << n;
-    }
+/// Four steps, the last a part of one, so that the two groups of waves change places more than once.
+TEST(Linear, TheLargeTileIsRightInAnyOrder) {
+  for (const simt::Order order : {simt::Order::forward, simt::Order::reverse, simt::Order::random}) {
+    expect_large_tile_right(260, 520, 200, order);
   }
+  expect_large_tile_right(70, 520, 8, simt::Order::forward);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 #include "reference/all_cases.h"
 #include "reference/core/parallel.h"
-#include "tests/hip/orders.h"
+#include "tests/hip/large_linear.h"
 
 namespace glmv {
 namespace {
@@ -18,7 +18,8 @@ TEST(Races, NoKernelHasOne) {
            "linear/ragged_bf16_bias_T65_N40_K72",                        // dense, small tiles
            "linear/ragged_bf16_T130_N136_K328",                          // dense, medium tiles
            "attention/chunk_bf16_hf_T16_S131_B1_heads24_2_D128_page64",  // prefill, two passes
-           "attention/vision_bf16_once_T24_S24_B1_heads3_3_D128_page1",  // prefill, one pass
+           "attention/chunk_bf16_hf_T80_S173_B1_heads12_1_D64_page64",   // large tiles, two passes
+           "attention/vision_bf16_once_T1_S1_B3_heads2_2_D128_page1",    // large tiles, one pass
            "attention/decode_bf16_once_T1_S65_B1_heads12_1_D128_page64",
            "attention/decode_bf16_hf_T1_S200_B1_heads6_2_D16_page200",
            "attention/batch_bf16_hf_T3_S9_B4_heads4_2_D16_page4",
@@ -34,6 +35,7 @@ TEST(Races, NoKernelHasOne) {
        }) {
     EXPECT_FALSE(bytes_of(find_case(name), simt::Order::random, 3).empty()) << name;
   }
+  expect_large_tile_right(70, 520, 200, simt::Order::random);
 }
 
 }  // namespace

@@ -188,6 +188,7 @@ def compare(found, table, same_compiler):
 
 def update(path, compiler, found, entries, others):
     failures, _ = compare(found, entries, same_compiler=False)
+    failures = [line for line in failures if " threads, " not in line]  # these may change, with the table
     isa_table.write(path, "clang", compiler.version, MEASURES, found, entries, others, by_hand=BY_HAND)
     print(*failures, f"{len(found)} kernels written to {path.relative_to(ROOT)}", sep="\n")
     return 1 if failures else 0

@@ -153,6 +153,26 @@ TEST(Mistakes, ShuffleOfHalfAWave) {
       << report;
 }
 
+/// Groups of waves a phase apart meet at different places; one that has no partner left, or another kind of barrier for
+/// a partner, is found.
+TEST(Mistakes, PhasesOfGroupsOfWaves) {
+  const ScopedSettings restore;
+  settings().warp_width = 64;
+  std::vector<float> in(kMistakeFloats, 0);
+  for (int i = 0; i < 128; ++i) in[i] = static_cast<float>(i);
+  for (const Order order : {Order::forward, Order::reverse, Order::random}) {
+    settings().order = order;
+    const std::vector<float> out = result_of("phases_apart", in);
+    for (int i = 0; i < 128; ++i) ASSERT_EQ(out[i], in[i] + in[(i + 64) % 128]) << i;
+    const std::string few = report_of("phase_too_few");
+    EXPECT_NE(few.find("deadlock"), std::string::npos) << few;
+    EXPECT_NE(few.find(line_of("phases.second")), std::string::npos) << few;
+    const std::string mixed = report_of("phase_meets_barrier");
+    for (const char* mark : {"phases.second", "phases.syncthreads"})
+      EXPECT_NE(mixed.find(line_of(mark)), std::string::npos) << mixed;
+  }
+}
+
 // ---- Memory
 
 TEST(Mistakes, SharedMemoryReadBeforeWriteIsNaN) {

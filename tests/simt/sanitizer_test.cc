@@ -46,8 +46,9 @@ struct Outcome {
   EXPECT_EQ(outcome.text, "") << name << ' ' << order;
 }
 
-constexpr const char* kCorrect[] = {"both_barriers",     "warp_reduction", "atomics",     "whole_warp_barrier",
-                                    "copy_with_barrier", "with_fence",     "large_block", "wgmma_right"};
+constexpr const char* kCorrect[] = {"both_barriers",      "warp_reduction",    "atomics",
+                                    "whole_warp_barrier", "copy_with_barrier", "with_fence",
+                                    "large_block",        "wgmma_right",       "phases_apart"};
 
 [[maybe_unused]] void expect_correct_kernels_silent() {
   for (const char* name : kCorrect) {
