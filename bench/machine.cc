@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <fstream>
 #include <sstream>
@@ -36,10 +37,15 @@ std::string value_in(const std::string& path, const std::string& key) {
   return "";
 }
 
+/// Of the first core; sysconf() counts a whole socket, of which a virtual machine has a part.
 int64_t last_cache() {
   int64_t largest = 0;
-  for (const int name : {_SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE, _SC_LEVEL4_CACHE_SIZE})
-    largest = std::max<int64_t>(largest, ::sysconf(name));
+  for (int i = 0; i < 5; ++i) {
+    const std::string size = first_line(concat("/sys/devices/system/cpu/cpu0/cache/index", i, "/size"));  // "32768K"
+    int64_t kib = 0;
+    const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), kib);
+    if (error == std::errc() && *end == 'K') largest = std::max(largest, kib << 10);
+  }
   return largest;
 }
 
@@ -85,7 +91,6 @@ Disturbance Disturbance::now() {
   Disturbance d;
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  d.preemptions = usage.ru_nivcsw;
   d.cpu_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
   // cpu user nice system idle iowait irq softirq steal ...
   std::istringstream line(first_line("/proc/stat"));
@@ -100,8 +105,13 @@ Disturbance Disturbance::now() {
 }
 
 Disturbance Disturbance::operator-(const Disturbance& o) const {
-  return {preemptions - o.preemptions, cpu_seconds - o.cpu_seconds, stolen_ticks - o.stolen_ticks,
-          std::max(other_seconds - o.other_seconds, 0.0)};
+  return {cpu_seconds - o.cpu_seconds, stolen_ticks - o.stolen_ticks, std::max(other_seconds - o.other_seconds, 0.0)};
+}
+
+int64_t preemptions() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_nivcsw;
 }
 
 double clock_canary() {

@@ -24,7 +24,6 @@ int64_t cache_bytes(const Backend& backend);
 
 /// What the system counts of this process and of the machine; differences tell what disturbed a stretch of time.
 struct Disturbance {
-  int64_t preemptions = 0;   ///< involuntary context switches of all threads
   double cpu_seconds = 0;    ///< of all threads
   int64_t stolen_ticks = 0;  ///< of the hypervisor, whole machine, hundredths of a second
   double other_seconds = 0;  ///< CPU time of other processes
@@ -32,6 +31,9 @@ struct Disturbance {
   static Disturbance now();
   Disturbance operator-(const Disturbance& o) const;
 };
+
+/// Involuntary context switches of all threads of this process so far.
+int64_t preemptions();
 
 /// Seconds a fixed chain of dependent operations takes: with the clock's speed it rises and falls. The least of a few.
 double clock_canary();

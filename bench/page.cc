@@ -16,7 +16,7 @@ table { border-collapse: collapse; width: 100%; font-size: 13px; }
 th { text-align: left; border-bottom: 2px solid #444; padding: 4px 8px 4px 0; vertical-align: bottom; }
 td { border-bottom: 1px solid #ddd; padding: 3px 8px 3px 0; vertical-align: top; }
 td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-td.name { overflow-wrap: anywhere; } td.wide { width: 110px; }
+td.name { min-width: 13em; } td.wide { width: 110px; }
 code { font: 12px ui-monospace, monospace; overflow-wrap: anywhere; }
 .bad { color: #a40000; font-weight: 600; } .warn { color: #7a4b00; }
 .bar { background: #e6e6e6; height: 9px; margin-top: 5px; } .bar div { background: #0072b2; height: 9px; }
@@ -31,6 +31,13 @@ svg { width: 100%; height: auto; } .grid { stroke: #e2e2e2; } .tick { font: 12px
   .bar, .bar div { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 )";
+
+/// Names may be broken behind their underscores.
+std::string breakable(const std::string& name) {
+  std::string out;
+  for (const char c : escaped(name)) out += c == '_' ? "_<wbr>" : std::string(1, c);
+  return out;
+}
 
 std::string share(double of) { return of > 0 ? fmt::format("{:.0f} %", 100 * of) : ""; }
 
@@ -59,8 +66,8 @@ std::string bar(double of) {
 }
 
 std::string row_line(const Row& r) {
-  std::string out = fmt::format("<tr><td class='name'>{}</td><td>{}</td>", escaped(r.case_name.substr(r.op.size() + 1)),
-                                escaped(r.backend));
+  std::string out = fmt::format("<tr><td class='name'>{}</td><td>{}</td>",
+                                breakable(r.case_name.substr(r.op.size() + 1)), escaped(r.backend));
   if (!r.has_time()) {
     return out + fmt::format("<td colspan='7' class='{}'>{}: {}<br><code>{}</code></td></tr>",
                              r.status == Status::invalid ? "bad" : "warn", word_for(r.status), escaped(r.why),
@@ -111,7 +118,7 @@ std::string compared_table(const std::vector<Compared>& compared) {
         "<tr><td class='name'>{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td><td "
         "class='{}'>{}{}{}"
         "</td></tr>",
-        escaped(c.name), timed ? duration_text(c.before) : "", timed ? duration_text(c.after) : "",
+        breakable(c.name), timed ? duration_text(c.before) : "", timed ? duration_text(c.after) : "",
         timed ? fmt::format("{:+.1f} %", 100 * (c.ratio - 1)) : "", bad ? "bad" : "", word_for(c.verdict),
         c.why.empty() ? "" : ": ", escaped(c.why));
   }

@@ -181,8 +181,8 @@ Peaks measure_peaks(const Backend& b, const PeakOptions& options) {
   } else {
     measure_device_memory(b, peaks, options.quick);
   }
-  const int64_t n = host ? (options.quick ? 768 : 2048) : (options.quick ? 2048 : 8192);
-  const int times = options.quick ? 5 : 10;
+  const int64_t n = host ? (options.quick ? 512 : 1536) : (options.quick ? 2048 : 8192);
+  const int times = 5;
   peaks.f32_flops_per_s = product_flops_per_s(b, DType::f32, n, times);
   peaks.bf16_flops_per_s = product_flops_per_s(b, DType::bf16, n, times);
   if (host) {  // 16-bit operands are widened there: one ceiling for both, and our own product need not reach it

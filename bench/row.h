@@ -25,7 +25,8 @@ struct Row {
   DType dtype = DType::bf16;  ///< of the operands of its products
   Status status = Status::timed;
   std::string why;
-  Rounds seconds;  ///< raw samples
+  Rounds seconds;       ///< raw samples
+  int64_t retaken = 0;  ///< samples that were taken again because the system had taken a core meanwhile
   Cost cost;
   int64_t tokens = 0, context = 0, experts_touched = 0, most_rows = 0;
   double pad_efficiency = 0;             ///< rows over rows rounded up to tiles of 64 per expert; 0 = no experts

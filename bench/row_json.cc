@@ -120,6 +120,7 @@ Json row_json(const Row& r, int64_t index) {
     for (const double s : round) samples.push_back(std::round(1e10 * s) / 10);
     j["samples_ns"].push_back(std::move(samples));
   }
+  j["samples_retaken"] = r.retaken;
   j["repro"] = r.repro;
   return j;
 }
@@ -168,6 +169,7 @@ Row row_from(const JsonNode& n) {
   r.status = status_from(n.at("status"));
   r.seconds = samples_from(n.at("samples_ns"));
   if (r.has_time() && pooled(r.seconds).empty()) n.at("samples_ns").refuse("at least one sample of what was timed");
+  r.retaken = integer_at(n, "samples_retaken");
   r.cost = {number_at(n, "flops"), number_at(n, "bytes")};
   r.tokens = integer_at(n, "tokens"), r.context = integer_at(n, "context_tokens");
   r.experts_touched = integer_at(n, "experts_touched"), r.most_rows = integer_at(n, "most_rows");

@@ -155,14 +155,16 @@ double Timer::timed_graph() {
 }
 
 double Timer::sample() {
-  if (graph_ != nullptr) return timed_graph();
-  if (flusher_) {
+  if (flusher_ && graph_ == nullptr) {
     const auto start = Clock::now();
     flusher_->flush(stream_);
     if (timed_.backend->sync != nullptr) timed_.backend->sync(stream_);
     flushes_.push_back(since(start));
   }
-  return timed_call();
+  const int64_t before = preemptions();
+  const double seconds = graph_ != nullptr ? timed_graph() : timed_call();
+  preempted_ = preemptions() > before;
+  return seconds;
 }
 
 }  // namespace glmv::bench

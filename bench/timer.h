@@ -66,6 +66,8 @@ class Timer {
   void use_graph(std::vector<CaseCall> more_copies);
   /// Seconds of one call.
   double sample();
+  /// True if the system took a core from one of our threads during the last one.
+  bool was_preempted() const { return preempted_; }
 
   /// Seconds that emptying the cache took before each sample: how busy the memory was with others.
   const std::vector<double>& flush_seconds() const { return flushes_; }
@@ -85,6 +87,7 @@ class Timer {
   void* events_[2] = {};
   void* graph_ = nullptr;
   int64_t calls_ = 0;
+  bool preempted_ = false;
   std::vector<double> flushes_;
 };
 
