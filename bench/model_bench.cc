@@ -196,6 +196,8 @@ std::string model_bench_text(const ModelBenchResult& result) {
                        floor ? fmt::format("{:.2f}", p.tokens / p.floor_seconds) : "-",
                        floor ? fmt::format("{:.0f} %", 100 * p.floor_seconds / mean(p.seconds)) : "-");
   }
+  if (result.weight_bytes < static_cast<double>(this_machine().last_cache_bytes))
+    out += "the weights fit into the cache, so memory is no floor\n";
   for (const ModelPhase& p : result.phases) {
     if (p.ops.empty()) continue;
     out += fmt::format("\n{}: {} with every op timed, {} in ops\n", p.name, duration_text(p.timed_seconds),

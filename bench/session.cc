@@ -243,13 +243,13 @@ std::string disturbance_in(const Rounds& seconds, const std::vector<double>& can
   if (!all.empty() && 2 * preempted_samples > static_cast<int64_t>(all.size()))
     return fmt::format("others took the cores during {} of {} samples", preempted_samples, all.size());
   if (third >= 3) {
-    const auto at = [&](size_t begin) {
-      return median({all.begin() + static_cast<int64_t>(begin), all.begin() + static_cast<int64_t>(begin + third)});
-    };
-    const double first = at(0), last = at(all.size() - third);
-    // A drift that is less than the spread of the samples is no drift.
-    const double spread = (quantile(all, 0.75) - quantile(all, 0.25)) / median(all);
-    if (last > 1.03 * first && last / first - 1 > spread)
+    const auto begin = all.begin(), end = all.end();
+    const auto size = static_cast<int64_t>(third);
+    const std::vector<double> early(begin, begin + size), late(end - size, end);
+    const double first = median(early), last = median(late);
+    // A drift that is less than what single samples differ by is no drift.
+    const auto spread = [](const std::vector<double>& v) { return quantile(v, 0.75) - quantile(v, 0.25); };
+    if (last > 1.03 * first && last - first > std::max(spread(early), spread(late)))
       return fmt::format("the last third was {:.0f} % slower than the first", 100 * (last / first - 1));
   }
   return "";

@@ -12,7 +12,8 @@ class Bench : public Cli {
  protected:
   /// Compiles a C file of the test's folder, or the example, to a shared library there. False without a compiler.
   bool compile(const std::string& source, const std::string& library, const std::string& flags = "") const {
-    return shell(concat("cc -O2 -shared -fPIC ", flags, " -I ", kSource, "/bench ", source, " -o ", library, " -lm")).code == 0;
+    return shell(concat("cc -O2 -shared -fPIC ", flags, " -I ", kSource, "/bench ", source, " -o ", library, " -lm"))
+               .code == 0;
   }
   std::string example() const { return kSource + "/bench/examples/rmsnorm.c"; }
   void write(const std::string& name, const std::string& text) const { std::ofstream(path(name)) << text; }
@@ -119,27 +120,34 @@ TEST_F(Bench, BrokenLibrariesAreOneClearError) {
   const std::string version = "int32_t glmv_kernel_version(void) { return GLMV_KERNEL_VERSION; }\n";
   const std::string device = "const char* glmv_kernel_device(void) { return \"host\"; }\n";
   const std::string run = "int32_t glmv_kernel_run(const glmv_call* c) { return c == 0; }\n";
-  const auto ops = [](const std::string& list) { return "const char* glmv_kernel_ops(void) { return \"" + list + "\"; }\n"; };
+  const auto ops = [](const std::string& list) {
+    return "const char* glmv_kernel_ops(void) { return \"" + list + "\"; }\n";
+  };
   if (!compile(example(), "works.so")) GTEST_SKIP() << "no C compiler";
   expect_refused("int nothing;\n", 3, {"k.so", "glmv_kernel_version"});
   expect_refused("int32_t glmv_kernel_version(void) { return 99; }\n", 2, {"version 99", "version 1"});
   expect_refused(version + device + ops("rmsnorm"), 3, {"glmv_kernel_run"});
   expect_refused(version + device + run + ops(""), 2, {"names no op"});
   expect_refused(version + device + run + ops("rmsnorm,conv"), 2, {"conv", "no op"});
-  expect_refused(version + run + ops("rmsnorm") + "const char* glmv_kernel_device(void) { return \"tpu\"; }\n", 2, {"tpu"});
-  expect_refused(version + run + ops("rmsnorm") + "const char* glmv_kernel_device(void) { return \"cuda\"; }\n", 5, {"k.so"});
+  expect_refused(version + run + ops("rmsnorm") + "const char* glmv_kernel_device(void) { return \"tpu\"; }\n", 2,
+                 {"tpu"});
+  expect_refused(version + run + ops("rmsnorm") + "const char* glmv_kernel_device(void) { return \"cuda\"; }\n", 5,
+                 {"k.so"});
 }
 
 /// What it leaves unwritten is poison, and what it writes beside a tensor is seen.
 TEST_F(Bench, ALibraryThatWritesNothingOrTooMuchIsInvalid) {
   const std::string head =
       "#include \"glmv_kernel.h\"\nint32_t glmv_kernel_version(void) { return GLMV_KERNEL_VERSION; }\n"
-      "const char* glmv_kernel_device(void) { return \"host\"; }\nconst char* glmv_kernel_ops(void) { return \"rmsnorm\"; }\n";
+      "const char* glmv_kernel_device(void) { return \"host\"; }\nconst char* glmv_kernel_ops(void) { return "
+      "\"rmsnorm\"; }\n";
   write("nothing.c", head + "int32_t glmv_kernel_run(const glmv_call* c) { return c == 0; }\n");
   if (!compile("nothing.c", "nothing.so")) GTEST_SKIP() << "no C compiler";
   EXPECT_EQ(glmv(std::string(kOneCase) + "--lib nothing.so").code, 1);
-  write("beside.c", head + "int32_t glmv_kernel_run(const glmv_call* c) {\n const glmv_tensor* t = glmv_find_tensor(c, \"out\");\n"
-                           " ((uint16_t*)t->data)[t->dim[0] * t->dim[1]] = 0; return 0; }\n");
+  write("beside.c",
+        head +
+            "int32_t glmv_kernel_run(const glmv_call* c) {\n const glmv_tensor* t = glmv_find_tensor(c, \"out\");\n"
+            " ((uint16_t*)t->data)[t->dim[0] * t->dim[1]] = 0; return 0; }\n");
   ASSERT_TRUE(compile("beside.c", "beside.so"));
   const Result r = glmv(std::string(kOneCase) + "--lib beside.so");
   EXPECT_EQ(r.code, 1);
@@ -151,7 +159,8 @@ TEST_F(Bench, RecordedRoutingBecomesCases) {
   const Result r = glmv("bench moe_experts/recorded --backend cpu --quick -q --routing " + trace + " -o r.json");
   ASSERT_EQ(r.code, 0) << r.err;
   bool own = false;
-  for (const Json& row : result("r.json")["benchmarks"]) {
+  const Json rows = result("r.json")["benchmarks"];
+  for (const Json& row : rows) {
     own = own || std::string(row["name"]).find("_T36_H128_") != std::string::npos;
     EXPECT_NE(row["status"], "INVALID");
     EXPECT_GT(row["experts_touched"], 0);
