@@ -13,5 +13,7 @@ void add_crosscheck(CLI::App& app, int& exit_code);
 void add_diff(CLI::App& app, int& exit_code);
 void add_tour(CLI::App& app, int& exit_code);
 void add_cases(CLI::App& app, int& exit_code);
+void add_bench(CLI::App& app, int& exit_code);
+void add_compare(CLI::App& app, int& exit_code);
 
 }  // namespace glmv::cli

@@ -117,6 +117,44 @@ inline void free_graph(void* graph) {
   static_cast<void>(GPU_RUNTIME(GraphExecDestroy)(static_cast<gpu_graph_exec_t>(graph)));
 }
 
+// ---- Events and facts, for timing
+
+using gpu_event_t = GPU_RUNTIME(Event_t);
+
+inline void* make_event() {
+  gpu_event_t event = nullptr;
+  succeeded("making an event", GPU_RUNTIME(EventCreate)(&event));
+  return event;
+}
+inline void record_event(void* event, Stream stream) {
+  succeeded("recording an event", GPU_RUNTIME(EventRecord)(static_cast<gpu_event_t>(event), stream_of(stream)));
+}
+inline double seconds_between(void* first, void* last) {
+  float milliseconds = 0;
+  succeeded("waiting for an event", GPU_RUNTIME(EventSynchronize)(static_cast<gpu_event_t>(last)));
+  succeeded("the time between events", GPU_RUNTIME(EventElapsedTime)(&milliseconds, static_cast<gpu_event_t>(first),
+                                                                     static_cast<gpu_event_t>(last)));
+  return static_cast<double>(milliseconds) * 1e-3;
+}
+inline void free_event(void* event) { static_cast<void>(GPU_RUNTIME(EventDestroy)(static_cast<gpu_event_t>(event))); }
+
+inline DeviceFacts describe() {
+  need_device();
+  int id = 0;
+  gpu_device_properties_t p = {};
+  succeeded("the current device", GPU_RUNTIME(GetDevice)(&id));
+  succeeded("the device's properties", GPU_RUNTIME(GetDeviceProperties)(&p, id));
+  DeviceFacts facts;
+  facts.name = p.name;
+  facts.l2_bytes = p.l2CacheSize;
+  facts.multiprocessors = p.multiProcessorCount;
+#if !GLMV_EMULATED
+  succeeded("the driver's version", GPU_RUNTIME(DriverGetVersion)(&facts.driver));
+  succeeded("the runtime's version", GPU_RUNTIME(RuntimeGetVersion)(&facts.runtime));
+#endif
+  return facts;
+}
+
 // ---- All of it
 
 inline Backend backend_with(std::string_view name, const OpTable& ops) {
@@ -130,6 +168,8 @@ inline Backend backend_with(std::string_view name, const OpTable& ops) {
   b.fill = fill;
   b.experts_bytes = experts_bytes, b.write_experts = write_experts;
   b.graphs = {begin_capture, end_capture, abandon_capture, launch_graph, free_graph};
+  b.events = {make_event, record_event, seconds_between, free_event};
+  b.describe = describe;
   return b;
 }
 

@@ -6,10 +6,12 @@
 #include <hip/hip_runtime.h>
 #define GPU_RUNTIME(name) hip##name
 #define GPU_VENDOR "HIP"
+using gpu_device_properties_t = hipDeviceProp_t;
 #else
 #include <cuda_runtime.h>
 #define GPU_RUNTIME(name) cuda##name
 #define GPU_VENDOR "CUDA"
+using gpu_device_properties_t = cudaDeviceProp;
 #endif
 
 #include "simt/gpu.h"

@@ -61,7 +61,7 @@ using hipEvent_t = EmulatedHipEvent*;
 struct hipDeviceProp_t {
   char name[256], gcnArchName[256];
   size_t totalGlobalMem, sharedMemPerBlock;
-  int warpSize, maxThreadsPerBlock, multiProcessorCount, major, minor;
+  int warpSize, maxThreadsPerBlock, multiProcessorCount, major, minor, l2CacheSize;
 };
 
 // ---- Errors
@@ -107,7 +107,8 @@ inline hipError_t hipGetDeviceProperties(hipDeviceProp_t* p, int device) {
         1024,
         4,
         9,
-        4};
+        4,
+        1 << 20};
   return hipSuccess;
 }
 

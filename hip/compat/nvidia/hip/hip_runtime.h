@@ -8,6 +8,7 @@
 
 using hipError_t = cudaError_t;
 using hipStream_t = cudaStream_t;
+using hipEvent_t = cudaEvent_t;
 using hipGraph_t = cudaGraph_t;
 using hipGraphExec_t = cudaGraphExec_t;
 #define hipSuccess cudaSuccess
@@ -33,18 +34,28 @@ using hipGraphExec_t = cudaGraphExec_t;
 #define hipStreamCreate cudaStreamCreate
 #define hipStreamDestroy cudaStreamDestroy
 #define hipStreamSynchronize cudaStreamSynchronize
+#define hipEventCreate cudaEventCreate
+#define hipEventRecord cudaEventRecord
+#define hipEventSynchronize cudaEventSynchronize
+#define hipEventElapsedTime cudaEventElapsedTime
+#define hipEventDestroy cudaEventDestroy
+#define hipDriverGetVersion cudaDriverGetVersion
+#define hipRuntimeGetVersion cudaRuntimeGetVersion
 #define hipLaunchKernelGGL(kernel, grid, block, shared, stream, ...) \
   kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__)
 
 struct hipDeviceProp_t {
+  char name[256];
   size_t sharedMemPerBlock;
-  int warpSize, multiProcessorCount;
+  int warpSize, multiProcessorCount, l2CacheSize;
   char gcnArchName[8];  ///< empty: no AMD target
 };
 inline hipError_t hipGetDeviceProperties(hipDeviceProp_t* to, int device) {
   cudaDeviceProp from;
   const cudaError_t error = cudaGetDeviceProperties(&from, device);
-  if (error == cudaSuccess) *to = {from.sharedMemPerBlock, from.warpSize, from.multiProcessorCount, {}};
+  if (error != cudaSuccess) return error;
+  *to = {{}, from.sharedMemPerBlock, from.warpSize, from.multiProcessorCount, from.l2CacheSize, {}};
+  memcpy(to->name, from.name, sizeof(to->name));
   return error;
 }
 

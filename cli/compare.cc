@@ -1,0 +1,87 @@
+// compare: two results of `glmv bench`, pair by pair, with a test on the raw samples.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "bench/compare.h"
+#include "cli/bench.h"
+#include "cli/flags.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+
+namespace glmv::cli {
+namespace {
+
+struct Flags {
+  std::string before, after, output, format = "text";
+  double threshold_percent = 5;
+  bool exit_zero = false;
+};
+
+constexpr const char* kExamples = R"(Examples:
+  glmv compare main.json mine.json
+      SAME, FASTER, SLOWER, UNSTABLE or INVALID for every case that both have; exit code 1 if one is SLOWER or INVALID
+  glmv compare main.json mine.json --threshold 3 --format markdown
+      differences from 3 % on, as a table for a pull request)";
+
+int run(const Flags& f) {
+  check_output(f.output, Output::text);
+  const bench::BenchResult before = bench::read_bench_result(f.before), after = bench::read_bench_result(f.after);
+  check_keeps_inputs(f.output);
+  bench::CompareOptions options;
+  options.threshold = f.threshold_percent / 100;
+  const std::vector<bench::Compared> list = bench::compare_rows(before.rows, after.rows, options);
+  if (list.empty()) usage_error(f.before, " and ", f.after, " have no case in common");
+  std::string notes;
+  if (before.machine.cpu != after.machine.cpu)
+    notes = concat("measured on different machines: ", before.machine.cpu, " and ", after.machine.cpu, "\n");
+  write_result(comparison_in(list, f.format) + notes, f.output);
+  return f.exit_zero ? 0 : exit_code_of(list);
+}
+
+}  // namespace
+
+std::string comparison_in(const std::vector<bench::Compared>& list, const std::string& format) {
+  if (format == "markdown") return bench::comparison_markdown(list);
+  if (format == "text") return bench::comparison_text(list);
+  Json out = result_header("compare");
+  out["pairs"] = Json::array();
+  for (const bench::Compared& c : list) {
+    out["pairs"].push_back({{"name", c.name},
+                            {"verdict", bench::word_for(c.verdict)},
+                            {"why", c.why},
+                            {"before_ns", 1e9 * c.before},
+                            {"after_ns", 1e9 * c.after},
+                            {"ratio", c.ratio},
+                            {"ratio_low", c.interval.low},
+                            {"ratio_high", c.interval.high},
+                            {"p", c.p}});
+  }
+  return out.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+int exit_code_of(const std::vector<bench::Compared>& list) {
+  const bool bad = std::any_of(list.begin(), list.end(), [](const bench::Compared& c) {
+    return c.verdict == bench::Verdict::slower || c.verdict == bench::Verdict::invalid;
+  });
+  return bad ? static_cast<int>(ExitCode::differs) : 0;
+}
+
+void add_compare(CLI::App& app, int& exit_code) {
+  auto f = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("compare", "Two results of bench: what became slower or faster, and is it real?");
+  verb->add_option("before", f->before, "a result of `glmv bench --format json`")->required();
+  verb->add_option("after", f->after, "another one")->required();
+  verb->add_option("--threshold", f->threshold_percent, "percent; smaller differences are none")
+      ->check(between(0, 1000))
+      ->capture_default_str();
+  verb->add_option("--format", f->format, "text, markdown or json")
+      ->check(CLI::IsMember({"text", "markdown", "json"}))
+      ->capture_default_str();
+  verb->add_flag("--exit-zero", f->exit_zero, "exit code 0 even if something is slower");
+  verb->add_option("-o,--output", f->output, "write the result to a file");
+  verb->footer(kExamples);
+  verb->callback([f, &exit_code] { exit_code = run(*f); });
+}
+
+}  // namespace glmv::cli
