@@ -18,6 +18,7 @@ __device__ inline void load_eight(const bf16* p, float (&v)[8]) {
   const uint4 u = *reinterpret_cast<const uint4*>(p);
   const unsigned pairs[4] = {u.x, u.y, u.z, u.w};
   GPU_UNROLL
+  // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): eight elements
   for (int i = 0; i < 4; ++i) v[2 * i] = low_half(pairs[i]), v[2 * i + 1] = high_half(pairs[i]);
 }
 /// E4M3 to the float of that value: its exponent is moved to a float's place, 120 too low, and the product makes up for

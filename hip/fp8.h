@@ -1,5 +1,5 @@
 // E4M3 codes as floats, four at a time: in the fields of a bf16 a code is its value times 2^-120, subnormal or not, and
-// one multiplication in f32 makes that exact. About five instructions a code, most of them for two codes at once; one
+// one multiplication in f32 makes that exact. Under four instructions a code, most of them for two codes at once; one
 // code at a time costs fifteen, and the products would wait for them.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include "gpu/vectors.h"
 
 namespace glmv::GLMV_BACKEND {
+// NOLINTBEGIN(bugprone-implicit-widening-of-multiplication-result): eight elements
 
 /// Codes 0 and 2 of a word, times 2^-120, as two bf16.
 __device__ __forceinline__ uint32_t shifted_codes(uint32_t word) {
@@ -49,4 +50,5 @@ __device__ __forceinline__ void load_weights(const f8e4m3* p, float (&v)[8]) {
   widen_codes(codes, v);
 }
 
+// NOLINTEND(bugprone-implicit-widening-of-multiplication-result)
 }  // namespace glmv::GLMV_BACKEND
