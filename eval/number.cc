@@ -115,7 +115,7 @@ std::optional<std::string> to_int(std::string_view text) {
   const size_t n = take_digits(rest);
   if (n == 0 || n > kMostIntDigits || !rest.empty()) return std::nullopt;
   digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size() - 1));
-  return (negative && digits != "0" ? "-" : "") + std::string(digits);
+  return std::string(negative && digits != "0" ? "-" : "").append(digits);
 }
 
 std::string int_text(double value) {

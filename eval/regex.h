@@ -54,6 +54,9 @@ class Regex {
   std::shared_ptr<const Code> code_;
 };
 
+/// re.escape(text)
+std::string escape(std::string_view text);
+
 /// The same pattern in PCRE2's syntax: \s, \Z and the letters that Python counts as an i differ.
 std::string to_pcre2(std::string_view pattern, unsigned flags);
 

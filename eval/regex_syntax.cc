@@ -38,6 +38,15 @@ std::string translate_class(std::string_view p, size_t& at, bool ignore_case) {
 
 }  // namespace
 
+std::string escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view("()[]{}?*+-|^$\\.&~# \t\n\r\v\f").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 std::string to_pcre2(std::string_view p, unsigned flags) {
   const bool ignore_case = (flags & kIgnoreCase) != 0;
   std::string out;

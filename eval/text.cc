@@ -147,11 +147,4 @@ bool is_alpha(char32_t c) {
   return kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_LO;
 }
 
-bool is_upper(char32_t c) {
-  const bool other_uppercase = (c >= 0x2160 && c <= 0x216F) || (c >= 0x24B6 && c <= 0x24CF) ||
-                               (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
-                               (c >= 0x1F170 && c <= 0x1F189);
-  return category(c) == UTF8PROC_CATEGORY_LU || other_uppercase;
-}
-
 }  // namespace glmv::py

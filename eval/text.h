@@ -50,9 +50,10 @@ std::string join(const Strings& parts, std::string_view separator);
 
 bool contains(std::string_view text, std::string_view part);
 
-/// str.isspace, str.isalpha of one code point, and whether str.isupper holds for it.
+/// str.isspace and str.isalpha of one code point.
 bool is_space(char32_t c);
 bool is_alpha(char32_t c);
-bool is_upper(char32_t c);
+/// text.isupper(): something with case, and nothing in it that is small or in title case.
+bool is_upper(std::string_view text);
 
 }  // namespace glmv::py

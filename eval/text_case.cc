@@ -1,6 +1,7 @@
 // lower() and upper(): one code point at a time except where Unicode's SpecialCasing says more.
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <map>
 
 #include "eval/text.h"
@@ -47,17 +48,29 @@ const std::map<char32_t, std::u32string>& long_capitals() {
 char32_t simple_lower(char32_t c) { return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))); }
 char32_t simple_upper(char32_t c) { return static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))); }
 
-/// Unicode's Cased: letters with case, and the letter-like signs that Other_Lowercase and Other_Uppercase name.
+/// Unicode's Uppercase and Lowercase: letters, and the signs that look like one.
+bool is_upper(char32_t c) {
+  const bool other_uppercase = (c >= 0x2160 && c <= 0x216F) || (c >= 0x24B6 && c <= 0x24CF) ||
+                               (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
+                               (c >= 0x1F170 && c <= 0x1F189);
+  return utf8proc_category(static_cast<utf8proc_int32_t>(c)) == UTF8PROC_CATEGORY_LU || other_uppercase;
+}
+
+bool is_lower(char32_t c) {
+  const bool other_lowercase =
+      c == 0xAA || c == 0xBA || (c >= 0x2B0 && c <= 0x2B8) || c == 0x2C0 || c == 0x2C1 || (c >= 0x2E0 && c <= 0x2E4) ||
+      c == 0x345 || c == 0x37A || (c >= 0x1D2C && c <= 0x1D6A) || c == 0x1D78 || (c >= 0x1D9B && c <= 0x1DBF) ||
+      c == 0x2071 || c == 0x207F || (c >= 0x2090 && c <= 0x209C) || (c >= 0x2170 && c <= 0x217F) ||
+      (c >= 0x24D0 && c <= 0x24E9) || c == 0x2C7C || c == 0x2C7D || c == 0xA69C || c == 0xA69D || c == 0xA770 ||
+      c == 0xA7F8 || c == 0xA7F9 || (c >= 0xAB5C && c <= 0xAB5F) || c == 0x10780 || (c >= 0x10783 && c <= 0x10785) ||
+      (c >= 0x10787 && c <= 0x107B0) || (c >= 0x107B2 && c <= 0x107BA);
+  return utf8proc_category(static_cast<utf8proc_int32_t>(c)) == UTF8PROC_CATEGORY_LL || other_lowercase;
+}
+
+/// Unicode's Cased.
 bool is_cased(char32_t c) {
   const utf8proc_category_t kind = utf8proc_category(static_cast<utf8proc_int32_t>(c));
-  if (kind == UTF8PROC_CATEGORY_LU || kind == UTF8PROC_CATEGORY_LL || kind == UTF8PROC_CATEGORY_LT) return true;
-  if (is_upper(c)) return true;
-  return c == 0xAA || c == 0xBA || (c >= 0x2B0 && c <= 0x2B8) || c == 0x2C0 || c == 0x2C1 ||
-         (c >= 0x2E0 && c <= 0x2E4) || c == 0x345 || c == 0x37A || (c >= 0x1D2C && c <= 0x1D6A) || c == 0x1D78 ||
-         (c >= 0x1D9B && c <= 0x1DBF) || c == 0x2071 || c == 0x207F || (c >= 0x2090 && c <= 0x209C) ||
-         (c >= 0x2170 && c <= 0x217F) || (c >= 0x24D0 && c <= 0x24E9) || c == 0x2C7C || c == 0x2C7D || c == 0xA69C ||
-         c == 0xA69D || c == 0xA770 || c == 0xA7F8 || c == 0xA7F9 || (c >= 0xAB5C && c <= 0xAB5F) || c == 0x10780 ||
-         (c >= 0x10783 && c <= 0x10785) || (c >= 0x10787 && c <= 0x107B0) || (c >= 0x107B2 && c <= 0x107BA);
+  return kind == UTF8PROC_CATEGORY_LT || is_upper(c) || is_lower(c);
 }
 
 /// Unicode's Case_Ignorable: what a word's last letter is looked for across.
@@ -86,6 +99,12 @@ bool ends_word(std::u32string_view text, size_t at) {
 }
 
 }  // namespace
+
+bool is_upper(std::string_view text) {
+  const std::u32string points = decode(text);
+  const auto cased = std::count_if(points.begin(), points.end(), is_cased);
+  return cased > 0 && cased == std::count_if(points.begin(), points.end(), [](char32_t c) { return is_upper(c); });
+}
 
 std::string lower(std::string_view text) {
   constexpr char32_t kSigma = 0x3A3, kSmallSigma = 0x3C3, kFinalSigma = 0x3C2, kDottedI = 0x130;
