@@ -13,7 +13,8 @@ using nlohmann::json;
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> all = [] {
     std::vector<Rule> out;
-    for (const auto& family : {choice_rules}) {
+    for (const auto& family : {answer_rules, choice_rules, group_rules, mmmu_rules, math_rules, text_rules,
+                               document_rules, box_rules, point_rules, judge_rules, code_rules, agent_rules}) {
       for (const Rule& rule : family()) out.push_back(rule);
     }
     return out;

@@ -22,20 +22,18 @@ struct Rule {
 };
 
 // The families, one file each.
+std::vector<Rule> answer_rules();
 std::vector<Rule> choice_rules();
 std::vector<Rule> group_rules();
 std::vector<Rule> mmmu_rules();
 std::vector<Rule> math_rules();
 std::vector<Rule> text_rules();
-std::vector<Rule> number_rules();
 std::vector<Rule> document_rules();
 std::vector<Rule> box_rules();
 std::vector<Rule> point_rules();
-std::vector<Rule> time_rules();
 std::vector<Rule> judge_rules();
 std::vector<Rule> code_rules();
 std::vector<Rule> agent_rules();
-std::vector<Rule> answer_rules();
 
 // Fields in the forms that several rules take.
 Options options_of(const JsonNode& object);

@@ -1,9 +1,22 @@
 #include "eval/rule.h"
 #include "eval/score_choice.h"
+#include "eval/score_strict.h"
 
 namespace glmv {
 
 using nlohmann::json;
+
+namespace {
+
+std::vector<std::string> letters_of(const JsonNode& list) {
+  std::vector<std::string> letters = texts_of(list);
+  for (const std::string& letter : letters) {
+    if (letter.empty()) list.refuse("a list of letters");
+  }
+  return letters;
+}
+
+}  // namespace
 
 std::vector<Rule> choice_rules() {
   return {
@@ -11,6 +24,12 @@ std::vector<Rule> choice_rules() {
        [](const JsonNode& in) {
          return or_null(mc_can_infer(in.at("prediction").text(), options_of(in.at("choices"))));
        }},
+      {"mc_robust_priority", "the letter in the form of highest priority, then at the later place", "lmms-eval",
+       [](const JsonNode& in) -> json {
+         return mc_robust_priority(in.at("response").text(), letters_of(in.at("choices")));
+       }},
+      {"mc_tail_match", "answer tags, the tail of the thinking, the last lines, phrases; A-F or null", "VLMEvalKit",
+       [](const JsonNode& in) { return or_null(mc_tail_match(in.at("prediction").text())); }},
       {"videomme_first_letter", "first capital A-D behind removed phrases", "VLMEvalKit",
        [](const JsonNode& in) -> json { return videomme_first_letter(in.at("prediction").text()); }},
       {"treebench_first_letter", "first capital A-E behind removed phrases, else the (X) that holds the reply",
@@ -27,10 +46,22 @@ std::vector<Rule> choice_rules() {
        [](const JsonNode& in) -> json {
          return mvbench_check_ans(in.at("prediction").text(), in.at("answer").text());
        }},
-      {"mmmu_pro_cot_postproc", "the one letter, or all, behind the last line that begins with Answer:", "VLMEvalKit",
-       [](const JsonNode& in) -> json { return mmmu_pro_cot_postproc(in.at("response").text()); }},
+      {"mvbench_mcq_acc", "both sides reduced to a letter or a cleaned text", "lmms-eval",
+       [](const JsonNode& in) -> json {
+         return mvbench_mcq_acc(in.at("prediction").text(), in.at("answer").text()) ? 1 : 0;
+       }},
+      {"mmvu_rule", "letters, option texts, or open answers that contain one another", "lmms-eval",
+       [](const JsonNode& in) -> json {
+         const bool choice = in.at("question_type").text() == "multiple-choice";
+         const Options choices = in.find("choices") != nullptr ? options_of(in.at("choices")) : Options{};
+         return mmvu_rule(choice, in.at("answer").text(), choices, in.at("prediction").text());
+       }},
       {"wemath_letter_rule", "first character behind the last \"Answer\"; null unless it is A-H", "VLMEvalKit",
        [](const JsonNode& in) { return or_null(wemath_letter_rule(in.at("prediction").text())); }},
+      {"glmv_choice", "the option that the answer is and nothing else; null otherwise", "glmv",
+       [](const JsonNode& in) {
+         return or_null(strict_choice(in.at("prediction").text(), options_of(in.at("choices"))));
+       }},
   };
 }
 

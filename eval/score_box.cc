@@ -61,7 +61,8 @@ float float_iou(const Box& gold, const Box& predicted) {
   const float height = std::max(std::min(a[3], b[3]) - std::max(a[1], b[1]), 0.0F);
   const float both = width * height;
   const float all = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both;
-  return both / all;
+  constexpr float kLeastUnion = 1e-6F;
+  return both / std::max(all, kLeastUnion);
 }
 
 }  // namespace
