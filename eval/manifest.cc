@@ -28,7 +28,7 @@ std::map<std::string, std::string> text_map(StrictObject& object, const char* ke
   return out;
 }
 
-const std::set<std::string> kConversions = {"text",    "integer",      "number",        "literal",     "list",
+const std::set<std::string> kConversions = {"text",    "integer", "circular_group",      "number",        "literal",     "list",
                                             "letters", "option_columns", "option_index", "option_text", "lettered", "json"};
 const std::set<std::string> kMediaKinds = {"base64", "path", "pages", "video", "parts"};
 
@@ -122,9 +122,9 @@ Frame read_frame(const std::string& name, const JsonNode& node) {
   return out;
 }
 
-Rule read_rule(const std::string& name, const JsonNode& node) {
+RuleSpec read_rule(const std::string& name, const JsonNode& node) {
   StrictObject object(node);
-  Rule out;
+  RuleSpec out;
   out.name = name;
   out.what = object.text("what");
   out.reply = one_of(object, "reply", {"answer", "whole", "lmms_eval", "after_think", "box", "answer_tag"}, "answer");
@@ -171,12 +171,12 @@ std::set<std::string> names_used(const Manifest& m) {
       for (const auto& [name, value] : part.when.items()) used.insert(name);
     }
   }
-  for (const Rule& rule : m.rules) {
+  for (const RuleSpec& rule : m.rules) {
     collect_references(rule.steps, used);
     collect_references(rule.aggregate, used);
   }
   if (!m.cluster.empty()) used.insert(m.cluster);
-  if (used.count("options") > 0) used.insert("choices");
+  if (used.count("options") + used.count("choice_letters") > 0) used.insert("choices");
   return used;
 }
 
@@ -201,7 +201,7 @@ void check_algorithms(const Manifest& m) {
     if (value.is_object() && value.contains("algorithm") && value["algorithm"].is_string()) used.insert(value["algorithm"].get<std::string>());
     if (value.is_structured()) for (const Json& one : value) collect(one);
   };
-  for (const Rule& rule : m.rules) collect(rule.steps), collect(rule.aggregate);
+  for (const RuleSpec& rule : m.rules) collect(rule.steps), collect(rule.aggregate);
   for (const std::string& id : used) {
     if (known.count(id) == 0) input_error(m.path, ": \"", id, "\" is not a scoring algorithm");
   }
@@ -250,7 +250,7 @@ Manifest read_manifest(const std::string& path) {
   m.cluster = object.text_or("cluster", "");
   read_settings(StrictObject(object.at("generation")), m);
   m.frames = ordered<Frame>(object, "prompt_order", "prompts", read_frame);
-  m.rules = ordered<Rule>(object, "rule_order", "rules", read_rule);
+  m.rules = ordered<RuleSpec>(object, "rule_order", "rules", read_rule);
   m.algorithms = object.texts("algorithms");
   StrictObject judge(object.at("judge"));
   m.needs_judge = judge.at("needed").flag();

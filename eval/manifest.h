@@ -58,7 +58,7 @@ struct Frame {
 };
 
 /// One way to turn replies into a score.
-struct Rule {
+struct RuleSpec {
   std::string name, what;
   std::string reply = "answer";  ///< which part of the response is looked at: see reply_for_rule (answer.h)
   Json steps = Json::array();    ///< see steps.h
@@ -80,7 +80,7 @@ struct Manifest {
   std::string cluster;  ///< field whose equal values make samples dependent; "" = none
   int64_t max_new_tokens = 8192, image_tokens = 6144, video_tokens = 48000;
   std::vector<Frame> frames;  ///< the first is the default
-  std::vector<Rule> rules;    ///< the first is the headline's
+  std::vector<RuleSpec> rules;    ///< the first is the headline's
   std::vector<std::string> algorithms;
   bool needs_judge = false;
   std::string judge_model;

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "data/file.h"
+#include "data/json_node.h"
 #include "eval/python_literal.h"
 #include "eval/table.h"
 #include "eval/template.h"

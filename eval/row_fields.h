@@ -8,6 +8,7 @@ namespace glmv::eval {
 /// The fields of one row. `row` has a value per column; a TSV's are texts. Conversions of a cell ("as"):
 ///   text            as it is; numbers as JSON writes them
 ///   integer number  parsed
+///   circular_group  an integer modulo 1,000,000: MMBench's shifted copies of one question agree in it
 ///   literal         a Python literal, or the JSON value itself
 ///   list            the same as a list; a text that is none is a list of one
 ///   json            JSON inside a text

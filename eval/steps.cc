@@ -98,18 +98,26 @@ bool superfluous(const Json& step, const Json& values) {
 
 }  // namespace
 
-Verdict apply_rule(const Rule& rule, const Json& fields, const std::string& response, const RuleContext& context, const std::string& where) {
+Verdict apply_rule(const RuleSpec& rule, const Json& fields, const std::string& response, const RuleContext& context, const std::string& where) {
   Verdict v{"scored", {}, fields, Json::array()};
   v.values["reply"] = reply_for_rule(rule.reply, response);
   v.values["response"] = response;
   v.values["score"] = nullptr;
+  if (fields.contains("choices")) {
+    v.values["choice_letters"] = Json::array();
+    for (const auto& [letter, text] : fields["choices"].items()) v.values["choice_letters"].push_back(letter);
+  }
   for (const Json& step : rule.steps) {
     const std::string as = step["as"].get<std::string>();
     if (superfluous(step, v.values)) {
       if (!v.values.contains(as)) v.values[as] = nullptr;
       continue;
     }
-    if (!step.contains("judge")) {
+    if (step.contains("page_blocks")) {
+      const auto blocks = context.page_blocks ? context.page_blocks(text_of(resolve(step["page_blocks"], v.values, where))) : std::nullopt;
+      if (!blocks) v.status = "needs_browser";
+      v.values[as] = blocks.value_or(Json());
+    } else if (!step.contains("judge")) {
       v.values[as] = run_step(step, v, where);
     } else if (context.ask) {
       v.values[as] = ask_judge(step, context, v, where);
@@ -119,14 +127,14 @@ Verdict apply_rule(const Rule& rule, const Json& fields, const std::string& resp
     } else {
       v.status = "needs_judge";
     }
-    if (v.status == "needs_judge") return v;
+    if (v.status != "scored") return v;
   }
   v.score = number_of(v.values["score"]);
   return v;
 }
 
-void check_rule(const Rule& rule, const std::map<std::string, JudgePrompt>& judge_prompts, const std::string& where) {
-  const std::set<std::string> kinds = {"algorithm", "judge", "equal", "in", "at_least", "set", "shortcut"};
+void check_rule(const RuleSpec& rule, const std::map<std::string, JudgePrompt>& judge_prompts, const std::string& where) {
+  const std::set<std::string> kinds = {"algorithm", "judge", "equal", "in", "at_least", "set", "shortcut", "page_blocks"};
   const std::set<std::string> options = {"as", "input", "when", "unless", "accept", "optional"};
   if (!rule.steps.is_array() || rule.steps.empty()) input_error(where, ": rule ", rule.name, " has no steps");
   bool scores = false;
@@ -138,7 +146,7 @@ void check_rule(const Rule& rule, const std::map<std::string, JudgePrompt>& judg
       if (kinds.count(key) > 0) ++found;
       else if (options.count(key) == 0) input_error(place, ": ", key, " is not a key of this format");
     }
-    if (found != 1) input_error(place, ": one of algorithm, judge, equal, in, at_least, set and shortcut is wanted");
+    if (found != 1) input_error(place, ": one of algorithm, judge, equal, in, at_least, set, shortcut and page_blocks is wanted");
     const bool has_input = step.contains("input");
     if (has_input != step.contains("algorithm")) input_error(place, ": input belongs to algorithm");
     if (!step.contains("judge") && (step.contains("accept") || step.contains("optional"))) input_error(place, ": accept and optional belong to judge");

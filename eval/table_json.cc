@@ -6,6 +6,7 @@
 
 #include "data/file.h"
 #include "data/json_file.h"
+#include "data/json_node.h"
 #include "eval/table.h"
 #include "reference/core/error.h"
 
