@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 struct Flags {
   std::string model, replies, data, output, explain, shard = "1/1", extra_body;
   std::vector<std::string> tasks;
-  bool list = false, dry_run = false, no_think = false, no_forced_close = false, any_hash = false, plain_protocol = false, no_request_log = false;
+  bool list = false, dry_run = false, no_think = false, think = false, no_forced_close = false, any_hash = false,
+       plain_protocol = false, no_request_log = false;
   double fps = 2;
   int64_t image_tokens = -1, video_tokens = -1;
   RunFlags run;
@@ -41,7 +42,7 @@ constexpr const char* kExamples = R"(Examples:
       the benchmarks there are
   glmv eval --explain mathvista
       its protocol card: data, prompt, rules, published values, what is unknown
-  glmv eval --tasks twin_no_think --no-think -o runs/twin
+  glmv eval --tasks twin_number,twin_thinking -o runs/twin
       the embedded model on its held-out pictures; writes answers, scores, report.md and report.html
   glmv eval --tasks mmstar,mmmu_val --base-url http://gpu7:8000/v1 --model-name glm-4.5v --data /data -o runs/a --resume
       through an endpoint; the key comes from OPENAI_API_KEY
@@ -53,14 +54,11 @@ std::vector<eval::Manifest> chosen_manifests(const Flags& f) {
   for (const std::string& id : f.tasks) {
     const auto found = std::find_if(all.begin(), all.end(), [&](const eval::Manifest& m) { return m.id == id; });
     if (found == all.end()) usage_error("--tasks ", id, ": no such benchmark; `glmv eval --list` lists them");
-    if (std::any_of(out.begin(), out.end(), [&](const eval::Manifest& m) { return m.id == id; })) usage_error("--tasks names ", id, " twice");
+    if (std::any_of(out.begin(), out.end(), [&](const eval::Manifest& m) { return m.id == id; }))
+      usage_error("--tasks names ", id, " twice");
     out.push_back(*found);
   }
   if (out.empty()) usage_error("--tasks is missing; `glmv eval --list` lists what there is");
-  const auto judges = eval::read_judge_prompts(f.options.manifests + "/judges.json");
-  for (const eval::Manifest& m : out) {
-    for (const eval::RuleSpec& rule : m.rules) eval::check_rule(rule, judges, m.path), eval::check_aggregate(rule.aggregate, m.path);
-  }
   return out;
 }
 
@@ -75,7 +73,8 @@ eval::ModelUnderTest make_model(Flags& f) {
     local.activation = f.run.activation();
     return eval::local_model(local);
   }
-  if (f.endpoint.model.empty()) usage_error("--base-url needs --model-name, the name by which the server knows the model");
+  if (f.endpoint.model.empty())
+    usage_error("--base-url needs --model-name, the name by which the server knows the model");
   if (f.temperature >= 0) f.endpoint.temperature = f.temperature;
   if (f.top_p >= 0) f.endpoint.top_p = f.top_p;
   if (f.request_seed >= 0) f.endpoint.seed = f.request_seed;
@@ -88,7 +87,8 @@ eval::ModelUnderTest make_model(Flags& f) {
 void read_shard(const Flags& f, eval::RunOptions& o) {
   char slash = 0, rest = 0;
   long long i = 0, n = 0;
-  if (std::sscanf(f.shard.c_str(), "%lld%c%lld%c", &i, &slash, &n, &rest) != 3 || slash != '/' || i < 1 || n < i || n > 100000)
+  if (std::sscanf(f.shard.c_str(), "%lld%c%lld%c", &i, &slash, &n, &rest) != 3 || slash != '/' || i < 1 || n < i ||
+      n > 100000)
     usage_error("--shard ", f.shard, ": i/n is wanted, with i from 1 to n");
   o.shard = i;
   o.shards = n;
@@ -98,20 +98,26 @@ Json environment(const std::string& command) {
   utsname host{};
   ::uname(&host);
   Json out = result_header("eval_run");
-  return {{"created", out.at("created")}, {"version", out.at("version")}, {"command", command}, {"host", {{"system", host.sysname}, {"release", host.release}, {"machine", host.machine}}},
+  return {{"created", out.at("created")},
+          {"version", out.at("version")},
+          {"command", command},
+          {"host", {{"system", host.sysname}, {"release", host.release}, {"machine", host.machine}}},
           {"threads", thread_count()}};
 }
 
-void keep_thumbnails(const std::string& folder, const std::vector<eval::Benchmark>& benchmarks, const std::vector<eval::TaskScore>& scores) {
+void keep_thumbnails(const std::string& folder, const std::vector<eval::Benchmark>& benchmarks,
+                     const std::vector<eval::TaskScore>& scores) {
   constexpr size_t kMost = 40;  // more than a report shows
   for (const eval::TaskScore& score : scores) {
-    const auto b = std::find_if(benchmarks.begin(), benchmarks.end(), [&](const eval::Benchmark& x) { return x.manifest.id == score.task->manifest.id; });
+    const auto b = std::find_if(benchmarks.begin(), benchmarks.end(),
+                                [&](const eval::Benchmark& x) { return x.manifest.id == score.task->manifest.id; });
     if (b == benchmarks.end() || score.rules.empty()) continue;
     size_t made = 0;
     for (size_t i = 0; i < score.answered.size() && made < kMost; ++i) {
       if (score.rules[0].verdicts[0][i].score.value_or(0) >= 1) continue;
       const std::string& id = score.task->samples[score.answered[i]].id;
-      const auto sample = std::find_if(b->samples.begin(), b->samples.end(), [&](const eval::Sample& s) { return s.id == id; });
+      const auto sample =
+          std::find_if(b->samples.begin(), b->samples.end(), [&](const eval::Sample& s) { return s.id == id; });
       if (sample == b->samples.end() || sample->media.empty()) continue;
       eval::keep_thumbnail(folder, b->manifest.id, id, sample->media[0]);
       ++made;
@@ -129,7 +135,8 @@ void say_counts(const eval::RunCounts& c) {
 int ask_and_score(Flags& f, const std::string& command) {
   eval::RunOptions& o = f.options;
   o.folder = f.output;
-  o.ask.thinking = !f.no_think;
+  if (f.think && f.no_think) usage_error("--think and --no-think: only one of them");
+  if (f.think || f.no_think) o.thinking = f.think;
   o.ask.forced_close = !f.no_forced_close;
   o.ask.frames_per_second = f.fps;
   o.ask.image_tokens = f.image_tokens;
@@ -162,7 +169,9 @@ int ask_and_score(Flags& f, const std::string& command) {
     std::cerr << "glmv: shard " << f.shard << " is done; when all are, `glmv score " << f.output << "` scores them\n";
     return counts.failed == 0 ? 0 : static_cast<int>(ExitCode::partial);
   }
-  return score_folder(f.output, f.score, [&](const std::vector<eval::TaskScore>& scores) { keep_thumbnails(f.output, benchmarks, scores); });
+  return score_folder(f.output, f.score, [&](const std::vector<eval::TaskScore>& scores) {
+    keep_thumbnails(f.output, benchmarks, scores);
+  });
 }
 
 int run(Flags& f, const std::string& command) {
@@ -177,17 +186,28 @@ int run(Flags& f, const std::string& command) {
 }
 
 void add_endpoint(CLI::App& verb, Flags& f) {
-  verb.add_option("--base-url", f.endpoint.base_url, "an OpenAI-compatible endpoint instead of a local model, up to and with /v1");
+  verb.add_option("--base-url", f.endpoint.base_url,
+                  "an OpenAI-compatible endpoint instead of a local model, up to and with /v1");
   verb.add_option("--model-name", f.endpoint.model, "the name by which the server knows the model");
   verb.add_option("--api-key-env", f.endpoint.key_variable, "environment variable with the key")->capture_default_str();
-  verb.add_option("--concurrency", f.endpoint.concurrency, "requests at once")->check(CLI::Range(1, 1024))->capture_default_str();
-  verb.add_option("--requests-per-second", f.endpoint.requests_per_second, "at most; 0 = any number")->check(between(0, 1e6));
-  verb.add_option("--timeout", f.endpoint.timeout_s, "seconds for one request")->check(between(0.01, 1e6))->capture_default_str();
-  verb.add_option("--tries", f.endpoint.retry.tries, "for a request that fails in passing (429, 5xx, broken)")->check(CLI::Range(1, 100))->capture_default_str();
-  verb.add_option("--retry-wait", f.endpoint.retry.first_wait_s, "seconds before the second try, doubled each time")->check(between(0, 1e4))->capture_default_str();
+  verb.add_option("--concurrency", f.endpoint.concurrency, "requests at once")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  verb.add_option("--requests-per-second", f.endpoint.requests_per_second, "at most; 0 = any number")
+      ->check(between(0, 1e6));
+  verb.add_option("--timeout", f.endpoint.timeout_s, "seconds for one request")
+      ->check(between(0.01, 1e6))
+      ->capture_default_str();
+  verb.add_option("--tries", f.endpoint.retry.tries, "for a request that fails in passing (429, 5xx, broken)")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  verb.add_option("--retry-wait", f.endpoint.retry.first_wait_s, "seconds before the second try, doubled each time")
+      ->check(between(0, 1e4))
+      ->capture_default_str();
   verb.add_option("--temperature", f.temperature, "sent if given; the report states none")->check(between(0, 10));
   verb.add_option("--top-p", f.top_p, "sent if given")->check(between(0, 1));
-  verb.add_option("--request-seed", f.request_seed, "sent if given; one more for each repeat")->check(CLI::Range(int64_t{0}, int64_t{1} << 53));
+  verb.add_option("--request-seed", f.request_seed, "sent if given; one more for each repeat")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 53));
   verb.add_option("--extra-body", f.extra_body, "JSON that is merged into every request");
   verb.add_flag("--plain-protocol", f.plain_protocol, "send nothing that only vLLM and SGLang know");
   verb.add_flag("--no-request-log", f.no_request_log, "do not keep the bytes of requests, only their hash");
@@ -195,20 +215,31 @@ void add_endpoint(CLI::App& verb, Flags& f) {
 
 void add_run(CLI::App& verb, Flags& f) {
   eval::RunOptions& o = f.options;
-  verb.add_option("--limit", o.limit, "samples of each task, the first ones; 0 = all")->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
+  verb.add_option("--limit", o.limit, "samples of each task, the first ones; 0 = all")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
   verb.add_option("--ids", o.ids, "only these samples")->delimiter(',');
   verb.add_option("--shard", f.shard, "i/n: only every n-th request, from the i-th on")->capture_default_str();
-  verb.add_option("--repeat", o.repeat, "ask everything so many times")->check(CLI::Range(1, 1000))->capture_default_str();
+  verb.add_option("--repeat", o.repeat, "ask everything so many times")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   verb.add_flag("--resume", o.resume, "go on with the run in -o");
   verb.add_flag("--dry-run", f.dry_run, "only the plan, three prompts of each task and the number of requests");
+  verb.add_flag("--think", f.think, "ask for answers with reasoning; default: as the manifest says, else with");
   verb.add_flag("--no-think", f.no_think, "ask for answers without reasoning");
   verb.add_option("--prompt-style", o.prompt_style, "whose wording (see --explain); default: the manifest's first");
-  verb.add_option("-n,--max-new-tokens", o.max_new_tokens, "limit of each answer; default: the manifest's")->check(CLI::Range(1, 1 << 24));
-  verb.add_flag("--no-forced-close", f.no_forced_close, "leave thinking that reached the limit as it is (local models)");
-  verb.add_option("--forced-tokens", o.ask.forced_tokens, "tokens after thinking was closed by force")->check(CLI::Range(1, 1 << 20))->capture_default_str();
-  verb.add_option("--image-tokens", f.image_tokens, "most visual tokens of a picture (local models); default: the manifest's, 0 = the model's");
+  verb.add_option("-n,--max-new-tokens", o.max_new_tokens, "limit of each answer; default: the manifest's")
+      ->check(CLI::Range(1, 1 << 24));
+  verb.add_flag("--no-forced-close", f.no_forced_close,
+                "leave thinking that reached the limit as it is (local models)");
+  verb.add_option("--forced-tokens", o.ask.forced_tokens, "tokens after thinking was closed by force")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  verb.add_option("--image-tokens", f.image_tokens,
+                  "most visual tokens of a picture (local models); default: the manifest's, 0 = the model's");
   verb.add_option("--video-tokens", f.video_tokens, "the same for a clip");
-  verb.add_option("--fps", f.fps, "frames per second of folders of frames")->check(between(1e-3, 1e6))->capture_default_str();
+  verb.add_option("--fps", f.fps, "frames per second of folders of frames")
+      ->check(between(1e-3, 1e6))
+      ->capture_default_str();
   verb.add_flag("--any-hash", f.any_hash, "read data whose hash is not the manifest's");
 }
 
@@ -222,12 +253,14 @@ void add_eval(CLI::App& app, int& exit_code) {
   verb->add_flag("--list", f->list, "list the benchmarks");
   verb->add_option("--explain", f->explain, "print a benchmark's protocol card");
   verb->add_option("--tasks", f->tasks, "benchmarks to run")->delimiter(',');
-  verb->add_option("--data", f->data, "folder with the data sets: DIR/<benchmark>/ or DIR itself")->capture_default_str();
+  verb->add_option("--data", f->data, "folder with the data sets: DIR/<benchmark>/ or DIR itself")
+      ->capture_default_str();
   verb->add_option("--manifests", f->options.manifests, "folder of manifests")->capture_default_str();
   verb->add_option("-o,--output", f->output, "folder of the run");
   add_model(*verb, f->model);
   f->run.add(*verb);
-  verb->add_option("--replies", f->replies, "score recorded replies instead of asking a model (JSON lines: sample, text)");
+  verb->add_option("--replies", f->replies,
+                   "score recorded replies instead of asking a model (JSON lines: sample, text)");
   add_endpoint(*verb, *f);
   add_run(*verb, *f);
   f->score.add(*verb);

@@ -28,6 +28,7 @@ int score_folder(const std::string& folder, const ScoreFlags& flags,
                  const std::function<void(const std::vector<eval::TaskScore>&)>& prepare = {});
 
 /// `glmv compare RUN_A RUN_B [--attribute]` for two folders of runs.
-int compare_run_folders(const std::string& first, const std::string& second, bool attribute, bool json, const std::string& output);
+int compare_run_folders(const std::string& first, const std::string& second, bool attribute, bool json,
+                        const std::string& output);
 
 }  // namespace glmv::cli

@@ -61,7 +61,8 @@ Aggregate all_of_group(const Json& spec, const Verdicts& all, const std::string&
 
 Json build_lists(const Json& spec, const Verdicts& all, const std::string& where) {
   Json out = Json::object();
-  if (spec.contains("keys")) for (const Json& key : spec["keys"]) out[key.get<std::string>()] = Json::array();
+  if (spec.contains("keys"))
+    for (const Json& key : spec["keys"]) out[key.get<std::string>()] = Json::array();
   for (const Verdict* v : all) {
     const Json pair = resolve(spec["lists"], v->values, where);
     out[text_of(pair[0])].push_back(pair[1]);
@@ -132,7 +133,9 @@ Aggregate wemath(const Json& spec, const Verdicts& all, const std::string& where
     ++units;
   }
   if (units == 0) return {};
-  return by_algorithm({{"algorithm", "wemath_four_dim"}, {"headline", spec["headline"]}, {"times", spec.value("times", 100.0)}}, input, units);
+  return by_algorithm(
+      {{"algorithm", "wemath_four_dim"}, {"headline", spec["headline"]}, {"times", spec.value("times", 100.0)}}, input,
+      units);
 }
 
 Aggregate plain(const Verdicts& all) { return {100 * mean_of(all), Json::object(), static_cast<int64_t>(all.size())}; }
@@ -148,7 +151,8 @@ Aggregate aggregate(const Json& spec, const Verdicts& all, const std::string& wh
   if (how == "macro") return macro(spec, all, where);
   if (how == "all_of_group") return all_of_group(spec, all, where);
   if (how == "wemath") return wemath(spec, all, where);
-  if (how == "algorithm") return by_algorithm(spec, build_input(spec["input"], all, where), static_cast<int64_t>(all.size()));
+  if (how == "algorithm")
+    return by_algorithm(spec, build_input(spec["input"], all, where), static_cast<int64_t>(all.size()));
   if (how != "mean_answered") usage_error(where, ": \"", how, "\": not a way to aggregate");
   Verdicts answered;
   for (const Verdict* v : all) {
@@ -161,20 +165,25 @@ Aggregate aggregate(const Json& spec, const Verdicts& all, const std::string& wh
 }
 
 void check_aggregate(const Json& spec, const std::string& where) {
-  static const std::map<std::string, std::set<std::string>> kForms = {{"mean", {}},
-                                                                      {"mean_answered", {}},
-                                                                      {"macro", {"by"}},
-                                                                      {"all_of_group", {"by", "then"}},
-                                                                      {"wemath", {"headline", "times"}},
-                                                                      {"algorithm", {"algorithm", "input", "headline", "times"}}};
+  static const std::map<std::string, std::set<std::string>> kForms = {
+      {"mean", {}},
+      {"mean_answered", {}},
+      {"macro", {"by"}},
+      {"all_of_group", {"by", "then"}},
+      {"wemath", {"headline", "times"}},
+      {"algorithm", {"algorithm", "input", "headline", "times"}}};
   const auto form = spec.is_object() ? kForms.find(spec.value("how", "")) : kForms.end();
-  if (form == kForms.end()) input_error(where, ": aggregate: how is none of mean, mean_answered, macro, all_of_group, wemath, algorithm");
+  if (form == kForms.end())
+    input_error(where, ": aggregate: how is none of mean, mean_answered, macro, all_of_group, wemath, algorithm");
   for (const auto& [key, value] : spec.items()) {
-    if (key != "how" && form->second.count(key) == 0) input_error(where, ": aggregate: ", key, " is not a key of ", form->first);
+    if (key != "how" && form->second.count(key) == 0)
+      input_error(where, ": aggregate: ", key, " is not a key of ", form->first);
   }
   if (form->first == "all_of_group") check_aggregate(spec.value("then", Json()), where);
-  if ((form->first == "macro" || form->first == "all_of_group") && !spec.contains("by")) input_error(where, ": aggregate: by is missing");
-  if (form->first == "algorithm" && (!spec.contains("algorithm") || !spec.contains("input"))) input_error(where, ": aggregate: algorithm and input are wanted");
+  if ((form->first == "macro" || form->first == "all_of_group") && !spec.contains("by"))
+    input_error(where, ": aggregate: by is missing");
+  if (form->first == "algorithm" && (!spec.contains("algorithm") || !spec.contains("input")))
+    input_error(where, ": aggregate: algorithm and input are wanted");
 }
 
 }  // namespace glmv::eval

@@ -19,7 +19,8 @@ struct Aggregate {
 ///   {"how": "mean"}                               100 x mean of scores; none counts 0
 ///   {"how": "macro", "by": "$field"}              mean over the field's values of their means
 ///   {"how": "mean_answered"}                      samples without a score leave the denominator
-///   {"how": "all_of_group", "by": "$field", "then": spec}   groups in which every sample is right; the group keeps the fields of its
+///   {"how": "all_of_group", "by": "$field", "then": spec}   groups in which every sample is right; the group keeps the
+///   fields of its
 ///                                                 first sample
 ///   {"how": "algorithm", "algorithm": id, "input": {...}, "headline": name or names (their mean), "times": x}
 ///        in the input {"each": value} is a list over samples, {"map": [key, value]} an object, {"lists": [key, value]}

@@ -44,8 +44,10 @@ std::string upper_answer_tag(const std::string& answer) {
   const size_t from = answer.find(begin);
   if (from == std::string::npos) return answer;
   const size_t close = answer.find(end, from);
-  std::string inside(strip(std::string_view(answer).substr(from + begin.size(), close == std::string::npos ? close : close - from - begin.size())));
-  std::transform(inside.begin(), inside.end(), inside.begin(), [](unsigned char c) { return static_cast<char>(c < 128 ? std::toupper(c) : c); });
+  std::string inside(strip(std::string_view(answer).substr(
+      from + begin.size(), close == std::string::npos ? close : close - from - begin.size())));
+  std::transform(inside.begin(), inside.end(), inside.begin(),
+                 [](unsigned char c) { return static_cast<char>(c < 128 ? std::toupper(c) : c); });
   return inside;
 }
 
@@ -59,7 +61,8 @@ bool thinking_is_open(std::string_view response) {
 std::string reply_for_rule(std::string_view mode, const std::string& response) {
   if (mode == "whole") return response;
   if (mode == "lmms_eval") {
-    const std::string text = without_blocks(without_blocks(response, "<think>", "</think>"), "<analysis>", "</analysis>");
+    const std::string text =
+        without_blocks(without_blocks(response, "<think>", "</think>"), "<analysis>", "</analysis>");
     return std::string(strip(text));
   }
   const std::string rest(after_thinking(response));

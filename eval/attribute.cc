@@ -17,9 +17,11 @@ struct Side {
 
 std::map<std::string, Side> sides_of(const TaskScore& score) {
   std::map<std::string, Side> out;
-  for (const KeptSample& s : score.task->samples) out[s.id] = {&s, s.responses.empty() ? nullptr : s.responses[0], nullptr};
+  for (const KeptSample& s : score.task->samples)
+    out[s.id] = {&s, s.responses.empty() ? nullptr : s.responses[0], nullptr};
   if (score.rules.empty()) return out;
-  for (size_t i = 0; i < score.answered.size(); ++i) out[score.task->samples[score.answered[i]].id].verdict = &score.rules[0].verdicts[0][i];
+  for (size_t i = 0; i < score.answered.size(); ++i)
+    out[score.task->samples[score.answered[i]].id].verdict = &score.rules[0].verdicts[0][i];
   return out;
 }
 
@@ -40,9 +42,11 @@ std::string text_difference(const std::string& a, const std::string& b) {
 std::string input_difference(const Json& a, const Json& b) {
   const auto text = [](const Json& sent) { return sent.value("prompt", std::string()); };
   if (text(a) != text(b)) return "prompt differs " + text_difference(text(a), text(b));
-  const std::pair<const char*, const char*> kPlaces[] = {{"picture_sha256", "picture bytes"}, {"pixel_sha256", "pixels"},
+  const std::pair<const char*, const char*> kPlaces[] = {{"picture_sha256", "picture bytes"},
+                                                         {"pixel_sha256", "pixels"},
                                                          {"video_pixel_sha256", "pixels of the clip"},
-                                                         {"prompt_token_ids_sha256", "token ids"}, {"thinking", "thinking"}};
+                                                         {"prompt_token_ids_sha256", "token ids"},
+                                                         {"thinking", "thinking"}};
   for (const auto& [key, what] : kPlaces) {
     if (a.contains(key) && b.contains(key) && a[key] != b[key]) return fmt::format("{} differ", what);
   }
@@ -74,7 +78,8 @@ std::string step_difference(const Verdict& a, const Verdict& b) {
 }
 
 Difference explain(const std::string& id, const Side& a, const Side& b) {
-  Difference d{id, Cause::missing, "", a.verdict ? a.verdict->score.value_or(0) : 0, b.verdict ? b.verdict->score.value_or(0) : 0};
+  Difference d{id, Cause::missing, "", a.verdict ? a.verdict->score.value_or(0) : 0,
+               b.verdict ? b.verdict->score.value_or(0) : 0};
   if (a.verdict == nullptr || b.verdict == nullptr) {
     d.detail = fmt::format("no answer in the {} run", a.verdict == nullptr ? "first" : "second");
     return d;
@@ -113,11 +118,16 @@ TaskComparison compare_task(const TaskScore& first, const TaskScore& second) {
   for (const auto& [id, side] : b) out.only_in_second += a.count(id) == 0;
   for (const auto& [id, side] : a) {
     const auto other = b.find(id);
-    if (other == b.end()) { ++out.only_in_first; continue; }
+    if (other == b.end()) {
+      ++out.only_in_first;
+      continue;
+    }
     ++out.common;
     const bool both = side.verdict != nullptr && other->second.verdict != nullptr;
     if (!both && side.verdict == other->second.verdict) continue;  // neither has an answer
-    if (both && side.verdict->score.value_or(0) == other->second.verdict->score.value_or(0) && side.verdict->status == other->second.verdict->status) continue;
+    if (both && side.verdict->score.value_or(0) == other->second.verdict->score.value_or(0) &&
+        side.verdict->status == other->second.verdict->status)
+      continue;
     out.differences.push_back(explain(id, side, other->second));
     count(out, out.differences.back());
   }
@@ -142,8 +152,8 @@ const char* name_of(Cause cause) {
   return "";
 }
 
-std::vector<TaskComparison> compare_runs(const KeptRun& first, const std::vector<TaskScore>& first_scores, const KeptRun& second,
-                                         const std::vector<TaskScore>& second_scores) {
+std::vector<TaskComparison> compare_runs(const KeptRun& first, const std::vector<TaskScore>& first_scores,
+                                         const KeptRun& second, const std::vector<TaskScore>& second_scores) {
   std::vector<TaskComparison> out;
   for (const TaskScore& a : first_scores) {
     for (const TaskScore& b : second_scores) {
@@ -157,18 +167,25 @@ std::vector<TaskComparison> compare_runs(const KeptRun& first, const std::vector
 std::string comparison_text(const std::vector<TaskComparison>& all, bool attribute) {
   std::string out;
   for (const TaskComparison& c : all) {
-    out += fmt::format("{}: {} vs {}, {} samples in both, {} disagree ({} right only in the first, {} only in the second), McNemar p = {:.3g}\n", c.task,
-                       headline(c.first), headline(c.second), c.common, c.differences.size(), c.first_better, c.second_better, c.p);
-    if (c.only_in_first + c.only_in_second > 0) out += fmt::format("  {} samples only in the first run, {} only in the second\n", c.only_in_first, c.only_in_second);
+    out += fmt::format(
+        "{}: {} vs {}, {} samples in both, {} disagree ({} right only in the first, {} only in the second), McNemar p "
+        "= {:.3g}\n",
+        c.task, headline(c.first), headline(c.second), c.common, c.differences.size(), c.first_better, c.second_better,
+        c.p);
+    if (c.only_in_first + c.only_in_second > 0)
+      out +=
+          fmt::format("  {} samples only in the first run, {} only in the second\n", c.only_in_first, c.only_in_second);
     if (!attribute) continue;
     std::map<Cause, std::vector<const Difference*>> by_cause;
     for (const Difference& d : c.differences) by_cause[d.cause].push_back(&d);
     for (const auto& [cause, differences] : by_cause) {
       out += fmt::format("  {:<12}{}\n", name_of(cause), differences.size());
-      for (const Difference* d : differences) out += fmt::format("    {} ({:.3g} / {:.3g}) {}\n", d->sample, d->first, d->second, d->detail);
+      for (const Difference* d : differences)
+        out += fmt::format("    {} ({:.3g} / {:.3g}) {}\n", d->sample, d->first, d->second, d->detail);
     }
-    out += fmt::format("  what only the responses explain: {} right only in the first, {} only in the second, McNemar p = {:.3g}\n", c.rest_first_better,
-                       c.rest_second_better, c.rest_p);
+    out += fmt::format(
+        "  what only the responses explain: {} right only in the first, {} only in the second, McNemar p = {:.3g}\n",
+        c.rest_first_better, c.rest_second_better, c.rest_p);
   }
   return out;
 }
@@ -178,10 +195,22 @@ Json comparison_json(const std::vector<TaskComparison>& all) {
   for (const TaskComparison& c : all) {
     Json differences = Json::array();
     for (const Difference& d : c.differences)
-      differences.push_back({{"sample", d.sample}, {"cause", name_of(d.cause)}, {"detail", d.detail}, {"first", d.first}, {"second", d.second}});
-    out["tasks"].push_back({{"task", c.task}, {"first", c.first ? Json(*c.first) : Json()}, {"second", c.second ? Json(*c.second) : Json()}, {"common", c.common},
-                            {"only_in_first", c.only_in_first}, {"only_in_second", c.only_in_second}, {"first_better", c.first_better},
-                            {"second_better", c.second_better}, {"mcnemar_p", c.p}, {"rest_mcnemar_p", c.rest_p}, {"differences", differences}});
+      differences.push_back({{"sample", d.sample},
+                             {"cause", name_of(d.cause)},
+                             {"detail", d.detail},
+                             {"first", d.first},
+                             {"second", d.second}});
+    out["tasks"].push_back({{"task", c.task},
+                            {"first", c.first ? Json(*c.first) : Json()},
+                            {"second", c.second ? Json(*c.second) : Json()},
+                            {"common", c.common},
+                            {"only_in_first", c.only_in_first},
+                            {"only_in_second", c.only_in_second},
+                            {"first_better", c.first_better},
+                            {"second_better", c.second_better},
+                            {"mcnemar_p", c.p},
+                            {"rest_mcnemar_p", c.rest_p},
+                            {"differences", differences}});
   }
   return out;
 }

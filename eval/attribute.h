@@ -32,16 +32,16 @@ struct TaskComparison {
   int64_t common = 0, only_in_first = 0, only_in_second = 0;
   std::optional<double> first, second;  ///< headlines
   int64_t first_better = 0, second_better = 0;
-  double p = 1;                            ///< McNemar over the samples whose verdicts differ
+  double p = 1;  ///< McNemar over the samples whose verdicts differ
   int64_t rest_first_better = 0, rest_second_better = 0;
-  double rest_p = 1;                       ///< over those that only the response's text explains
+  double rest_p = 1;  ///< over those that only the response's text explains
   std::vector<Difference> differences;
 };
 
 /// The first rule of each task that both runs have, or the rule of that name. Samples are matched by id, repeats by
 /// number (the first one counts).
-std::vector<TaskComparison> compare_runs(const KeptRun& first, const std::vector<TaskScore>& first_scores, const KeptRun& second,
-                                         const std::vector<TaskScore>& second_scores);
+std::vector<TaskComparison> compare_runs(const KeptRun& first, const std::vector<TaskScore>& first_scores,
+                                         const KeptRun& second, const std::vector<TaskScore>& second_scores);
 
 /// As users read it; every differing sample is listed if `attribute`.
 std::string comparison_text(const std::vector<TaskComparison>& all, bool attribute);

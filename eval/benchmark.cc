@@ -1,11 +1,13 @@
 #include "eval/benchmark.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <set>
 
 #include "data/checkpoint.h"
+#include "data/json_node.h"
 #include "eval/row_fields.h"
 #include "eval/table.h"
 #include "eval/template.h"
@@ -37,7 +39,8 @@ Found find_files(const Manifest& m, const std::string& folder) {
 
 class Loader {
  public:
-  Loader(Benchmark& out, const std::string& folder) : out_(out), layout_(out.manifest.layouts[out.layout]), folder_(folder) {}
+  Loader(Benchmark& out, const std::string& folder)
+      : out_(out), layout_(out.manifest.layouts[out.layout]), folder_(folder) {}
 
   void read(const std::string& file) {
     if (layout_.kind == "tsv") return read_table(file);
@@ -45,7 +48,8 @@ class Loader {
       const auto no_other_row = [&](const std::string& index) -> std::string_view {
         input_error(where, ": ", index, ": rows of this layout name no other rows");
       };
-      add(row, where, [](const std::string&) { return std::string_view(); }, no_other_row);
+      add(
+          row, where, [](const std::string&) { return std::string_view(); }, no_other_row);
     });
   }
 
@@ -62,8 +66,12 @@ class Loader {
     }
     for (size_t i = 0; i < table.rows.size(); ++i) {
       const auto& cells = table.rows[i];
-      const auto raw = [&](const std::string& column) { return column_of.count(column) > 0 ? cells[column_of[column]] : std::string_view(); };
-      const auto other = [&](const std::string& wanted) { return image_of.count(wanted) > 0 ? image_of[wanted] : std::string_view(); };
+      const auto raw = [&](const std::string& column) {
+        return column_of.count(column) > 0 ? cells[column_of[column]] : std::string_view();
+      };
+      const auto other = [&](const std::string& wanted) {
+        return image_of.count(wanted) > 0 ? image_of[wanted] : std::string_view();
+      };
       add(row_of(table, cells), concat(file, " row ", i + 1), raw, other);
     }
   }
@@ -85,18 +93,27 @@ class Loader {
 
   void add(const Json& row, const std::string& where, const std::function<std::string_view(const std::string&)>& raw,
            const std::function<std::string_view(const std::string&)>& other) {
-    for (const auto& [column, value] : layout_.keep) {
-      if (!row.contains(column) || text_of(row[column]) != value) {
+    for (const auto& [column, values] : layout_.keep) {
+      if (!row.contains(column) || std::count(values.begin(), values.end(), text_of(row[column])) == 0) {
         ++out_.left_out;
         return;
       }
     }
     Sample sample;
-    sample.values = convert_row(row, layout_.fields, where);
+    sample.values = convert_row(row, layout_.fields, folder_, where);
+    if (!layout_.insert_media.empty()) place_media(row, where, sample);
     sample.id = text_of(sample.values["id"]);
     if (!seen_.insert(sample.id).second) input_error(where, ": the id \"", sample.id, "\" is there twice");
     for (const MediaField& f : layout_.media) add_media(f, row, where, raw, other, sample);
     out_.samples.push_back(std::move(sample));
+  }
+
+  void place_media(const Json& row, const std::string& where, Sample& sample) const {
+    std::vector<int64_t> positions;
+    for (const JsonNode& node : JsonNode{row, where + ':'}.at(layout_.insert_media.c_str()).list())
+      positions.push_back(node.integer());
+    sample.values["question"] =
+        insert_marks(text_of(sample.values["question"]), positions, out_.manifest.marker, where);
   }
 
   void add_media(const MediaField& f, const Json& row, const std::string& where,
@@ -104,10 +121,13 @@ class Loader {
                  const std::function<std::string_view(const std::string&)>& other, Sample& sample) {
     const auto cell = row.find(f.column);
     const std::string_view slice = raw(f.column);
-    const bool absent = (cell == row.end() || cell->is_null() || cell->empty() || (cell->is_string() && text_of(*cell).empty())) && cell_slice(slice).empty();
+    const bool absent =
+        (cell == row.end() || cell->is_null() || cell->empty() || (cell->is_string() && text_of(*cell).empty())) &&
+        cell_slice(slice).empty();
     if (absent && f.optional) return;
     if (absent) input_error(where, ": ", f.column, " is missing or empty");
-    for (Medium& m : media_of_cell(f, cell == row.end() ? Json() : *cell, slice, folder_, concat(where, ": ", f.column), other))
+    for (Medium& m :
+         media_of_cell(f, cell == row.end() ? Json() : *cell, slice, folder_, concat(where, ": ", f.column), other))
       sample.media.push_back(std::move(m));
   }
 
@@ -132,7 +152,8 @@ void check_hashes(Benchmark& out, const LoadOptions& options) {
 }
 
 /// Splits a text at the marks "<image 1>", "<image 2>" ... or at each "<image>".
-std::vector<ContentPart> split_at_marks(const std::string& text, const std::string& marker, size_t media, std::vector<size_t>& order) {
+std::vector<ContentPart> split_at_marks(const std::string& text, const std::string& marker, size_t media,
+                                        std::vector<size_t>& order) {
   const size_t number = marker.find("{n}");
   std::vector<ContentPart> parts;
   size_t from = 0;
@@ -162,7 +183,9 @@ std::vector<ContentPart> split_at_marks(const std::string& text, const std::stri
   return parts;
 }
 
-ContentPart::Kind part_kind(const Medium& m) { return m.kind == Medium::Kind::image ? ContentPart::Kind::image : ContentPart::Kind::video; }
+ContentPart::Kind part_kind(const Medium& m) {
+  return m.kind == Medium::Kind::image ? ContentPart::Kind::image : ContentPart::Kind::video;
+}
 
 }  // namespace
 
@@ -196,7 +219,8 @@ Question question_of(const Manifest& manifest, const Frame& frame, const Sample&
   user.content.insert(user.content.end(), parts.begin(), parts.end());
   for (const size_t i : marked) out.media.push_back(&sample.media[i]);
   if (!frame.system.empty())
-    out.messages.push_back({"system", {{ContentPart::Kind::text, fill_template(frame.system, sample.values, frame.option, where)}}, {}});
+    out.messages.push_back(
+        {"system", {{ContentPart::Kind::text, fill_template(frame.system, sample.values, frame.option, where)}}, {}});
   out.messages.push_back(std::move(user));
   return out;
 }

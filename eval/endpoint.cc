@@ -22,7 +22,9 @@ std::string picture_type(std::string_view bytes) {
   return bytes.starts_with("RIFF") ? "image/webp" : "application/octet-stream";
 }
 
-OrderedJson url_part(const std::string& type, const std::string& url) { return {{"type", type}, {type, {{"url", url}}}}; }
+OrderedJson url_part(const std::string& type, const std::string& url) {
+  return {{"type", type}, {type, {{"url", url}}}};
+}
 
 OrderedJson picture_part(const std::string& bytes) {
   return url_part("image_url", concat("data:", picture_type(bytes), ";base64,", base64_encode(bytes)));
@@ -56,8 +58,10 @@ OrderedJson messages_of(const Question& question, Json& hashes) {
   for (const Message& message : question.messages) {
     OrderedJson parts = OrderedJson::array();
     for (const ContentPart& part : message.content) {
-      if (part.kind == ContentPart::Kind::text) parts.push_back({{"type", "text"}, {"text", part.text}});
-      else add_medium(*question.media.at(next++), parts, hashes);
+      if (part.kind == ContentPart::Kind::text)
+        parts.push_back({{"type", "text"}, {"text", part.text}});
+      else
+        add_medium(*question.media.at(next++), parts, hashes);
     }
     out.push_back({{"role", message.role}, {"content", parts}});
   }
@@ -104,7 +108,9 @@ void log_request(const EndpointOptions& options, const std::string& body, const 
 std::string content_text(const Json& content) {
   if (content.is_string()) return content.get<std::string>();
   std::string out;
-  if (content.is_array()) for (const Json& part : content) if (part.is_object()) out += part.value("text", "");
+  if (content.is_array())
+    for (const Json& part : content)
+      if (part.is_object()) out += part.value("text", "");
   return out;
 }
 
@@ -114,7 +120,8 @@ Response post(const EndpointOptions& options, RateLimit& limit, const std::strin
   int tries = 0;
   limit.wait();
   const auto usable = [&](const std::string& text, std::string& reason) { return parse_completion(text, r, reason); };
-  const HttpReply reply = post_with_retry(url_of(options), body, headers_of(options), options.timeout_s, options.retry, usable, why, tries);
+  const HttpReply reply =
+      post_with_retry(url_of(options), body, headers_of(options), options.timeout_s, options.retry, usable, why, tries);
   check_refusal(reply, options);
   if (reply.status == 200) return r;
   Response failed;
@@ -137,8 +144,8 @@ bool parse_completion(const std::string& body, Response& out, std::string& why) 
     return refuse("is not JSON");
   }
   const auto choices = root.is_object() ? root.find("choices") : root.end();
-  if (!root.is_object() || choices == root.end() || !choices->is_array() || choices->empty() || !(*choices)[0].is_object() ||
-      !(*choices)[0].contains("message") || !(*choices)[0]["message"].is_object())
+  if (!root.is_object() || choices == root.end() || !choices->is_array() || choices->empty() ||
+      !(*choices)[0].is_object() || !(*choices)[0].contains("message") || !(*choices)[0]["message"].is_object())
     return refuse("has no choices[0].message");
   const Json& message = (*choices)[0]["message"];
   const auto member = [&](const char* key) { return message.contains(key) ? message[key] : Json(); };
@@ -152,7 +159,10 @@ bool parse_completion(const std::string& body, Response& out, std::string& why) 
   const Json finish = (*choices)[0].contains("finish_reason") ? (*choices)[0]["finish_reason"] : Json();
   out.finish_reason = finish.is_string() ? finish.get<std::string>() : "";
   if (root.contains("usage") && root["usage"].is_object()) {
-    const auto count = [&](const char* key) { return root["usage"].contains(key) && root["usage"][key].is_number_integer() ? root["usage"][key].get<int64_t>() : -1; };
+    const auto count = [&](const char* key) {
+      return root["usage"].contains(key) && root["usage"][key].is_number_integer() ? root["usage"][key].get<int64_t>()
+                                                                                   : -1;
+    };
     out.prompt_tokens = count("prompt_tokens");
     out.completion_tokens = count("completion_tokens");
   }
@@ -169,7 +179,8 @@ ModelUnderTest endpoint_model(const EndpointOptions& options) {
   out.identity = {{"kind", "endpoint"}, {"model", options.model}, {"base_url", options.base_url}};
   out.prepare = [options, limit](const std::string&, const Sample&, const Question& question, const AskOptions& asked) {
     Json hashes = Json::array();
-    OrderedJson body = {{"model", options.model}, {"messages", messages_of(question, hashes)}, {"max_tokens", asked.max_new_tokens}};
+    OrderedJson body = {
+        {"model", options.model}, {"messages", messages_of(question, hashes)}, {"max_tokens", asked.max_new_tokens}};
     add_sampling(options, asked.repeat, body);
     if (options.server_flags) {
       if (!asked.thinking) body["chat_template_kwargs"] = {{"enable_thinking", false}};
@@ -178,8 +189,10 @@ ModelUnderTest endpoint_model(const EndpointOptions& options) {
     const std::string bytes = body.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
     const std::string request = sha256_hex(bytes.data(), bytes.size());
     Prepared p;
-    p.sent = {{"model", options.model}, {"prompt", question_text(question)}, {"picture_sha256", hashes}, {"request_sha256", request},
-              {"thinking", asked.thinking}, {"max_new_tokens", asked.max_new_tokens}, {"repeat", asked.repeat}};
+    p.sent = {{"model", options.model},     {"prompt", question_text(question)},
+              {"picture_sha256", hashes},   {"request_sha256", request},
+              {"thinking", asked.thinking}, {"max_new_tokens", asked.max_new_tokens},
+              {"repeat", asked.repeat}};
     p.key = key_of(p.sent);
     p.ask = [options, limit, bytes, request] {
       log_request(options, bytes, request);
@@ -190,11 +203,13 @@ ModelUnderTest endpoint_model(const EndpointOptions& options) {
   return out;
 }
 
-JudgeReply ask_endpoint(const EndpointOptions& options, const std::string& text, const std::vector<std::string>& pictures, int64_t max_new_tokens) {
+JudgeReply ask_endpoint(const EndpointOptions& options, const std::string& text,
+                        const std::vector<std::string>& pictures, int64_t max_new_tokens) {
   OrderedJson parts = OrderedJson::array();
   for (const std::string& bytes : pictures) parts.push_back(picture_part(bytes));
   parts.push_back({{"type", "text"}, {"text", text}});
-  OrderedJson body = {{"model", options.model}, {"messages", {{{"role", "user"}, {"content", parts}}}}, {"max_tokens", max_new_tokens}};
+  OrderedJson body = {
+      {"model", options.model}, {"messages", {{{"role", "user"}, {"content", parts}}}}, {"max_tokens", max_new_tokens}};
   add_sampling(options, 0, body);
   const std::string bytes = body.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
   RateLimit limit(options.requests_per_second);

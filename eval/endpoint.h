@@ -32,7 +32,8 @@ struct JudgeReply {
   bool ok = false;
   std::string text, error;
 };
-JudgeReply ask_endpoint(const EndpointOptions& options, const std::string& text, const std::vector<std::string>& pictures, int64_t max_new_tokens);
+JudgeReply ask_endpoint(const EndpointOptions& options, const std::string& text,
+                        const std::vector<std::string>& pictures, int64_t max_new_tokens);
 
 /// The body of a chat completion -> the reply; a reasoning_content is put in front inside <think>. False, with the
 /// reason, for anything that is not one.

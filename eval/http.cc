@@ -43,7 +43,8 @@ bool is_passing(long status) { return status == 0 || status == 408 || status == 
 
 }  // namespace
 
-HttpReply http_post(const std::string& url, const std::string& body, const std::vector<std::string>& headers, double timeout_s) {
+HttpReply http_post(const std::string& url, const std::string& body, const std::vector<std::string>& headers,
+                    double timeout_s) {
   start_curl_once();
   HttpReply out;
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(::curl_easy_init(), ::curl_easy_cleanup);
@@ -78,9 +79,10 @@ HttpReply http_post(const std::string& url, const std::string& body, const std::
   return out;
 }
 
-HttpReply post_with_retry(const std::string& url, const std::string& body, const std::vector<std::string>& headers, double timeout_s,
-                          const RetryOptions& options, const std::function<bool(const std::string&, std::string&)>& usable,
-                          std::string& why, int& tries) {
+HttpReply post_with_retry(const std::string& url, const std::string& body, const std::vector<std::string>& headers,
+                          double timeout_s, const RetryOptions& options,
+                          const std::function<bool(const std::string&, std::string&)>& usable, std::string& why,
+                          int& tries) {
   double wait = options.first_wait_s;
   HttpReply reply;
   for (tries = 1;; ++tries) {

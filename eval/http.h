@@ -15,7 +15,8 @@ struct HttpReply {
 };
 
 /// Sends `body` as JSON. Never throws for what the network does.
-HttpReply http_post(const std::string& url, const std::string& body, const std::vector<std::string>& headers, double timeout_s);
+HttpReply http_post(const std::string& url, const std::string& body, const std::vector<std::string>& headers,
+                    double timeout_s);
 
 struct RetryOptions {
   int tries = 6;
@@ -24,8 +25,9 @@ struct RetryOptions {
 
 /// Posts until `usable` says yes: no connection, 408, 429, 5xx and a reply that is not usable are tried again, anything
 /// else is not. `why` is what the last failure was.
-HttpReply post_with_retry(const std::string& url, const std::string& body, const std::vector<std::string>& headers, double timeout_s,
-                          const RetryOptions& options, const std::function<bool(const std::string& body, std::string& why)>& usable,
+HttpReply post_with_retry(const std::string& url, const std::string& body, const std::vector<std::string>& headers,
+                          double timeout_s, const RetryOptions& options,
+                          const std::function<bool(const std::string& body, std::string& why)>& usable,
                           std::string& why, int& tries);
 
 /// Lets through at most so many a second, over all threads; 0 = any number.

@@ -22,8 +22,8 @@ JudgeLine read_line(const Json& line, const std::string& where) {
   out.judge = object.text_or("judge", "");
   out.reply = object.text("reply");
   const int64_t attempt = object.integer_or("attempt", 0);
-  const std::string hash = object.text_or("prompt_sha256", ""), task = object.text_or("task", ""), sample = object.text_or("sample", ""),
-                    prompt = object.text_or("judge_prompt", "");
+  const std::string hash = object.text_or("prompt_sha256", ""), task = object.text_or("task", ""),
+                    sample = object.text_or("sample", ""), prompt = object.text_or("judge_prompt", "");
   object.text_or("rule", "");
   object.find("prompt");  // kept for readers
   object.finish();
@@ -64,7 +64,8 @@ void Judge::keep_in(const std::string& path) {
   kept_->lines = JsonLines::open(path);
 }
 
-std::optional<std::string> Judge::ask(const JudgeCase& what, const JudgePrompt& prompt, const std::string& text, int attempt) {
+std::optional<std::string> Judge::ask(const JudgeCase& what, const JudgePrompt& prompt, const std::string& text,
+                                      int attempt) {
   const std::string hash = sha256_hex(text.data(), text.size()), key = by_prompt(hash, attempt);
   {
     const std::lock_guard<std::mutex> lock(kept_->mutex);
@@ -87,8 +88,15 @@ std::optional<std::string> Judge::ask(const JudgeCase& what, const JudgePrompt& 
   }
   kept_->replies[key] = *reply;
   if (kept_->lines)
-    kept_->lines->add({{"judge", name_}, {"judge_prompt", prompt.name}, {"prompt_sha256", hash}, {"prompt", text}, {"attempt", attempt},
-                       {"task", what.task}, {"sample", what.sample}, {"rule", what.rule}, {"reply", *reply}});
+    kept_->lines->add({{"judge", name_},
+                       {"judge_prompt", prompt.name},
+                       {"prompt_sha256", hash},
+                       {"prompt", text},
+                       {"attempt", attempt},
+                       {"task", what.task},
+                       {"sample", what.sample},
+                       {"rule", what.rule},
+                       {"reply", *reply}});
   return reply;
 }
 

@@ -35,7 +35,8 @@ class Judge {
   void keep_in(const std::string& path);
 
   /// Nothing if the judge cannot tell; counted as an error if it is an endpoint. Safe to call from several threads.
-  std::optional<std::string> ask(const JudgeCase& what, const JudgePrompt& prompt, const std::string& text, int attempt);
+  std::optional<std::string> ask(const JudgeCase& what, const JudgePrompt& prompt, const std::string& text,
+                                 int attempt);
   int64_t asked() const { return asked_; }
   int64_t errors() const { return errors_; }
 

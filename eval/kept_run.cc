@@ -13,7 +13,8 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kMostBytes = 64u << 20;
 
-KeptTask read_task(const std::string& folder, const std::string& manifests, const Json& record, const KeptRun& run, int64_t repeats) {
+KeptTask read_task(const std::string& folder, const std::string& manifests, const Json& record, const KeptRun& run,
+                   int64_t repeats) {
   KeptTask out;
   out.record = record;
   const std::string id = JsonNode{record, folder + "/run.json: task"}.at("id").text();
@@ -46,13 +47,9 @@ KeptRun open_run(const std::string& folder, const std::string& manifests) {
   if (root.at("schema").text() != "glmv.eval_run/1") root.at("schema").refuse("glmv.eval_run/1");
   run.judge_prompts = read_judge_prompts((manifests.empty() ? folder + "/manifests" : manifests) + "/judges.json");
   run.responses = ResponseStore::read(folder);
-  for (const JsonNode& task : root.at("tasks").list()) run.tasks.push_back(read_task(folder, manifests, task.value, run, root.at("repeat").integer()));
-  for (const KeptTask& task : run.tasks) {
-    for (const RuleSpec& rule : task.manifest.rules) {
-      check_rule(rule, run.judge_prompts, task.manifest.path);
-      check_aggregate(rule.aggregate, task.manifest.path);
-    }
-  }
+  for (const JsonNode& task : root.at("tasks").list())
+    run.tasks.push_back(read_task(folder, manifests, task.value, run, root.at("repeat").integer()));
+  for (const KeptTask& task : run.tasks) check_manifest(task.manifest, run.judge_prompts);
   return run;
 }
 

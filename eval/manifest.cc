@@ -8,6 +8,7 @@
 #include "data/checkpoint.h"
 #include "data/file.h"
 #include "data/json_file.h"
+#include "eval/aggregate.h"
 #include "eval/algorithms.h"
 #include "eval/strict.h"
 #include "eval/template.h"
@@ -24,15 +25,18 @@ std::map<std::string, std::string> text_map(StrictObject& object, const char* ke
   const auto node = object.find(key);
   if (!node) return out;
   node->expect_object();
-  for (const auto& [name, value] : node->value.items()) out[name] = JsonNode{value, concat(node->where, '.', name)}.text();
+  for (const auto& [name, value] : node->value.items())
+    out[name] = JsonNode{value, concat(node->where, '.', name)}.text();
   return out;
 }
 
-const std::set<std::string> kConversions = {"text",    "integer", "circular_group",      "number",        "literal",     "list",
-                                            "letters", "option_columns", "option_index", "option_text", "lettered", "json"};
+const std::set<std::string> kConversions = {"text",     "integer", "circular_group", "number",       "literal",
+                                            "list",     "letters", "option_columns", "option_index", "option_text",
+                                            "lettered", "json",    "joined",         "srt"};
 const std::set<std::string> kMediaKinds = {"base64", "path", "pages", "video", "parts"};
 
-std::string one_of(StrictObject& object, const char* key, const std::set<std::string>& allowed, const std::string& otherwise) {
+std::string one_of(StrictObject& object, const char* key, const std::set<std::string>& allowed,
+                   const std::string& otherwise) {
   const std::string value = object.text_or(key, otherwise);
   if (allowed.count(value) == 0) {
     std::string names;
@@ -43,7 +47,8 @@ std::string one_of(StrictObject& object, const char* key, const std::set<std::st
 }
 
 Field read_field(const std::string& name, const JsonNode& node) {
-  Field out{name, "", "text", {}, {}, false};
+  Field out;
+  out.name = name;
   if (node.value.is_string()) {
     out.column = node.text();
     return out;
@@ -53,9 +58,13 @@ Field read_field(const std::string& name, const JsonNode& node) {
   out.columns = object.texts("columns");
   out.values = object.texts("values");
   out.optional = object.flag_or("optional", false);
+  out.folder = object.text_or("folder", "");
+  if (const auto otherwise = object.find("default")) out.otherwise = otherwise->value;
   if (out.columns.empty()) out.column = object.text("column");
   object.finish();
-  if (out.columns.empty() == (out.as == "option_columns")) input_error(node.where, ": columns belong to option_columns");
+  const bool several = out.as == "option_columns" || out.as == "joined";
+  if (out.columns.empty() == several) input_error(node.where, ": columns belong to option_columns and joined");
+  if (out.folder.empty() == (out.as == "srt")) input_error(node.where, ": folder belongs to srt");
   return out;
 }
 
@@ -65,6 +74,7 @@ MediaField read_media_field(const JsonNode& node) {
   out.column = object.text("column");
   out.as = one_of(object, "as", kMediaKinds, "base64");
   out.folder = object.text_or("folder", "");
+  out.suffix = object.text_or("suffix", "");
   out.optional = object.flag_or("optional", false);
   object.finish();
   return out;
@@ -79,11 +89,19 @@ Layout read_layout(const JsonNode& node) {
   out.keyed = object.text_or("keyed", "");
   out.explode = object.text_or("explode", "");
   out.shared = object.texts("shared");
-  out.keep = text_map(object, "keep");
+  out.insert_media = object.text_or("insert_media", "");
+  if (const auto keep = object.find("keep")) {
+    keep->expect_object();
+    for (const auto& [column, values] : keep->value.items()) {
+      for (const JsonNode& value : JsonNode{values, concat(keep->where, '.', column)}.list())
+        out.keep[column].push_back(value.text());
+    }
+  }
   out.hashes = text_map(object, "hashes");
   const JsonNode fields = object.at("fields");
   fields.expect_object();
-  for (const auto& [name, value] : fields.value.items()) out.fields.push_back(read_field(name, {value, concat(fields.where, '.', name)}));
+  for (const auto& [name, value] : fields.value.items())
+    out.fields.push_back(read_field(name, {value, concat(fields.where, '.', name)}));
   if (const auto media = object.find("media")) {
     for (const JsonNode& one : media->list()) out.media.push_back(read_media_field(one));
   }
@@ -92,7 +110,8 @@ Layout read_layout(const JsonNode& node) {
   if (std::none_of(out.fields.begin(), out.fields.end(), [](const Field& f) { return f.name == "id"; }))
     input_error(node.where, ".fields.id is missing: every sample has a name");
   for (const auto& [file, hash] : out.hashes) {
-    if (!hash.starts_with("md5:") && !hash.starts_with("sha256:")) input_error(node.where, ".hashes: ", file, " is \"", hash, "\", neither md5: nor sha256:");
+    if (!hash.starts_with("md5:") && !hash.starts_with("sha256:"))
+      input_error(node.where, ".hashes: ", file, " is \"", hash, "\", neither md5: nor sha256:");
   }
   return out;
 }
@@ -142,7 +161,8 @@ std::vector<T> ordered(StrictObject& object, const char* order_key, const char* 
   const JsonNode node = object.at(key);
   node.expect_object();
   const std::vector<std::string> order = object.texts(order_key);
-  if (order.size() != node.value.size()) input_error(node.where, ": ", order_key, " names ", order.size(), " of ", node.value.size());
+  if (order.size() != node.value.size())
+    input_error(node.where, ": ", order_key, " names ", order.size(), " of ", node.value.size());
   for (const std::string& name : order) out.push_back(read(name, node.at(name.c_str())));
   return out;
 }
@@ -161,7 +181,7 @@ Published read_published(const JsonNode& node) {
 }
 
 /// Every name that a template or a rule refers to.
-std::set<std::string> names_used(const Manifest& m) {
+std::set<std::string> names_used(const Manifest& m, const std::map<std::string, JudgePrompt>& judges) {
   std::set<std::string> used = {"id"};
   for (const Frame& frame : m.frames) {
     collect_names(frame.system, used);
@@ -174,18 +194,24 @@ std::set<std::string> names_used(const Manifest& m) {
   for (const RuleSpec& rule : m.rules) {
     collect_references(rule.steps, used);
     collect_references(rule.aggregate, used);
+    if (rule.aggregate.value("how", "") == "wemath") used.insert({"problem", "key"});
+    for (const Json& step : rule.steps) {
+      if (step.is_object() && step.contains("judge")) collect_names(judges.at(step["judge"].get<std::string>()).text, used);
+    }
   }
   if (!m.cluster.empty()) used.insert(m.cluster);
   if (used.count("options") + used.count("choice_letters") > 0) used.insert("choices");
   return used;
 }
 
-void check_fields(const Manifest& m) {
-  const std::set<std::string> used = names_used(m);
+void check_fields(const Manifest& m, const std::map<std::string, JudgePrompt>& judges) {
+  const std::set<std::string> used = names_used(m, judges);
   for (const Layout& layout : m.layouts) {
     for (const Field& field : layout.fields) {
-      const bool carried = field.name == "category" || field.name == "question" || field.name == "answer";  // reports show them
-      if (used.count(field.name) == 0 && !carried) input_error(m.path, ": field ", field.name, " is used by no prompt and no rule");
+      const bool carried =
+          field.name == "category" || field.name == "question" || field.name == "answer";  // reports show them
+      if (used.count(field.name) == 0 && !carried)
+        input_error(m.path, ": field ", field.name, " is used by no prompt and no rule");
     }
   }
 }
@@ -198,8 +224,10 @@ void check_algorithms(const Manifest& m) {
   }
   std::set<std::string> used;
   const std::function<void(const Json&)> collect = [&](const Json& value) {
-    if (value.is_object() && value.contains("algorithm") && value["algorithm"].is_string()) used.insert(value["algorithm"].get<std::string>());
-    if (value.is_structured()) for (const Json& one : value) collect(one);
+    if (value.is_object() && value.contains("algorithm") && value["algorithm"].is_string())
+      used.insert(value["algorithm"].get<std::string>());
+    if (value.is_structured())
+      for (const Json& one : value) collect(one);
   };
   for (const RuleSpec& rule : m.rules) collect(rule.steps), collect(rule.aggregate);
   for (const std::string& id : used) {
@@ -224,6 +252,7 @@ void read_settings(StrictObject object, Manifest& m) {
   m.max_new_tokens = object.at("max_new_tokens").integer();
   m.image_tokens = object.at("image_tokens").integer();
   m.video_tokens = object.at("video_tokens").integer();
+  if (const auto thinking = object.find("thinking")) m.thinking = thinking->flag();
   object.finish();
 }
 
@@ -261,10 +290,18 @@ Manifest read_manifest(const std::string& path) {
   m.open_questions = object.texts("open_questions");
   m.notes = object.texts("notes");
   object.finish();
-  if (m.frames.empty() || m.rules.empty() || m.layouts.empty()) input_error(path, ": a layout, a prompt and a rule are wanted");
+  if (m.frames.empty() || m.rules.empty() || m.layouts.empty())
+    input_error(path, ": a layout, a prompt and a rule are wanted");
   check_algorithms(m);
-  check_fields(m);
   return m;
+}
+
+void check_manifest(const Manifest& m, const std::map<std::string, JudgePrompt>& judges) {
+  for (const RuleSpec& rule : m.rules) {
+    check_rule(rule, judges, m.path);
+    check_aggregate(rule.aggregate, m.path);
+  }
+  check_fields(m, judges);
 }
 
 std::vector<Manifest> read_manifests(const std::string& folder) {
@@ -273,10 +310,13 @@ std::vector<Manifest> read_manifests(const std::string& folder) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     if (entry.path().extension() == ".json" && entry.path().stem() != "judges") files.insert(entry.path().string());
   }
+  const auto judges = read_judge_prompts(folder + "/judges.json");
   std::vector<Manifest> out;
   for (const std::string& file : files) {
     out.push_back(read_manifest(file));
-    if (fs::path(file).stem() != out.back().id) input_error(file, ": id is ", out.back().id, ", unlike the file's name");
+    check_manifest(out.back(), judges);
+    if (fs::path(file).stem() != out.back().id)
+      input_error(file, ": id is ", out.back().id, ", unlike the file's name");
   }
   return out;
 }
@@ -286,7 +326,8 @@ std::map<std::string, JudgePrompt> read_judge_prompts(const std::string& path) {
   std::map<std::string, JudgePrompt> out;
   for (const auto& [name, value] : root.items()) {
     StrictObject object({value, path + ": " + name});
-    JudgePrompt one{name, object.text("source"), object.text("text"), object.integer_or("max_new_tokens", 512), object.flag_or("pictures", false)};
+    JudgePrompt one{name, object.text("source"), object.text("text"), object.integer_or("max_new_tokens", 512),
+                    object.flag_or("pictures", false)};
     object.finish();
     out.emplace(name, one);
   }

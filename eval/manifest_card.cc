@@ -7,7 +7,9 @@
 namespace glmv::eval {
 namespace {
 
-std::string line(const char* name, const std::string& text) { return text.empty() ? "" : fmt::format("{:<12}{}\n", name, text); }
+std::string line(const char* name, const std::string& text) {
+  return text.empty() ? "" : fmt::format("{:<12}{}\n", name, text);
+}
 
 std::string list(const char* title, const std::vector<std::string>& items) {
   if (items.empty()) return "";
@@ -21,7 +23,8 @@ std::string frame_text(const Frame& frame) {
   std::string text = frame.system.empty() ? "" : "[system] " + frame.system + '\n';
   for (const PromptPart& part : frame.parts) {
     std::string condition = part.if_field.empty() ? "" : "if " + part.if_field;
-    for (const auto& [name, value] : part.when.items()) condition += fmt::format("{}{} is {}", condition.empty() ? "" : ", ", name, value.dump());
+    for (const auto& [name, value] : part.when.items())
+      condition += fmt::format("{}{} is {}", condition.empty() ? "" : ", ", name, value.dump());
     text += condition.empty() ? part.text : fmt::format("[{}: {}]", condition, part.text);
   }
   for (size_t from = 0; from <= text.size();) {
@@ -44,7 +47,9 @@ std::string layout_text(const Layout& layout) {
 std::string published_text(const std::vector<Published>& all) {
   std::string out;
   for (const Published& p : all) {
-    if (p.value) out += fmt::format("  {:<30}{:>6.1f}{:<3}{}\n", p.model, *p.value, p.mark, p.table == "main" ? "" : p.table + " table");
+    if (p.value)
+      out += fmt::format("  {:<30}{:>6.1f}{:<3}{}\n", p.model, *p.value, p.mark,
+                         p.table == "main" ? "" : p.table + " table");
   }
   return out.empty() ? "" : "\nPublished (* reproduced by the report's authors, † taken from a third party)\n" + out;
 }
@@ -53,18 +58,23 @@ std::string published_text(const std::vector<Published>& all) {
 
 std::string protocol_card(const Manifest& m) {
   std::string out = fmt::format("{} ({})\n{}\n\n", m.name, m.id, m.what);
-  out += line("category", m.category) + line("modality", m.modality) + line("answer", m.answer_type) + line("metric", m.metric);
+  out += line("category", m.category) + line("modality", m.modality) + line("answer", m.answer_type) +
+         line("metric", m.metric);
   out += line("split", m.split + (m.split_note.empty() ? "" : " (" + m.split_note + ")"));
-  out += line("samples", (m.samples ? std::to_string(*m.samples) : "not known") + (m.samples_note.empty() ? "" : ", " + m.samples_note));
-  out += line("licence", m.licence) + line("repository", m.repository) + line("where", m.location) + line("to get it", m.obtain);
+  out += line("samples", (m.samples ? std::to_string(*m.samples) : "not known") +
+                             (m.samples_note.empty() ? "" : ", " + m.samples_note));
+  out += line("licence", m.licence) + line("repository", m.repository) + line("where", m.location) +
+         line("to get it", m.obtain);
   out += line("judge", m.needs_judge ? m.judge_model : "none") + line("bring", m.environment);
-  out += line("limits", fmt::format("{} new tokens, {} visual tokens per picture, {} per clip", m.max_new_tokens, m.image_tokens, m.video_tokens));
+  out += line("limits", fmt::format("{} new tokens, {} visual tokens per picture, {} per clip", m.max_new_tokens,
+                                    m.image_tokens, m.video_tokens));
   out += "\nFiles that are read, the first that is there\n";
   for (const Layout& layout : m.layouts) out += layout_text(layout);
   if (!m.hash_note.empty()) out += "  hashes: " + m.hash_note + '\n';
   for (const Frame& frame : m.frames) out += frame_text(frame);
   out += "\nRules, the first gives the headline\n";
-  for (const RuleSpec& rule : m.rules) out += fmt::format("  {:<12}{} (looks at: {})\n", rule.name, rule.what, rule.reply);
+  for (const RuleSpec& rule : m.rules)
+    out += fmt::format("  {:<12}{} (looks at: {})\n", rule.name, rule.what, rule.reply);
   std::string ids;
   for (const std::string& id : m.algorithms) ids += (ids.empty() ? "" : ", ") + id;
   out += line("\nalgorithms ", ids);
@@ -76,8 +86,8 @@ std::string manifest_table(const std::vector<Manifest>& all) {
   for (const Manifest& m : all) {
     std::string rules;
     for (const RuleSpec& rule : m.rules) rules += (rules.empty() ? "" : ", ") + rule.name;
-    out += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", m.id, m.name, m.category, m.split, m.samples ? std::to_string(*m.samples) : "?",
-                       m.needs_judge ? "yes" : "no", rules);
+    out += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", m.id, m.name, m.category, m.split,
+                       m.samples ? std::to_string(*m.samples) : "?", m.needs_judge ? "yes" : "no", rules);
   }
   return out;
 }

@@ -41,12 +41,14 @@ Medium medium_at(const fs::path& path, const std::string& as, const std::string&
     // Frames beside the file stand in for it where it cannot be decoded.
     const fs::path frames = fs::path(path).replace_extension();
     const bool is_folder = fs::is_directory(path);
-    m.kind = is_folder || (!fs::exists(path) && fs::is_directory(frames)) ? Medium::Kind::frames : Medium::Kind::video_file;
+    m.kind =
+        is_folder || (!fs::exists(path) && fs::is_directory(frames)) ? Medium::Kind::frames : Medium::Kind::video_file;
     if (m.kind == Medium::Kind::frames) m.frames = files_in(is_folder ? path : frames, where);
     if (m.kind == Medium::Kind::frames) return m;
   }
   std::error_code error;
-  if (!fs::exists(path, error)) input_error(where, ": ", path.string(), ": no such ", as == "video" ? "clip" : "picture");
+  if (!fs::exists(path, error))
+    input_error(where, ": ", path.string(), ": no such ", as == "video" ? "clip" : "picture");
   return m;
 }
 
@@ -69,7 +71,8 @@ std::vector<Medium> base64_cell(std::string_view raw, const std::string& where,
   if (cell.starts_with('[')) return listed_pictures(cell, where);
   if (cell.size() > kMostIndexCharacters) return {inline_picture(cell, where)};
   const std::string_view other = cell_slice(row_cell(std::string(cell)));
-  if (other.size() <= kMostIndexCharacters) input_error(where, " is \"", cell, "\", and the row of that index has no picture");
+  if (other.size() <= kMostIndexCharacters)
+    input_error(where, " is \"", cell, "\", and the row of that index has no picture");
   if (other.starts_with('[')) return listed_pictures(other, where);
   return {inline_picture(other, where)};
 }
@@ -82,7 +85,8 @@ Medium medium_part(const JsonNode& part, const fs::path& folder) {
   Medium m;
   m.kind = Medium::Kind::frames;
   m.name = part.where;
-  for (const JsonNode& frame : part.at("frames").list()) m.frames.push_back(medium_at(folder / frame.text(), "path", frame.where).path);
+  for (const JsonNode& frame : part.at("frames").list())
+    m.frames.push_back(medium_at(folder / frame.text(), "path", frame.where).path);
   const double fps = part.at("fps").number();
   if (!(fps > 0)) part.at("fps").refuse("a positive number");
   for (const JsonNode& index : part.at("frames_indices").list()) m.seconds.push_back(index.number() / fps);
@@ -100,7 +104,8 @@ std::vector<Medium> path_cell(const MediaField& f, const Json& cell, const fs::p
     paths.push_back(text_of(cell));
   }
   std::vector<Medium> out;
-  for (const std::string& path : paths) {
+  for (std::string& path : paths) {
+    path += f.suffix;
     if (f.as != "pages") {
       out.push_back(medium_at(folder / path, f.as, where));
       continue;
@@ -114,8 +119,9 @@ std::vector<Medium> path_cell(const MediaField& f, const Json& cell, const fs::p
 
 }  // namespace
 
-std::vector<Medium> media_of_cell(const MediaField& f, const Json& cell, std::string_view raw, const std::string& folder,
-                                  const std::string& where, const std::function<std::string_view(const std::string&)>& row_cell) {
+std::vector<Medium> media_of_cell(const MediaField& f, const Json& cell, std::string_view raw,
+                                  const std::string& folder, const std::string& where,
+                                  const std::function<std::string_view(const std::string&)>& row_cell) {
   const fs::path place = fs::path(folder) / f.folder;
   if (f.as == "base64") return base64_cell(raw, where, row_cell);
   if (f.as != "parts") return path_cell(f, cell, place, where);
@@ -124,7 +130,9 @@ std::vector<Medium> media_of_cell(const MediaField& f, const Json& cell, std::st
   return out;
 }
 
-std::string picture_bytes(const Medium& m) { return m.base64.empty() ? read_file(m.path) : base64_decode(m.base64, m.name); }
+std::string picture_bytes(const Medium& m) {
+  return m.base64.empty() ? read_file(m.path) : base64_decode(m.base64, m.name);
+}
 
 Image read_picture(const Medium& m) {
   const std::string bytes = picture_bytes(m);
@@ -133,7 +141,8 @@ Image read_picture(const Medium& m) {
 
 Clip read_clip(const Medium& m, double frames_per_second) {
   if (m.kind == Medium::Kind::video_file)
-    input_error(m.path, ": video files are not decoded here; put the frames into a folder of the same name without extension");
+    input_error(m.path,
+                ": video files are not decoded here; put the frames into a folder of the same name without extension");
   Clip clip;
   clip.name = m.name;
   clip.seconds = m.seconds;

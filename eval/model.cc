@@ -19,7 +19,9 @@ std::string question_text(const Question& question) {
   for (const Message& message : question.messages) {
     if (message.role == "system") out += "[system] ";
     for (const ContentPart& part : message.content) {
-      out += part.kind == ContentPart::Kind::text ? part.text : part.kind == ContentPart::Kind::image ? "<image>" : "<video>";
+      out += part.kind == ContentPart::Kind::text    ? part.text
+             : part.kind == ContentPart::Kind::image ? "<image>"
+                                                     : "<video>";
     }
     if (message.role == "system") out += '\n';
   }
@@ -47,7 +49,8 @@ ModelUnderTest recorded_replies(const std::string& path) {
   ModelUnderTest out;
   out.name = "replies of " + path;
   out.identity = {{"kind", "recorded"}, {"file", path}};
-  out.prepare = [replies, path](const std::string& task, const Sample& sample, const Question& question, const AskOptions& options) {
+  out.prepare = [replies, path](const std::string& task, const Sample& sample, const Question& question,
+                                const AskOptions& options) {
     Prepared p;
     p.sent = {{"model", "recorded"}, {"file", path}, {"prompt", question_text(question)}, {"repeat", options.repeat}};
     p.key = key_of(p.sent);

@@ -13,8 +13,8 @@ namespace glmv::eval {
 struct AskOptions {
   bool thinking = true;
   int64_t max_new_tokens = 8192;
-  bool forced_close = true;        ///< close thinking that reached the limit, and let it go on
-  int64_t forced_tokens = 1024;    ///< ... for so many tokens more
+  bool forced_close = true;      ///< close thinking that reached the limit, and let it go on
+  int64_t forced_tokens = 1024;  ///< ... for so many tokens more
   int64_t image_tokens = 6144, video_tokens = 48000;
   double frames_per_second = 2;
   int64_t repeat = 0;
@@ -24,14 +24,17 @@ struct AskOptions {
 struct Prepared {
   std::string key;
   Json sent;
-  std::function<Response()> ask;  ///< never throws for what the model does; sets all but task, sample, repeat, key, sent
+  std::function<Response()>
+      ask;  ///< never throws for what the model does; sets all but task, sample, repeat, key, sent
 };
 
 struct ModelUnderTest {
   std::string name;
   Json identity;
   int concurrency = 1;
-  std::function<Prepared(const std::string& task, const Sample& sample, const Question& question, const AskOptions& options)> prepare;
+  std::function<Prepared(const std::string& task, const Sample& sample, const Question& question,
+                         const AskOptions& options)>
+      prepare;
 };
 
 /// The key of what is sent: sha256 of its JSON.

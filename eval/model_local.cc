@@ -8,8 +8,8 @@
 #include "eval/answer.h"
 #include "eval/model.h"
 #include "reference/core/error.h"
-#include "reference/model/glm4v.h"
 #include "reference/model/generate.h"
+#include "reference/model/glm4v.h"
 
 namespace glmv::eval {
 namespace {
@@ -27,7 +27,8 @@ struct Local {
 Json weights_identity(const Checkpoint& checkpoint) {
   if (checkpoint.data_bytes() <= kMostHashedBytes) return {{"model_sha256", checkpoint.sha256()}};
   std::string all = read_file(checkpoint.dir() + "/config.json");
-  for (const std::string& file : checkpoint.files()) all += concat(std::filesystem::path(file).filename().string(), ' ', std::filesystem::file_size(file), '\n');
+  for (const std::string& file : checkpoint.files())
+    all += concat(std::filesystem::path(file).filename().string(), ' ', std::filesystem::file_size(file), '\n');
   return {{"model_names_and_sizes_sha256", sha256_hex(all.data(), all.size())}};
 }
 
@@ -38,7 +39,8 @@ void limit_tokens(ImageConfig& config, int64_t tokens) {
 }
 
 std::string hash_of(const Tensor& tensor) {
-  const size_t bytes = tensor.view.rank == 0 ? 0 : static_cast<size_t>(tensor.view.dim[0] * tensor.view.dim[1]) * sizeof(float);
+  const size_t bytes =
+      tensor.view.rank == 0 ? 0 : static_cast<size_t>(tensor.view.dim[0] * tensor.view.dim[1]) * sizeof(float);
   return bytes == 0 ? "" : sha256_hex(tensor.data<float>(), bytes);
 }
 
@@ -49,8 +51,10 @@ Prompt prompt_of(const Local& local, const Question& question, const AskOptions&
   std::vector<Image> pictures;
   std::vector<Clip> clips;
   for (const Medium* m : question.media) {
-    if (m->kind == Medium::Kind::image) pictures.push_back(read_picture(*m));
-    else clips.push_back(read_clip(*m, options.frames_per_second));
+    if (m->kind == Medium::Kind::image)
+      pictures.push_back(read_picture(*m));
+    else
+      clips.push_back(read_clip(*m, options.frames_per_second));
   }
   ChatOptions chat;
   chat.enable_thinking = options.thinking;
@@ -80,7 +84,8 @@ void force_close(Session& session, const Local& local, int64_t tokens, Generatio
 
 Response answer(const Local& local, const Prompt& prompt, const AskOptions& options) {
   Response r;
-  const auto have = static_cast<int64_t>(prompt.ids.size()), positions = local.model.config.text.max_position_embeddings;
+  const auto have = static_cast<int64_t>(prompt.ids.size()),
+             positions = local.model.config.text.max_position_embeddings;
   if (have >= positions) {
     r.status = "failed";
     r.error = concat(have, " prompt tokens, the model has ", positions, " positions");
@@ -113,14 +118,20 @@ Response answer(const Local& local, const Prompt& prompt, const AskOptions& opti
 
 ModelUnderTest local_model(const LocalOptions& options) {
   const Backend& backend = *options.backend;
-  auto local = std::make_shared<Local>(Local{Model::open(options.dir), Processor::open(resolve_model(options.dir)), {}, {}});
+  auto local =
+      std::make_shared<Local>(Local{Model::open(options.dir), Processor::open(resolve_model(options.dir)), {}, {}});
   local->weights = DeviceWeights::upload(local->model.weights, backend);
   local->session.activation = options.activation;
   ModelUnderTest out;
   out.name = options.dir;
   out.identity = weights_identity(local->model.checkpoint);
-  out.identity.update({{"kind", "local"}, {"model", options.dir}, {"backend", backend.name}, {"dtype", name_of(options.activation)}, {"sampling", "greedy"}});
-  out.prepare = [local, identity = out.identity](const std::string&, const Sample&, const Question& question, const AskOptions& asked) {
+  out.identity.update({{"kind", "local"},
+                       {"model", options.dir},
+                       {"backend", backend.name},
+                       {"dtype", name_of(options.activation)},
+                       {"sampling", "greedy"}});
+  out.prepare = [local, identity = out.identity](const std::string&, const Sample&, const Question& question,
+                                                 const AskOptions& asked) {
     auto prompt = std::make_shared<Prompt>(prompt_of(*local, question, asked));
     Prepared p;
     Json model = identity;

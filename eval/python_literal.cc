@@ -51,7 +51,8 @@ class Parser {
     if (c == '(') return read_list(level, ')');
     if (c == '{') return read_dictionary(level);
     if (c == '\'' || c == '"') return read_strings();
-    for (const auto& [name, value] : {std::pair<const char*, Json>{"None", nullptr}, {"True", true}, {"False", false}}) {
+    for (const auto& [name, value] :
+         {std::pair<const char*, Json>{"None", nullptr}, {"True", true}, {"False", false}}) {
       if (take(name)) return value;
     }
     return read_number();
@@ -137,7 +138,8 @@ class Parser {
     } else if (c >= '0' && c <= '7') {
       --at_;
       size_t digits = 1;
-      while (digits < 3 && at_ + digits < text_.size() && text_[at_ + digits] >= '0' && text_[at_ + digits] <= '7') ++digits;
+      while (digits < 3 && at_ + digits < text_.size() && text_[at_ + digits] >= '0' && text_[at_ + digits] <= '7')
+        ++digits;
       utf8_append(read_digits(digits, 8), out);
     } else if (c != '\n') {  // a backslash before anything else stays, as Python keeps it
       out += '\\';

@@ -65,9 +65,10 @@ void write_text(const std::string& path, const std::string& text) {
 
 /// Runs the browser without network, its output in a file; its exit code.
 int run_browser(const Scratch& scratch, std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), {find_browser(), "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage",
-                                       "--host-resolver-rules=MAP * ~NOTFOUND", "--force-device-scale-factor=1",
-                                       "--user-data-dir=" + scratch.path("profile"), "--virtual-time-budget=3000"});
+  arguments.insert(arguments.begin(),
+                   {find_browser(), "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                    "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND", "--force-device-scale-factor=1",
+                    "--user-data-dir=" + scratch.path("profile"), "--virtual-time-budget=3000"});
   std::vector<char*> argv;
   for (std::string& a : arguments) argv.push_back(a.data());
   argv.push_back(nullptr);
@@ -81,7 +82,8 @@ int run_browser(const Scratch& scratch, std::vector<std::string> arguments) {
   posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) return 127;
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
@@ -107,8 +109,10 @@ bool screenshot(const std::string& html, const std::string& png) {
   const Scratch scratch;
   write_text(scratch.path("page.html"), html);
   const std::string picture = scratch.path("page.png");
-  const int code = run_browser(scratch, {"--window-size=1920,1080", "--screenshot=" + picture, "file://" + scratch.path("page.html")});
-  if (code != 0 || !fs::exists(picture)) input_error(find_browser(), ": no picture of the page was made (exit code ", code, ')');
+  const int code = run_browser(
+      scratch, {"--window-size=1920,1080", "--screenshot=" + picture, "file://" + scratch.path("page.html")});
+  if (code != 0 || !fs::exists(picture))
+    input_error(find_browser(), ": no picture of the page was made (exit code ", code, ')');
   write_text(png, read_file(picture));
   return true;
 }
@@ -117,20 +121,26 @@ std::optional<Json> page_blocks(const std::string& html) {
   if (find_browser().empty()) return std::nullopt;
   const Scratch scratch;
   write_text(scratch.path("page.html"), html + kCollect);
-  const int code = run_browser(scratch, {"--window-size=1920,1080", "--dump-dom", "file://" + scratch.path("page.html")});
+  const int code =
+      run_browser(scratch, {"--window-size=1920,1080", "--dump-dom", "file://" + scratch.path("page.html")});
   const std::string dom = read_file(scratch.path("out"));
   constexpr std::string_view kMark = "glmv-blocks:";
   const size_t begin = dom.find(kMark);
   const size_t end = begin == std::string::npos ? begin : dom.find(':', begin + kMark.size());
-  if (code != 0 || end == std::string::npos) input_error(find_browser(), ": the page's layout was not told (exit code ", code, ')');
-  return parse_json(base64_decode(std::string_view(dom).substr(begin + kMark.size(), end - begin - kMark.size()), "blocks of a page"), "blocks of a page");
+  if (code != 0 || end == std::string::npos)
+    input_error(find_browser(), ": the page's layout was not told (exit code ", code, ')');
+  return parse_json(
+      base64_decode(std::string_view(dom).substr(begin + kMark.size(), end - begin - kMark.size()), "blocks of a page"),
+      "blocks of a page");
 }
 
 std::string judge_picture(const std::string& run, const std::string& task, const std::string& sample, bool reference) {
-  return concat(run, "/renders/", task, '-', sha256_hex(sample.data(), sample.size()).substr(0, 16), reference ? "-reference" : "-answer", ".png");
+  return concat(run, "/renders/", task, '-', sha256_hex(sample.data(), sample.size()).substr(0, 16),
+                reference ? "-reference" : "-answer", ".png");
 }
 
-std::vector<std::string> pictures_for_judge(const std::string& run, const std::string& task, const std::string& sample) {
+std::vector<std::string> pictures_for_judge(const std::string& run, const std::string& task,
+                                            const std::string& sample) {
   std::vector<std::string> out;
   for (const bool reference : {true, false}) {
     const std::string path = judge_picture(run, task, sample, reference);

@@ -37,7 +37,8 @@ void write_bytes(const std::string& path, const std::string& bytes) {
 
 void render_reference(const Sample& sample, const std::string& path) {
   if (fs::exists(path)) return;
-  if (!sample.media.empty() && sample.media[0].kind == Medium::Kind::image) return write_bytes(path, picture_bytes(sample.media[0]));
+  if (!sample.media.empty() && sample.media[0].kind == Medium::Kind::image)
+    return write_bytes(path, picture_bytes(sample.media[0]));
   if (sample.values.contains("html")) screenshot(text_of(sample.values["html"]), path);
 }
 

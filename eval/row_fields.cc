@@ -1,7 +1,9 @@
 #include "eval/row_fields.h"
 
 #include <charconv>
+#include <filesystem>
 
+#include "data/file.h"
 #include "data/json_file.h"
 #include "data/json_node.h"
 #include "data/utf8.h"
@@ -53,7 +55,8 @@ bool has_own_letters(const Json& options) {
 
 Json by_letters(const Json& cell, const std::string& where) {
   const Json options = as_list(cell);
-  if (options.size() > kMostOptions) input_error(where, ": ", options.size(), " options, at most ", kMostOptions, " have letters");
+  if (options.size() > kMostOptions)
+    input_error(where, ": ", options.size(), " options, at most ", kMostOptions, " have letters");
   const size_t skip = has_own_letters(options) ? 3 : 0;
   Json out = Json::object();
   for (size_t i = 0; i < options.size(); ++i) out[letter_of(i)] = text_of(options[i]).substr(skip);
@@ -99,36 +102,110 @@ Json convert(const Json& cell, const Field& f, const Json& values, const std::st
   return text_of(cell);
 }
 
-void convert_field(const Json& row, const Field& f, const std::string& where, Json& values) {
-  if (f.as == "option_columns") {
-    values[f.name] = option_columns(row, f);
-    return;
+/// A column, or a member of the object in one.
+const Json* find_column(const Json& row, const std::string& column) {
+  if (const auto found = row.find(column); found != row.end()) return &*found;
+  const size_t dot = column.find('.');
+  if (dot == std::string::npos) return nullptr;
+  const auto object = row.find(column.substr(0, dot));
+  if (object == row.end() || !object->is_object()) return nullptr;
+  const auto member = object->find(column.substr(dot + 1));
+  return member == object->end() ? nullptr : &*member;
+}
+
+std::string joined(const Json& row, const Field& field, const std::string& where) {
+  std::string out;
+  for (const std::string& column : field.columns) {
+    const Json* cell = find_column(row, column);
+    if (cell == nullptr) input_error(where, ": ", column, " is missing");
+    out += (out.empty() ? "" : "/") + text_of(*cell);
   }
-  const auto found = row.find(f.column);
-  const bool absent = found == row.end() || found->is_null() || (found->is_string() && found->get_ref<const std::string&>().empty());
-  if (absent && !f.optional) input_error(where, ": ", f.column, found == row.end() ? " is missing" : " is empty");
-  if (absent) {
-    values[f.name] = f.as == "letters" ? Json::object() : Json();
-    return;
-  }
-  const std::string place = concat(where, ": ", f.column);
-  values[f.name] = convert(*found, f, values, place);
+  return out;
+}
+
+Json subtitles(const Json& cell, const Field& field, const std::string& folder) {
+  const std::filesystem::path path = std::filesystem::path(folder) / field.folder / (text_of(cell) + ".srt");
+  return std::filesystem::exists(path) ? Json(subtitle_text(read_file(path.string()))) : Json();
+}
+
+bool is_empty(const Json* cell) {
+  return cell == nullptr || cell->is_null() || (cell->is_string() && cell->get_ref<const std::string&>().empty());
+}
+
+void check_value(const Field& f, const Json& value, const std::string& where) {
   if (f.values.empty()) return;
   for (const std::string& allowed : f.values) {
-    if (values[f.name] == allowed) return;
+    if (value == allowed) return;
   }
-  JsonNode{values[f.name], place}.refuse("a value this benchmark has");
+  JsonNode{value, where}.refuse("a value this benchmark has");
+}
+
+Json convert_field(const Json& row, const Field& f, const Json& values, const std::string& folder,
+                   const std::string& where) {
+  if (f.as == "option_columns") return option_columns(row, f);
+  if (f.as == "joined") return joined(row, f, where);
+  const Json* cell = find_column(row, f.column);
+  if (is_empty(cell)) {
+    if (!f.otherwise.is_null()) return f.otherwise;
+    if (!f.optional) input_error(where, ": ", f.column, cell == nullptr ? " is missing" : " is empty");
+    return f.as == "letters" ? Json::object() : Json();
+  }
+  const std::string place = concat(where, ": ", f.column);
+  Json value = f.as == "srt" ? subtitles(*cell, f, folder) : convert(*cell, f, values, place);
+  check_value(f, value, place);
+  return value;
 }
 
 }  // namespace
 
-Json convert_row(const Json& row, const std::vector<Field>& fields, const std::string& where) {
-  Json values = Json::object();
-  for (const Field& f : fields) {
-    if (f.name == "choices") convert_field(row, f, where, values);  // others look letters up in them
+std::string subtitle_text(const std::string& srt) {
+  std::string out;
+  bool in_text = false;
+  for (size_t from = 0; from < srt.size();) {
+    const size_t end = std::min(srt.find('\n', from), srt.size());
+    const std::string line(strip(std::string_view(srt).substr(from, end - from)));
+    from = end + 1;
+    if (line.empty())
+      in_text = false;
+    else if (line.find("-->") != std::string::npos)
+      in_text = true;  // what stands before is the cue's number
+    else if (in_text)
+      out += (out.empty() ? "" : "\n") + line;
   }
-  for (const Field& f : fields) {
-    if (f.name != "choices") convert_field(row, f, where, values);
+  return out;
+}
+
+std::string insert_marks(const std::string& text, const std::vector<int64_t>& positions, const std::string& marker,
+                         const std::string& where) {
+  std::string out;
+  int64_t at = 0;
+  const auto put = [&] {
+    for (size_t i = 0; i < positions.size(); ++i) {
+      if (positions[i] != at || at == 0) continue;
+      const size_t number = marker.find("{n}");
+      out += marker.substr(0, number) + std::to_string(i + 1) + marker.substr(number + 3);
+    }
+  };
+  for (size_t byte = 0; byte < text.size(); ++at) {
+    put();
+    const size_t length = utf8_step(std::string_view(text).substr(byte)).length;
+    out += text.substr(byte, length);
+    byte += length;
+  }
+  put();
+  for (const int64_t position : positions) {
+    if (position < 0 || position > at) input_error(where, ": position ", position, " in a text of ", at, " characters");
+  }
+  return out;
+}
+
+Json convert_row(const Json& row, const std::vector<Field>& fields, const std::string& folder,
+                 const std::string& where) {
+  Json values = Json::object();
+  for (const bool choices : {true, false}) {  // other fields look letters up in the choices
+    for (const Field& f : fields) {
+      if ((f.name == "choices") == choices) values[f.name] = convert_field(row, f, values, folder, where);
+    }
   }
   return values;
 }

@@ -17,7 +17,19 @@ namespace glmv::eval {
 ///   option_index    the number of an option, from 0 -> its letter
 ///   option_text     the text of an option -> its letter
 ///   lettered        the text of an option -> "(B) text"
-/// Error (exit code 3) names row, field and value.
-Json convert_row(const Json& row, const std::vector<Field>& fields, const std::string& where);
+///   joined          several columns' texts with "/" between them
+///   srt             the texts of the subtitles in FOLDER/<cell>.srt; null if there is no such file
+/// A column "a.b" is the member b of the object in column a. Error (exit code 3) names row, field and value. `folder`
+/// holds the data.
+Json convert_row(const Json& row, const std::vector<Field>& fields, const std::string& folder,
+                 const std::string& where);
+
+/// The texts of an SRT file, line by line, without numbers and times.
+std::string subtitle_text(const std::string& srt);
+
+/// Puts "<image n>" into a text before the code points at the given positions. Pictures at position 0 get no mark: they
+/// stand in front. Error (exit code 3) for a position behind the end.
+std::string insert_marks(const std::string& text, const std::vector<int64_t>& positions, const std::string& marker,
+                         const std::string& where);
 
 }  // namespace glmv::eval

@@ -31,13 +31,27 @@ Json settings_of(const std::vector<Benchmark>& benchmarks, const ModelUnderTest&
   Json tasks = Json::array();
   for (const Benchmark& b : benchmarks) {
     const Frame& frame = frame_of(b.manifest, o.prompt_style);
-    tasks.push_back({{"id", b.manifest.id}, {"manifest_sha256", b.manifest.sha256}, {"files", b.files}, {"files_sha256", b.hashes},
-                     {"hash_known", b.hash_known}, {"samples", chosen_samples(b, o).size()}, {"samples_in_files", b.samples.size()},
-                     {"left_out", b.left_out}, {"prompt_style", frame.name}, {"max_new_tokens", ask_options(b.manifest, frame, o).max_new_tokens}});
+    tasks.push_back({{"id", b.manifest.id},
+                     {"manifest_sha256", b.manifest.sha256},
+                     {"files", b.files},
+                     {"files_sha256", b.hashes},
+                     {"hash_known", b.hash_known},
+                     {"samples", chosen_samples(b, o).size()},
+                     {"samples_in_files", b.samples.size()},
+                     {"left_out", b.left_out},
+                     {"prompt_style", frame.name},
+                     {"thinking", ask_options(b.manifest, frame, o).thinking},
+                     {"max_new_tokens", ask_options(b.manifest, frame, o).max_new_tokens}});
   }
-  return {{"schema", "glmv.eval_run/1"}, {"model", model.identity}, {"thinking", o.ask.thinking}, {"forced_close", o.ask.forced_close},
-          {"forced_tokens", o.ask.forced_tokens}, {"image_tokens", o.ask.image_tokens}, {"video_tokens", o.ask.video_tokens},
-          {"frames_per_second", o.ask.frames_per_second}, {"repeat", o.repeat}, {"tasks", tasks}};
+  return {{"schema", "glmv.eval_run/1"},
+          {"model", model.identity},
+          {"forced_close", o.ask.forced_close},
+          {"forced_tokens", o.ask.forced_tokens},
+          {"image_tokens", o.ask.image_tokens},
+          {"video_tokens", o.ask.video_tokens},
+          {"frames_per_second", o.ask.frames_per_second},
+          {"repeat", o.repeat},
+          {"tasks", tasks}};
 }
 
 /// The first setting that differs, as "thinking: true, now false"; "" if none does.
@@ -70,13 +84,15 @@ std::vector<Job> jobs_of(const std::vector<Benchmark>& benchmarks, const RunOpti
     }
   }
   std::vector<Job> mine;
-  for (size_t i = static_cast<size_t>(o.shard - 1); i < all.size(); i += static_cast<size_t>(o.shards)) mine.push_back(all[i]);
+  for (size_t i = static_cast<size_t>(o.shard - 1); i < all.size(); i += static_cast<size_t>(o.shards))
+    mine.push_back(all[i]);
   return mine;
 }
 
 class Asking {
  public:
-  Asking(const ModelUnderTest& model, const RunOptions& options) : model_(model), options_(options), store_(options.folder, shard_name(options)) {}
+  Asking(const ModelUnderTest& model, const RunOptions& options)
+      : model_(model), options_(options), store_(options.folder, shard_name(options)) {}
 
   void ask(const Job& job) {
     const Manifest& m = job.benchmark->manifest;
@@ -135,7 +151,10 @@ const Frame& frame_of(const Manifest& m, const std::string& style) {
 
 AskOptions ask_options(const Manifest& m, const Frame& frame, const RunOptions& o) {
   AskOptions how = o.ask;
-  how.max_new_tokens = o.max_new_tokens > 0 ? o.max_new_tokens : frame.max_new_tokens > 0 ? frame.max_new_tokens : m.max_new_tokens;
+  how.thinking = o.thinking.value_or(m.thinking.value_or(true));
+  how.max_new_tokens = o.max_new_tokens > 0       ? o.max_new_tokens
+                       : frame.max_new_tokens > 0 ? frame.max_new_tokens
+                                                  : m.max_new_tokens;
   if (how.image_tokens < 0) how.image_tokens = m.image_tokens;
   if (how.video_tokens < 0) how.video_tokens = m.video_tokens;
   return how;
@@ -210,8 +229,10 @@ std::string plan_text(const std::vector<Benchmark>& benchmarks, const ModelUnder
     const auto chosen = chosen_samples(b, o);
     const int64_t count = static_cast<int64_t>(chosen.size()) * o.repeat;
     requests += count;
-    rows += fmt::format("| {} | {} of {} | {} | {} | {} | {} | {} |\n", b.manifest.id, chosen.size(), b.samples.size(), o.repeat, count, frame.name,
-                        ask_options(b.manifest, frame, o).max_new_tokens, b.manifest.needs_judge ? b.manifest.judge_model : "no");
+    rows += fmt::format(
+        "| {} | {} of {} | {} | {} | {} | {} | {} | {} |\n", b.manifest.id, chosen.size(), b.samples.size(), o.repeat,
+        count, frame.name, ask_options(b.manifest, frame, o).thinking ? "on" : "off",
+        ask_options(b.manifest, frame, o).max_new_tokens, b.manifest.needs_judge ? b.manifest.judge_model : "no");
     for (size_t i = 0; i < std::min<size_t>(3, chosen.size()); ++i) {
       const Question question = question_of(b.manifest, frame, *chosen[i]);
       prompts += fmt::format("\n{} {} ({} media), gold {}\n\n", b.manifest.id, chosen[i]->id, question.media.size(),
@@ -219,8 +240,10 @@ std::string plan_text(const std::vector<Benchmark>& benchmarks, const ModelUnder
       indent(prompts, question_text(question));
     }
   }
-  return fmt::format("{} requests to {}, thinking {}, shard {} of {}\n\n| task | samples | repeats | requests | prompt | new tokens | judge |\n|---|---|---|---|---|---|---|\n{}{}",
-                     requests, model.name, o.ask.thinking ? "on" : "off", o.shard, o.shards, rows, prompts);
+  return fmt::format(
+      "{} requests to {}, shard {} of {}\n\n| task | samples | repeats | requests | prompt | thinking | new tokens | "
+      "judge |\n|---|---|---|---|---|---|---|---|\n{}{}",
+      requests, model.name, o.shard, o.shards, rows, prompts);
 }
 
 }  // namespace glmv::eval

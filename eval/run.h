@@ -14,9 +14,10 @@ struct RunOptions {
   std::string folder;     ///< of the run
   std::string manifests;  ///< folder they come from
   AskOptions ask;
-  std::string prompt_style;  ///< a frame's name; "" = each manifest's first
-  int64_t max_new_tokens = 0;  ///< 0 = each manifest's
-  int64_t limit = 0;           ///< samples of each task; 0 = all
+  std::optional<bool> thinking;  ///< nothing: as each manifest says, else on
+  std::string prompt_style;      ///< a frame's name; "" = each manifest's first
+  int64_t max_new_tokens = 0;    ///< 0 = each manifest's
+  int64_t limit = 0;             ///< samples of each task; 0 = all
   std::vector<std::string> ids;  ///< only these samples; empty = all
   int64_t shard = 1, shards = 1;
   int64_t repeat = 1;

@@ -43,7 +43,8 @@ void for_each_index(size_t count, int threads, const std::function<void(size_t)>
 
 class RuleRun {
  public:
-  RuleRun(const KeptRun& run, const KeptTask& task, const RuleSpec& rule, const std::vector<size_t>& answered, const ScoreOptions& options)
+  RuleRun(const KeptRun& run, const KeptTask& task, const RuleSpec& rule, const std::vector<size_t>& answered,
+          const ScoreOptions& options)
       : run_(run), task_(task), rule_(rule), answered_(answered), options_(options) {}
 
   std::vector<Verdict> verdicts(size_t repeat) const {
@@ -52,7 +53,8 @@ class RuleRun {
     std::vector<size_t> open = open_ones(out);
     const bool can_ask = options_.judge != nullptr && options_.judge->exists();
     if (!can_ask && !options_.without_judge) return out;
-    for_each_index(open.size(), can_ask ? options_.judge->concurrency() : 1, [&](size_t k) { out[open[k]] = with_judge(open[k], repeat); });
+    for_each_index(open.size(), can_ask ? options_.judge->concurrency() : 1,
+                   [&](size_t k) { out[open[k]] = with_judge(open[k], repeat); });
     return out;
   }
 
@@ -73,8 +75,11 @@ class RuleRun {
     RuleContext c = context();
     c.without_judge = options_.without_judge;
     if (options_.judge != nullptr && options_.judge->exists()) {
-      const JudgeCase what{task_.manifest.id, s.id, rule_.name, pictures_for_judge(run_.folder, task_.manifest.id, s.id)};
-      c.ask = [this, what](const JudgePrompt& prompt, const std::string& text, int attempt) { return options_.judge->ask(what, prompt, text, attempt); };
+      const JudgeCase what{task_.manifest.id, s.id, rule_.name,
+                           pictures_for_judge(run_.folder, task_.manifest.id, s.id)};
+      c.ask = [this, what](const JudgePrompt& prompt, const std::string& text, int attempt) {
+        return options_.judge->ask(what, prompt, text, attempt);
+      };
     }
     return apply_rule(rule_, s.values, s.responses[repeat]->text, c, where_of(task_, rule_, s));
   }
@@ -85,7 +90,8 @@ class RuleRun {
     const bool grouped = rule_.aggregate["how"] == "all_of_group";
     const auto group = [&](const Verdict& v) { return text_of(resolve(rule_.aggregate["by"], v.values, rule_.name)); };
     if (grouped) {
-      for (const Verdict& v : all) if (v.status == "scored" && v.score.value_or(0) != 1) lost.insert(group(v));
+      for (const Verdict& v : all)
+        if (v.status == "scored" && v.score.value_or(0) != 1) lost.insert(group(v));
     }
     std::vector<size_t> open;
     for (size_t i = 0; i < all.size(); ++i) {
@@ -131,13 +137,17 @@ std::vector<std::vector<size_t>> clusters_of(const Manifest& m, const RuleScore&
 
 bool is_plain_accuracy(const Manifest& m, const RuleScore& score) {
   if (!m.cluster.empty() || !is_plain_mean(score.rule->aggregate) || score.verdicts.size() > 1) return false;
-  return std::all_of(score.verdicts[0].begin(), score.verdicts[0].end(), [](const Verdict& v) { const double s = v.score.value_or(0); return s == 0 || s == 1; });
+  return std::all_of(score.verdicts[0].begin(), score.verdicts[0].end(), [](const Verdict& v) {
+    const double s = v.score.value_or(0);
+    return s == 0 || s == 1;
+  });
 }
 
 void add_interval(const Manifest& m, const ScoreOptions& options, RuleScore& score) {
   if (is_plain_accuracy(m, score)) {
     const auto n = static_cast<int64_t>(score.verdicts[0].size());
-    const int64_t right = std::count_if(score.verdicts[0].begin(), score.verdicts[0].end(), [](const Verdict& v) { return v.score.value_or(0) == 1; });
+    const int64_t right = std::count_if(score.verdicts[0].begin(), score.verdicts[0].end(),
+                                        [](const Verdict& v) { return v.score.value_or(0) == 1; });
     const Interval share = wilson(right, n);
     score.interval = Interval{100 * share.low, 100 * share.high};
     score.interval_kind = "Wilson";
@@ -186,8 +196,8 @@ void add_categories(RuleScore& score) {
   if (sums.size() > 1) score.categories = std::move(sums);
 }
 
-RuleScore score_rule(const KeptRun& run, const KeptTask& task, const RuleSpec& rule, const std::vector<size_t>& answered, size_t repeats,
-                     const ScoreOptions& options) {
+RuleScore score_rule(const KeptRun& run, const KeptTask& task, const RuleSpec& rule,
+                     const std::vector<size_t>& answered, size_t repeats, const ScoreOptions& options) {
   RuleScore out;
   out.rule = &rule;
   const RuleRun rule_run(run, task, rule, answered, options);
@@ -210,8 +220,9 @@ RuleScore score_rule(const KeptRun& run, const KeptTask& task, const RuleSpec& r
   return out;
 }
 
-const Published* published_of(const KeptRun& run, const Manifest& m, const std::string& wanted) {
-  const bool thinking = run.record.value("thinking", true);
+const Published* published_of(const KeptTask& task, const std::string& wanted) {
+  const Manifest& m = task.manifest;
+  const bool thinking = task.record.value("thinking", true);
   const std::string name = !wanted.empty() ? wanted : thinking ? "GLM-4.5V" : "GLM-4.5V-nonthinking";
   for (const Published& p : m.published) {
     if (p.model == name && p.value) return &p;
@@ -230,7 +241,10 @@ void count_responses(const KeptTask& task, size_t repeats, TaskScore& out) {
     for (size_t r = 0; r < repeats; ++r) {
       const Response* response = r < s.responses.size() ? s.responses[r] : nullptr;
       ok = ok && response != nullptr && response->status == "ok";
-      if (response == nullptr) { ++out.missing; continue; }
+      if (response == nullptr) {
+        ++out.missing;
+        continue;
+      }
       out.failed += response->status != "ok";
       out.truncated += response->finish_reason == "length";
       out.forced += response->forced;
@@ -251,7 +265,8 @@ std::vector<TaskScore> score_run(const KeptRun& run, const ScoreOptions& options
     count_responses(task, repeats, score);
     Json samples = Json::array();
     for (size_t i = 0; i < task.samples.size(); ++i)
-      samples.push_back({{"answered", std::binary_search(score.answered.begin(), score.answered.end(), i)}, {"correct", false}});
+      samples.push_back(
+          {{"answered", std::binary_search(score.answered.begin(), score.answered.end(), i)}, {"correct", false}});
     const Json rate = run_algorithm("glm_failed_sample_rule", {{"samples", samples}});
     score.success_rate = rate.value("success_rate", 0.0);
     score.reportable = rate.value("reportable", false);
@@ -259,7 +274,7 @@ std::vector<TaskScore> score_run(const KeptRun& run, const ScoreOptions& options
       if (!options.rules.empty() && std::count(options.rules.begin(), options.rules.end(), rule.name) == 0) continue;
       score.rules.push_back(score_rule(run, task, rule, score.answered, repeats, options));
     }
-    score.published = published_of(run, task.manifest, options.compare_to);
+    score.published = published_of(task, options.compare_to);
     out.push_back(std::move(score));
   }
   return out;

@@ -47,7 +47,7 @@ struct RuleScore {
   std::optional<Interval> interval;  ///< percent
   std::string interval_kind;         ///< "Wilson", "bootstrap over 120 clusters"
   int64_t scored = 0, no_answer = 0, needs_judge = 0, needs_browser = 0, judged = 0, nonsense = 0;
-  std::vector<std::vector<Verdict>> verdicts;  ///< [repeat][answered sample]
+  std::vector<std::vector<Verdict>> verdicts;                    ///< [repeat][answered sample]
   std::map<std::string, std::pair<double, int64_t>> categories;  ///< percent and number
 };
 
@@ -63,7 +63,7 @@ struct TaskScore {
 
 struct ScoreOptions {
   Judge* judge = nullptr;
-  bool without_judge = false;  ///< "--judge none"
+  bool without_judge = false;      ///< "--judge none"
   std::vector<std::string> rules;  ///< only these; empty = all
   std::string compare_to;          ///< a column of the published tables; "" = by thinking mode
   uint64_t seed = 0;

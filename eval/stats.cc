@@ -42,14 +42,16 @@ Interval wilson(int64_t right, int64_t n, double confidence) {
   const double z = boost::math::quantile(boost::math::normal(), 0.5 + confidence / 2);
   const auto count = static_cast<double>(n);
   const double p = static_cast<double>(right) / count, z2 = z * z / count;
-  const double centre = (p + z2 / 2) / (1 + z2), half = z * std::sqrt(p * (1 - p) / count + z2 / (4 * count)) / (1 + z2);
+  const double centre = (p + z2 / 2) / (1 + z2),
+               half = z * std::sqrt(p * (1 - p) / count + z2 / (4 * count)) / (1 + z2);
   // Rounding must not push the bound of a perfect score past what it is.
   return {right == 0 ? 0 : std::max(0.0, centre - half), right == n ? 1 : std::min(1.0, centre + half)};
 }
 
-std::optional<Interval> clustered_bootstrap(const std::vector<std::vector<size_t>>& clusters,
-                                            const std::function<std::optional<double>(const std::vector<size_t>&)>& statistic,
-                                            uint64_t seed, int resamples, double confidence) {
+std::optional<Interval> clustered_bootstrap(
+    const std::vector<std::vector<size_t>>& clusters,
+    const std::function<std::optional<double>(const std::vector<size_t>&)>& statistic, uint64_t seed, int resamples,
+    double confidence) {
   if (clusters.size() < 2) return std::nullopt;
   Random random(seed);
   std::vector<double> found;

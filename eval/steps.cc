@@ -1,11 +1,13 @@
 #include "eval/steps.h"
 
+#include <algorithm>
 #include <set>
 
 #include "data/checkpoint.h"
 #include "data/utf8.h"
 #include "eval/algorithms.h"
 #include "eval/answer.h"
+#include "eval/step_ops.h"
 #include "eval/template.h"
 #include "reference/core/error.h"
 
@@ -20,6 +22,8 @@ bool is_upper(const std::string& reply) {
 
 bool accepted(const std::string& how, const std::string& reply, const Json& values) {
   if (how == "upper") return is_upper(reply);
+  if (how == "yes_no") return reply == "Yes" || reply == "No" || reply == "Unknown";
+  if (how == "zero_one") return reply == "0" || reply == "1";
   if (how != "letter") return true;
   const auto choices = values.find("choices");
   return reply == "Z" || (choices != values.end() && choices->contains(reply));
@@ -29,7 +33,10 @@ bool accepted(const std::string& how, const std::string& reply, const Json& valu
 Json ask_judge(const Json& step, const RuleContext& context, Verdict& v, const std::string& where) {
   const JudgePrompt& prompt = context.judge_prompts.at(step["judge"].get<std::string>());
   const std::string text = fill_template(prompt.text, v.values, "{letter}. {text}", where);
-  Json call = {{"judge_prompt", prompt.name}, {"prompt_sha256", sha256_hex(text.data(), text.size())}, {"replies", Json::array()}, {"accepted", false}};
+  Json call = {{"judge_prompt", prompt.name},
+               {"prompt_sha256", sha256_hex(text.data(), text.size())},
+               {"replies", Json::array()},
+               {"accepted", false}};
   Json value;
   for (int attempt = 0; attempt < kMostTries; ++attempt) {
     const auto reply = context.ask(prompt, text, attempt);
@@ -46,41 +53,13 @@ Json ask_judge(const Json& step, const RuleContext& context, Verdict& v, const s
   return value;
 }
 
-bool is_among(const Json& value, const Json& list) {
-  for (const Json& one : list) {
-    if (text_of(one) == text_of(value)) return true;
-  }
-  return false;
-}
-
-/// MathVista takes a reply that already is an answer as it stands: a choice, or a number of the wanted kind.
-Json mathvista_shortcut(const Json& values, const std::string& where) {
-  const Json reply = values.at("reply");
-  if (values.at("question_type") == "multi_choice") return is_among(reply, values.at("choice_list")) ? reply : Json();
-  if (values.at("answer_type") != "integer" && values.at("answer_type") != "float") return {};
-  const Json input = {{"extraction", reply}, {"choices", nullptr}, {"question_type", "free_form"}, {"answer_type", values.at("answer_type")},
-                      {"precision", values.at("precision").is_null() ? Json(0) : values.at("precision")}, {"answer", values.at("answer")}};
-  const Json result = run_algorithm("mathvista_normalize_equal", input);
-  if (!result.is_object()) usage_error(where, ": mathvista_normalize_equal gave no object");
-  return result["normalized"].is_null() ? Json() : reply;
-}
-
 Json run_step(const Json& step, Verdict& v, const std::string& where) {
-  if (step.contains("algorithm")) return run_algorithm(step["algorithm"].get<std::string>(), resolve(step["input"], v.values, where));
-  if (step.contains("equal")) {
-    const Json both = resolve(step["equal"], v.values, where);
-    return !both[0].is_null() && text_of(both[0]) == text_of(both[1]);
+  if (step.contains("algorithm"))
+    return run_algorithm(step["algorithm"].get<std::string>(), resolve(step["input"], v.values, where));
+  for (const auto& [key, operands] : step.items()) {
+    if (step_operations().count(key) > 0) return run_operation(key, operands, v.values, where);
   }
-  if (step.contains("in")) {
-    const Json both = resolve(step["in"], v.values, where);
-    return !both[0].is_null() && is_among(both[0], both[1]);
-  }
-  if (step.contains("at_least")) {
-    const Json both = resolve(step["at_least"], v.values, where);
-    return both[0].is_number() && both[0].get<double>() >= both[1].get<double>();
-  }
-  if (step.contains("set")) return resolve(step["set"], v.values, where);
-  return mathvista_shortcut(v.values, where);
+  usage_error(where, ": a step that is none: ", step.dump());
 }
 
 std::optional<double> number_of(const Json& score) {
@@ -91,14 +70,20 @@ std::optional<double> number_of(const Json& score) {
 
 bool superfluous(const Json& step, const Json& values) {
   if (step.contains("when") && !holds(step["when"], values)) return true;
-  if (!step.contains("unless")) return false;
-  const auto found = values.find(step["unless"].get<std::string>());
-  return found != values.end() && !found->is_null();
+  const auto known = [&](const Json& name) {
+    const auto found = values.find(name.get<std::string>());
+    return found != values.end() && !found->is_null();
+  };
+  if (step.contains("unless") && known(step["unless"])) return true;
+  if (!step.contains("unless_null")) return false;
+  const Json& names = step["unless_null"];
+  return names.is_array() ? !std::all_of(names.begin(), names.end(), known) : !known(names);
 }
 
 }  // namespace
 
-Verdict apply_rule(const RuleSpec& rule, const Json& fields, const std::string& response, const RuleContext& context, const std::string& where) {
+Verdict apply_rule(const RuleSpec& rule, const Json& fields, const std::string& response, const RuleContext& context,
+                   const std::string& where) {
   Verdict v{"scored", {}, fields, Json::array()};
   v.values["reply"] = reply_for_rule(rule.reply, response);
   v.values["response"] = response;
@@ -114,7 +99,9 @@ Verdict apply_rule(const RuleSpec& rule, const Json& fields, const std::string& 
       continue;
     }
     if (step.contains("page_blocks")) {
-      const auto blocks = context.page_blocks ? context.page_blocks(text_of(resolve(step["page_blocks"], v.values, where))) : std::nullopt;
+      const auto blocks = context.page_blocks
+                              ? context.page_blocks(text_of(resolve(step["page_blocks"], v.values, where)))
+                              : std::nullopt;
       if (!blocks) v.status = "needs_browser";
       v.values[as] = blocks.value_or(Json());
     } else if (!step.contains("judge")) {
@@ -133,9 +120,12 @@ Verdict apply_rule(const RuleSpec& rule, const Json& fields, const std::string& 
   return v;
 }
 
-void check_rule(const RuleSpec& rule, const std::map<std::string, JudgePrompt>& judge_prompts, const std::string& where) {
-  const std::set<std::string> kinds = {"algorithm", "judge", "equal", "in", "at_least", "set", "shortcut", "page_blocks"};
-  const std::set<std::string> options = {"as", "input", "when", "unless", "accept", "optional"};
+void check_rule(const RuleSpec& rule, const std::map<std::string, JudgePrompt>& judge_prompts,
+                const std::string& where) {
+  std::set<std::string> kinds = step_operations();
+  kinds.insert({"algorithm", "judge", "page_blocks"});
+  const std::set<std::string> options = {"as", "input", "when", "unless", "unless_null", "accept", "optional"};
+  const std::set<std::string> accepts = {"any", "letter", "upper", "yes_no", "zero_one"};
   if (!rule.steps.is_array() || rule.steps.empty()) input_error(where, ": rule ", rule.name, " has no steps");
   bool scores = false;
   for (size_t i = 0; i < rule.steps.size(); ++i) {
@@ -143,13 +133,18 @@ void check_rule(const RuleSpec& rule, const std::map<std::string, JudgePrompt>& 
     const std::string place = concat(where, ": rule ", rule.name, " step ", i);
     int found = 0;
     for (const auto& [key, value] : step.items()) {
-      if (kinds.count(key) > 0) ++found;
-      else if (options.count(key) == 0) input_error(place, ": ", key, " is not a key of this format");
+      if (kinds.count(key) > 0)
+        ++found;
+      else if (options.count(key) == 0)
+        input_error(place, ": ", key, " is not a key of this format");
     }
-    if (found != 1) input_error(place, ": one of algorithm, judge, equal, in, at_least, set, shortcut and page_blocks is wanted");
+    if (found != 1) input_error(place, ": algorithm, judge, page_blocks or one operation is wanted");
+    if (step.contains("accept") && accepts.count(step["accept"].get<std::string>()) == 0)
+      input_error(place, ": accept is ", step["accept"].dump());
     const bool has_input = step.contains("input");
     if (has_input != step.contains("algorithm")) input_error(place, ": input belongs to algorithm");
-    if (!step.contains("judge") && (step.contains("accept") || step.contains("optional"))) input_error(place, ": accept and optional belong to judge");
+    if (!step.contains("judge") && (step.contains("accept") || step.contains("optional")))
+      input_error(place, ": accept and optional belong to judge");
     if (step.contains("judge") && judge_prompts.count(step["judge"].get<std::string>()) == 0)
       input_error(place, ": judge prompt \"", step["judge"].get<std::string>(), "\" is not defined");
     if (!step.contains("as") || !step["as"].is_string()) input_error(place, ": as is missing");

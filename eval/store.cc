@@ -30,8 +30,15 @@ int64_t whole_bytes(const std::string& path) {
 }  // namespace
 
 Json to_json(const Response& r) {
-  Json out = {{"task", r.task}, {"sample", r.sample}, {"repeat", r.repeat}, {"key", r.key}, {"status", r.status}, {"text", r.text},
-              {"finish_reason", r.finish_reason}, {"forced_completion", r.forced}, {"sent", r.sent}};
+  Json out = {{"task", r.task},
+              {"sample", r.sample},
+              {"repeat", r.repeat},
+              {"key", r.key},
+              {"status", r.status},
+              {"text", r.text},
+              {"finish_reason", r.finish_reason},
+              {"forced_completion", r.forced},
+              {"sent", r.sent}};
   if (!r.error.empty()) out["error"] = r.error;
   if (r.prompt_tokens >= 0) out["prompt_tokens"] = r.prompt_tokens;
   if (r.completion_tokens >= 0) out["completion_tokens"] = r.completion_tokens;
@@ -63,9 +70,11 @@ JsonLines JsonLines::open(const std::string& path) {
   out.size_ = whole_bytes(path);
   out.file_ = Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
   struct stat status {};
-  if (out.file_.get() < 0 || ::fstat(out.file_.get(), &status) != 0) input_error(path, ": cannot be written: ", std::strerror(errno));
+  if (out.file_.get() < 0 || ::fstat(out.file_.get(), &status) != 0)
+    input_error(path, ": cannot be written: ", std::strerror(errno));
   out.torn_ = status.st_size - out.size_;
-  if (out.torn_ > 0 && ::ftruncate(out.file_.get(), out.size_) != 0) input_error(path, ": its torn last line cannot be cut off: ", std::strerror(errno));
+  if (out.torn_ > 0 && ::ftruncate(out.file_.get(), out.size_) != 0)
+    input_error(path, ": its torn last line cannot be cut off: ", std::strerror(errno));
   return out;
 }
 
@@ -74,8 +83,10 @@ void JsonLines::add(const Json& json) {
   const bool placed = ::lseek(file_.get(), size_, SEEK_SET) == size_;
   if (!placed || !write_all(file_.get(), line.data(), line.size()) || ::fsync(file_.get()) != 0) {
     const int reason = errno;
-    if (::ftruncate(file_.get(), size_) != 0) input_error(path_, ": cannot be written, and ends in a torn line: ", std::strerror(reason));
-    input_error(path_, ": cannot be written: ", std::strerror(reason), "; everything before is safe, and --resume goes on from there");
+    if (::ftruncate(file_.get(), size_) != 0)
+      input_error(path_, ": cannot be written, and ends in a torn line: ", std::strerror(reason));
+    input_error(path_, ": cannot be written: ", std::strerror(reason),
+                "; everything before is safe, and --resume goes on from there");
   }
   size_ += static_cast<int64_t>(line.size());
 }
@@ -119,9 +130,11 @@ std::map<std::string, Response> ResponseStore::read(const std::string& folder) {
 }
 
 ResponseStore::ResponseStore(const std::string& folder, const std::string& shard)
-    : all_(read(folder)), lines_(JsonLines::open(folder + "/responses" + (shard.empty() ? "" : '-' + shard) + ".jsonl")) {}
+    : all_(read(folder)),
+      lines_(JsonLines::open(folder + "/responses" + (shard.empty() ? "" : '-' + shard) + ".jsonl")) {}
 
-const Response* ResponseStore::find(const std::string& task, const std::string& sample, int64_t repeat, const std::string& key) {
+const Response* ResponseStore::find(const std::string& task, const std::string& sample, int64_t repeat,
+                                    const std::string& key) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = all_.find(name_of(task, sample, repeat));
   if (found == all_.end() || found->second.status != "ok") return nullptr;

@@ -18,12 +18,12 @@ using Json = nlohmann::json;
 struct Response {
   std::string task, sample;
   int64_t repeat = 0;
-  std::string key;                 ///< sha256 of everything that was sent: tokens or bytes, pixels, sampling, model
-  std::string status = "ok";       ///< or "failed"
+  std::string key;            ///< sha256 of everything that was sent: tokens or bytes, pixels, sampling, model
+  std::string status = "ok";  ///< or "failed"
   std::string text, finish_reason, error;
   int64_t prompt_tokens = -1, completion_tokens = -1;  ///< -1: not told
-  bool forced = false;             ///< the thinking was closed by us
-  Json sent = Json::object();      ///< prompt text and the hashes of which `key` is made
+  bool forced = false;                                 ///< the thinking was closed by us
+  Json sent = Json::object();                          ///< prompt text and the hashes of which `key` is made
 };
 
 Json to_json(const Response& r);

@@ -44,7 +44,8 @@ std::vector<std::string> StrictObject::texts(const char* key) {
 
 void StrictObject::finish() const {
   for (const auto& [key, value] : node_.value.items()) {
-    if (asked_.count(key) == 0) input_error(node_.where, node_.where.back() == ':' ? " " : ".", key, " is not a key of this format");
+    if (asked_.count(key) == 0)
+      input_error(node_.where, node_.where.back() == ':' ? " " : ".", key, " is not a key of this format");
   }
 }
 

@@ -30,8 +30,8 @@ void explode(Json row, const Layout& layout, const std::string& where, const Row
   }
 }
 
-void take_row(const Json& value, const Json& root, const Layout& layout, const std::string& key, const std::string& where,
-              const RowSink& sink) {
+void take_row(const Json& value, const Json& root, const Layout& layout, const std::string& key,
+              const std::string& where, const RowSink& sink) {
   JsonNode{value, where + ':'}.expect_object();
   Json row = value;
   for (const std::string& column : layout.shared) row[column] = JsonNode{root, where + ':'}.at(column.c_str()).value;
@@ -49,7 +49,8 @@ void read_json(const std::string& path, const Layout& layout, const RowSink& sin
     return;
   }
   if (!rows.is_array()) JsonNode{rows, concat(node.where, ' ', layout.rows)}.refuse("a list of rows");
-  for (size_t i = 0; i < rows.size(); ++i) take_row(rows[i], root, layout, "", concat(path, ": ", layout.rows, '[', i, ']'), sink);
+  for (size_t i = 0; i < rows.size(); ++i)
+    take_row(rows[i], root, layout, "", concat(path, ": ", layout.rows, '[', i, ']'), sink);
 }
 
 void read_json_lines(const std::string& path, const Layout& layout, const RowSink& sink) {
@@ -100,7 +101,8 @@ std::vector<std::string> files_of(const Layout& layout, const std::string& folde
       if (fs::exists(whole, error)) out.push_back(whole.string());
     } else if (fs::is_directory(whole.parent_path(), error)) {
       for (const fs::directory_entry& entry : fs::directory_iterator(whole.parent_path())) {
-        if (::fnmatch(whole.filename().c_str(), entry.path().filename().c_str(), FNM_PERIOD) == 0) out.push_back(entry.path().string());
+        if (::fnmatch(whole.filename().c_str(), entry.path().filename().c_str(), FNM_PERIOD) == 0)
+          out.push_back(entry.path().string());
       }
     }
     if (out.size() == before) return {};

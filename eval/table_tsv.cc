@@ -95,7 +95,8 @@ TsvTable read_tsv(const std::string& path) {
   std::set<std::string> seen;
   for (const std::string_view cell : reader.row()) {
     table.columns.push_back(column_name(cell_text(cell)));
-    if (!seen.insert(table.columns.back()).second) input_error(path, ": column ", table.columns.back(), " is there twice");
+    if (!seen.insert(table.columns.back()).second)
+      input_error(path, ": column ", table.columns.back(), " is there twice");
   }
   while (!reader.at_end()) {
     const int64_t line = reader.line();

@@ -28,8 +28,9 @@ std::string options_text(const Json& choices, const std::string& option) {
   std::string out;
   for (const auto& [letter, text] : choices.items()) {
     if (!out.empty()) out += '\n';
-    walk(option, [&](std::string_view part) { out += part; },
-         [&](const std::string& name) { out += name == "letter" ? letter : text_of(text); });
+    walk(
+        option, [&](std::string_view part) { out += part; },
+        [&](const std::string& name) { out += name == "letter" ? letter : text_of(text); });
   }
   return out;
 }
@@ -51,16 +52,20 @@ std::string text_of(const Json& value) {
   return out;
 }
 
-std::string fill_template(const std::string& text, const Json& values, const std::string& option, const std::string& where) {
+std::string fill_template(const std::string& text, const Json& values, const std::string& option,
+                          const std::string& where) {
   std::string out;
-  walk(text, [&](std::string_view part) { out += part; },
-       [&](const std::string& name) {
-         const bool from_choices = name == "options" || name == "letters";
-         const auto found = values.find(from_choices ? "choices" : name);
-         if (found == values.end()) input_error(where, ": the prompt wants {", name, "}, and no such field is there");
-         if (found->is_null()) return;
-         out += name == "options" ? options_text(*found, option) : name == "letters" ? letters_text(*found) : text_of(*found);
-       });
+  walk(
+      text, [&](std::string_view part) { out += part; },
+      [&](const std::string& name) {
+        const bool from_choices = name == "options" || name == "letters";
+        const auto found = values.find(from_choices ? "choices" : name);
+        if (found == values.end()) input_error(where, ": the prompt wants {", name, "}, and no such field is there");
+        if (found->is_null()) return;
+        out += name == "options"   ? options_text(*found, option)
+               : name == "letters" ? letters_text(*found)
+                                   : text_of(*found);
+      });
   return out;
 }
 
@@ -69,7 +74,8 @@ bool holds(const Json& conditions, const Json& values) {
     const auto found = values.find(name);
     const Json value = found == values.end() ? Json() : *found;
     bool any = value == wanted;
-    if (wanted.is_array()) for (const Json& one : wanted) any = any || value == one;
+    if (wanted.is_array())
+      for (const Json& one : wanted) any = any || value == one;
     if (!any) return false;
   }
   return true;
@@ -88,9 +94,11 @@ std::string render_frame(const Frame& frame, const Json& values, const std::stri
 }
 
 void collect_names(const std::string& text, std::set<std::string>& names) {
-  walk(text, [](std::string_view) {}, [&](const std::string& name) {
-    if (name != "letter" && name != "text") names.insert(name == "letters" ? "choices" : name);
-  });
+  walk(
+      text, [](std::string_view) {},
+      [&](const std::string& name) {
+        if (name != "letter" && name != "text") names.insert(name == "letters" ? "choices" : name);
+      });
 }
 
 void collect_references(const Json& value, std::set<std::string>& names) {
@@ -99,7 +107,13 @@ void collect_references(const Json& value, std::set<std::string>& names) {
     if (text.starts_with('$')) names.insert(text.substr(1, text.find('.') - 1));
   } else if (value.is_structured()) {
     for (const auto& [key, one] : value.items()) {
-      if (value.is_object() && (key == "when")) for (const auto& [name, wanted] : one.items()) names.insert(name);
+      if (value.is_object() && (key == "unless" || key == "unless_null")) {
+        const Json list = one.is_array() ? one : Json::array({one});
+        for (const Json& name : list)
+          if (name.is_string()) names.insert(name.get<std::string>());
+      }
+      if (value.is_object() && key == "when")
+        for (const auto& [name, wanted] : one.items()) names.insert(name);
       collect_references(one, names);
     }
   }

@@ -12,7 +12,8 @@ namespace glmv::eval {
 /// Replaces {name} by the value of that name: text as it is, numbers as JSON writes them, lists line by line. {options}
 /// are the choices, one a line in the frame's form, {letters} the choices' letters with commas. Braces around anything
 /// but lower-case letters, digits and _ stay. Error (exit code 3) for a name without a value.
-std::string fill_template(const std::string& text, const Json& values, const std::string& option, const std::string& where);
+std::string fill_template(const std::string& text, const Json& values, const std::string& option,
+                          const std::string& where);
 
 /// Does every condition hold? A list among the values means any of them.
 bool holds(const Json& conditions, const Json& values);

@@ -39,7 +39,8 @@ void keep_thumbnail(const std::string& run, const std::string& task, const std::
   }
   const int64_t longest = std::max(image.width, image.height);
   if (longest > kSide)
-    image = resize_torchvision(image, {std::max<int64_t>(1, image.height * kSide / longest), std::max<int64_t>(1, image.width * kSide / longest)});
+    image = resize_torchvision(image, {std::max<int64_t>(1, image.height * kSide / longest),
+                                       std::max<int64_t>(1, image.width * kSide / longest)});
   fs::create_directories(run + "/thumbs");
   write_png(path_of(run, task, sample), image);
 }
