@@ -14,5 +14,6 @@ void add_diff(CLI::App& app, int& exit_code);
 void add_tour(CLI::App& app, int& exit_code);
 void add_cases(CLI::App& app, int& exit_code);
 void add_eval(CLI::App& app, int& exit_code);
+void add_score(CLI::App& app, int& exit_code);
 
 }  // namespace glmv::cli

@@ -126,7 +126,8 @@ class Parser {
     Result base = postfix();
     while (base && take("^")) {
       if (take("\\circ") || take("{\\circ}")) continue;  // degrees are dropped
-      const Result exponent = postfix();
+      const bool plain = !s_.starts_with("\\");  // 2^\frac{1}{2} without braces is no power to the converters
+      const Result exponent = plain ? postfix() : std::nullopt;
       if (!exponent) return std::nullopt;
       base = raised(*base, *exponent);
     }
@@ -152,9 +153,9 @@ class Parser {
 
   Result atom() {
     skip();
-    if (take("(")) return closed(")");
+    if (take("(")) return in_brackets(")");
+    if (take("[")) return in_brackets("]");
     if (take("{")) return closed("}");
-    if (take("[")) return closed("]");
     for (const string_view command : {"\\dfrac", "\\tfrac", "\\frac"}) {
       if (take(command)) return fraction();
     }
@@ -166,6 +167,13 @@ class Parser {
     return number();
   }
 
+  /// Inside of brackets a comma separates the elements of a list.
+  Result in_brackets(string_view end) {
+    ++brackets_;
+    const Result value = closed(end);
+    --brackets_;
+    return value;
+  }
   Result closed(string_view end) {
     const Result value = sum();
     return value && take(end) ? value : std::nullopt;
@@ -223,13 +231,14 @@ class Parser {
     const auto m = form.match(s_);
     if (!m) return std::nullopt;
     const std::string digits = py::replace(m->group(), ",", "");
+    if (brackets_ > 0 && digits.size() != m->group().size()) return std::nullopt;
     s_.remove_prefix(m->end());
     return finite(py::contains(digits, ".") ? Kind::decimal : Kind::integer, *py::to_float(digits));
   }
 
   string_view s_;
   const LatexNames& names_;
-  int depth_ = 0;
+  int depth_ = 0, brackets_ = 0;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <map>
 
 #include "eval/literal_string.h"
 #include "eval/number.h"
@@ -56,7 +57,7 @@ Result integer_power(int64_t base, int64_t exponent) {
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0); }
 
 Result on_integers(std::string_view op, int64_t a, int64_t b) {
-  constexpr int64_t kMostShift = 62;
+  constexpr int64_t kMostShift = 62, kMostExponent = 1000;
   if (op == "+") return of_int128(static_cast<__int128>(a) + b);
   if (op == "-") return of_int128(static_cast<__int128>(a) - b);
   if (op == "*") return of_int128(static_cast<__int128>(a) * b);
@@ -67,8 +68,15 @@ Result on_integers(std::string_view op, int64_t a, int64_t b) {
   if (op == "//" && b != 0) return of_int128(floor_div(a, b));
   if (op == "%" && b != 0) return of_int128(a - floor_div(a, b) * b);
   if (op == "<<" && b >= 0 && b <= kMostShift) return of_int128(static_cast<__int128>(a) << b);
+  if (op == "<<" && b > kMostShift && b <= kMostExponent) return of_real(std::ldexp(a, static_cast<int>(b)));
   if (op == ">>" && b >= 0) return of_int128(a >> std::min(b, kMostShift + 1));
   return std::nullopt;
+}
+
+/// The remainder with the sign of the divisor.
+double modulo(double a, double b) {
+  const double rest = std::fmod(a, b);
+  return rest != 0 && (b < 0) != (rest < 0) ? rest + b : rest;
 }
 
 Result on_reals(std::string_view op, double a, double b) {
@@ -76,8 +84,8 @@ Result on_reals(std::string_view op, double a, double b) {
   if (op == "-") return of_real(a - b);
   if (op == "*") return of_real(a * b);
   if (op == "/" && b != 0) return of_real(a / b);
-  if (op == "//" && b != 0) return of_real(std::floor(a / b));
-  if (op == "%" && b != 0) return of_real(a - std::floor(a / b) * b);
+  if (op == "//" && b != 0) return of_real(std::round((a - modulo(a, b)) / b));
+  if (op == "%" && b != 0) return of_real(modulo(a, b));
   if (op == "**") {
     const double power = std::pow(a, b);
     const bool raises = (a == 0 && b < 0) || std::isnan(power) || (std::isinf(power) && std::isfinite(a));
@@ -186,7 +194,7 @@ class Parser {
   Result signed_or_power() {
     for (const std::string_view sign : {"-", "+", "~"}) {
       if (!take(sign)) continue;
-      const Result value = factor();
+      const Result value = literals_only_ ? atom() : factor();  // a literal has one sign
       if (!value || !value->is_number() || (literals_only_ && (sign == "~" || value->kind == Kind::boolean)))
         return std::nullopt;
       return negated(sign, *value);
@@ -240,16 +248,19 @@ class Parser {
     return kind == Kind::tuple ? as_tuple(std::move(*inside)) : Value{kind, "", 0, std::move(inside->items)};
   }
 
+  /// A key that is there already keeps its place and gets the new value.
   Result dict() {
     ++brackets_;
     Value out{Kind::dict, "", 0, {}};
+    std::map<std::string, size_t> places;
     while (!take("}")) {
       Result key = expression(0);
       if (!key || !take(":")) return std::nullopt;
       Result value = expression(0);
       if (!value || !(take(",") || sees("}"))) return std::nullopt;
-      out.items.push_back(std::move(*key));
-      out.items.push_back(std::move(*value));
+      const auto [place, is_new] = places.emplace(repr(*key), out.items.size() + 1);
+      if (is_new) out.items.push_back(std::move(*key)), out.items.emplace_back();
+      out.items[place->second] = std::move(*value);
     }
     --brackets_;
     return out;

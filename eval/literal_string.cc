@@ -88,7 +88,7 @@ std::optional<std::string> take_string(std::string_view& source, bool& is_string
   std::string_view s = source.substr(at + end.size());
   std::string out;
   while (!s.starts_with(end)) {
-    if (s.empty() || (s[0] == '\n' && !three)) return std::nullopt;
+    if (s.empty() || ((s[0] == '\n' || s[0] == '\r') && !three)) return std::nullopt;
     const char c = s[0];
     s.remove_prefix(1);
     if (c != '\\') {

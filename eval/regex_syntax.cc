@@ -52,7 +52,7 @@ std::string to_pcre2(std::string_view p, unsigned flags) {
   std::string out;
   for (size_t at = 0; at < p.size();) {
     if (p[at] == '\\') {
-      GLMV_CHECK(at + 1 < p.size(), "pattern ends in a backslash: ", p);
+      GLMV_CHECK(at + 1 < p.size() && p[at + 1] != 'B', "\\B and a last backslash mean something else here: ", p);
       switch (p[at + 1]) {
         case 's': out += "[" + std::string(kSpaces) + "]"; break;
         case 'S': out += "[^" + std::string(kSpaces) + "]"; break;
