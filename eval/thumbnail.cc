@@ -42,7 +42,9 @@ void keep_thumbnail(const std::string& run, const std::string& task, const std::
     image = resize_torchvision(image, {std::max<int64_t>(1, image.height * kSide / longest),
                                        std::max<int64_t>(1, image.width * kSide / longest)});
   fs::create_directories(run + "/thumbs");
-  write_png(path_of(run, task, sample), image);
+  const std::string path = path_of(run, task, sample);
+  write_png(path + ".part", image);
+  fs::rename(path + ".part", path);  // a torn picture would be shown for ever
 }
 
 }  // namespace glmv::eval
