@@ -369,7 +369,7 @@ void write_png(const std::string& path, const Image& image) {
   std::ofstream out(path, std::ios::binary);
   if (packed) out.write(png.data(), static_cast<std::streamsize>(png.size()));
   out.close();
-  if (!packed || !out) usage_error(path, ": cannot be written: ", std::strerror(errno));
+  if (!packed || !out) input_error(path, ": cannot be written: ", std::strerror(errno));
 }
 
 }  // namespace glmv

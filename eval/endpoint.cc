@@ -1,0 +1,221 @@
+#include "eval/endpoint.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <mutex>
+
+#include "data/checkpoint.h"
+#include "data/file.h"
+#include "data/json_file.h"
+#include "reference/core/error.h"
+
+namespace glmv::eval {
+namespace {
+namespace fs = std::filesystem;
+using OrderedJson = nlohmann::ordered_json;
+
+std::string picture_type(std::string_view bytes) {
+  if (bytes.starts_with("\x89PNG")) return "image/png";
+  if (bytes.starts_with("\xFF\xD8\xFF")) return "image/jpeg";
+  if (bytes.starts_with("GIF8")) return "image/gif";
+  if (bytes.starts_with("BM")) return "image/bmp";
+  return bytes.starts_with("RIFF") ? "image/webp" : "application/octet-stream";
+}
+
+OrderedJson url_part(const std::string& type, const std::string& url) {
+  return {{"type", type}, {type, {{"url", url}}}};
+}
+
+OrderedJson picture_part(const std::string& bytes) {
+  return url_part("image_url", concat("data:", picture_type(bytes), ";base64,", base64_encode(bytes)));
+}
+
+/// The parts a medium becomes, and the hashes of its bytes.
+void add_medium(const Medium& m, OrderedJson& parts, Json& hashes) {
+  const auto add = [&](const std::string& bytes) { hashes.push_back(sha256_hex(bytes.data(), bytes.size())); };
+  if (m.kind == Medium::Kind::video_file) {
+    const std::string bytes = read_file(m.path);
+    add(bytes);
+    parts.push_back(url_part("video_url", "data:video/mp4;base64," + base64_encode(bytes)));
+    return;
+  }
+  if (m.kind == Medium::Kind::image) {
+    const std::string bytes = picture_bytes(m);
+    add(bytes);
+    parts.push_back(picture_part(bytes));
+    return;
+  }
+  for (const std::string& frame : m.frames) {
+    const std::string bytes = read_file(frame);
+    add(bytes);
+    parts.push_back(picture_part(bytes));
+  }
+}
+
+OrderedJson messages_of(const Question& question, Json& hashes) {
+  OrderedJson out = OrderedJson::array();
+  size_t next = 0;
+  for (const Message& message : question.messages) {
+    OrderedJson parts = OrderedJson::array();
+    for (const ContentPart& part : message.content) {
+      if (part.kind == ContentPart::Kind::text)
+        parts.push_back({{"type", "text"}, {"text", part.text}});
+      else
+        add_medium(*question.media.at(next++), parts, hashes);
+    }
+    out.push_back({{"role", message.role}, {"content", parts}});
+  }
+  return out;
+}
+
+void add_sampling(const EndpointOptions& options, int64_t repeat, OrderedJson& body) {
+  if (options.temperature) body["temperature"] = *options.temperature;
+  if (options.top_p) body["top_p"] = *options.top_p;
+  if (options.seed) body["seed"] = *options.seed + repeat;
+  for (const auto& [key, value] : options.extra.items()) body[key] = value;
+}
+
+std::vector<std::string> headers_of(const EndpointOptions& options) {
+  const char* key = std::getenv(options.key_variable.c_str());
+  if (key == nullptr || *key == '\0') return {};
+  return {concat("Authorization: Bearer ", key)};
+}
+
+std::string url_of(const EndpointOptions& options) {
+  std::string base = options.base_url;
+  while (base.ends_with('/')) base.pop_back();
+  return base + "/chat/completions";
+}
+
+/// Keys that are refused are refused for every sample.
+void check_refusal(const HttpReply& reply, const EndpointOptions& options) {
+  if (reply.status == 401 || reply.status == 403)
+    usage_error(options.base_url, ": HTTP ", reply.status, ": the key in ", options.key_variable, " is not accepted");
+}
+
+void log_request(const EndpointOptions& options, const std::string& body, const std::string& hash) {
+  if (options.request_log.empty()) return;
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);
+  const fs::path path = fs::path(options.request_log) / (hash + ".json");
+  if (fs::exists(path)) return;
+  fs::create_directories(options.request_log);
+  OutputFile file(path.string(), Devices::refused);
+  file.write(body.data(), body.size());
+  file.commit();
+}
+
+std::string content_text(const Json& content) {
+  if (content.is_string()) return content.get<std::string>();
+  std::string out;
+  if (content.is_array())
+    for (const Json& part : content)
+      if (part.is_object()) out += part.value("text", "");
+  return out;
+}
+
+Response post(const EndpointOptions& options, RateLimit& limit, const std::string& body) {
+  Response r;
+  std::string why;
+  int tries = 0;
+  limit.wait();
+  const auto usable = [&](const std::string& text, std::string& reason) { return parse_completion(text, r, reason); };
+  const HttpReply reply =
+      post_with_retry(url_of(options), body, headers_of(options), options.timeout_s, options.retry, usable, why, tries);
+  check_refusal(reply, options);
+  if (reply.status == 200) return r;
+  Response failed;
+  failed.status = "failed";
+  failed.error = concat(why, " (", tries, tries == 1 ? " try)" : " tries)");
+  return failed;
+}
+
+}  // namespace
+
+bool parse_completion(const std::string& body, Response& out, std::string& why) {
+  const auto refuse = [&](const char* reason) {
+    why = concat("the reply ", reason, ": ", body.substr(0, 200));
+    return false;
+  };
+  Json root;
+  try {
+    root = parse_json(body, "reply", 64);
+  } catch (const Error&) {
+    return refuse("is not JSON");
+  }
+  const auto choices = root.is_object() ? root.find("choices") : root.end();
+  if (!root.is_object() || choices == root.end() || !choices->is_array() || choices->empty() ||
+      !(*choices)[0].is_object() || !(*choices)[0].contains("message") || !(*choices)[0]["message"].is_object())
+    return refuse("has no choices[0].message");
+  const Json& message = (*choices)[0]["message"];
+  const auto member = [&](const char* key) { return message.contains(key) ? message[key] : Json(); };
+  if (!message.contains("content")) return refuse("has no content");
+  Json reasoning = member("reasoning_content");
+  if (reasoning.is_null()) reasoning = member("reasoning");
+  out = Response();
+  if (reasoning.is_string() && !reasoning.get_ref<const std::string&>().empty())
+    out.text = concat("<think>", reasoning.get<std::string>(), "</think>\n");
+  out.text += content_text(message["content"]);
+  const Json finish = (*choices)[0].contains("finish_reason") ? (*choices)[0]["finish_reason"] : Json();
+  out.finish_reason = finish.is_string() ? finish.get<std::string>() : "";
+  if (root.contains("usage") && root["usage"].is_object()) {
+    const auto count = [&](const char* key) {
+      return root["usage"].contains(key) && root["usage"][key].is_number_integer() ? root["usage"][key].get<int64_t>()
+                                                                                   : -1;
+    };
+    out.prompt_tokens = count("prompt_tokens");
+    out.completion_tokens = count("completion_tokens");
+  }
+  return true;
+}
+
+ModelUnderTest endpoint_model(const EndpointOptions& options) {
+  if (!options.base_url.starts_with("http://") && !options.base_url.starts_with("https://"))
+    usage_error("--base-url ", options.base_url, ": an http:// or https:// address is wanted");
+  auto limit = std::make_shared<RateLimit>(options.requests_per_second);
+  ModelUnderTest out;
+  out.name = options.model;
+  out.concurrency = options.concurrency;
+  out.identity = {{"kind", "endpoint"}, {"model", options.model}, {"base_url", options.base_url}};
+  out.prepare = [options, limit](const std::string&, const Sample&, const Question& question, const AskOptions& asked) {
+    Json hashes = Json::array();
+    OrderedJson body = {
+        {"model", options.model}, {"messages", messages_of(question, hashes)}, {"max_tokens", asked.max_new_tokens}};
+    add_sampling(options, asked.repeat, body);
+    if (options.server_flags) {
+      if (!asked.thinking) body["chat_template_kwargs"] = {{"enable_thinking", false}};
+      body["skip_special_tokens"] = false;  // box tokens are part of the answer
+    }
+    const std::string bytes = body.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+    const std::string request = sha256_hex(bytes.data(), bytes.size());
+    Prepared p;
+    p.sent = {{"model", options.model},     {"prompt", question_text(question)},
+              {"picture_sha256", hashes},   {"request_sha256", request},
+              {"thinking", asked.thinking}, {"max_new_tokens", asked.max_new_tokens},
+              {"repeat", asked.repeat}};
+    p.key = key_of(p.sent);
+    p.ask = [options, limit, bytes, request] {
+      log_request(options, bytes, request);
+      return post(options, *limit, bytes);
+    };
+    return p;
+  };
+  return out;
+}
+
+JudgeReply ask_endpoint(const EndpointOptions& options, const std::string& text,
+                        const std::vector<std::string>& pictures, int64_t max_new_tokens) {
+  OrderedJson parts = OrderedJson::array();
+  for (const std::string& bytes : pictures) parts.push_back(picture_part(bytes));
+  parts.push_back({{"type", "text"}, {"text", text}});
+  OrderedJson body = {
+      {"model", options.model}, {"messages", {{{"role", "user"}, {"content", parts}}}}, {"max_tokens", max_new_tokens}};
+  add_sampling(options, 0, body);
+  const std::string bytes = body.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  RateLimit limit(options.requests_per_second);
+  log_request(options, bytes, sha256_hex(bytes.data(), bytes.size()));
+  const Response r = post(options, limit, bytes);
+  return {r.status == "ok", r.text, r.error};
+}
+
+}  // namespace glmv::eval

@@ -1,0 +1,42 @@
+// Models and judges behind a server that speaks the OpenAI protocol (chat completions).
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "eval/http.h"
+#include "eval/model.h"
+
+namespace glmv::eval {
+
+struct EndpointOptions {
+  std::string base_url;  ///< "http://host:8000/v1"
+  std::string model;
+  std::string key_variable = "OPENAI_API_KEY";  ///< the environment variable that holds the key; it may be unset
+  int concurrency = 4;
+  double requests_per_second = 0;
+  double timeout_s = 600;
+  RetryOptions retry;
+  std::optional<double> temperature, top_p;
+  std::optional<int64_t> seed;  ///< of repeat 0; the next repeat's is one more
+  Json extra = Json::object();  ///< merged into every request
+  bool server_flags = true;     ///< send what vLLM and SGLang understand: chat_template_kwargs, skip_special_tokens
+  std::string request_log;      ///< a folder for the exact bytes of every request, named by their sha256; "" = none
+};
+
+/// Pictures become data URLs of the data set's own bytes, clips their frames, video files data URLs.
+ModelUnderTest endpoint_model(const EndpointOptions& options);
+
+/// One user message, with pictures in front: what judges are asked.
+struct JudgeReply {
+  bool ok = false;
+  std::string text, error;
+};
+JudgeReply ask_endpoint(const EndpointOptions& options, const std::string& text,
+                        const std::vector<std::string>& pictures, int64_t max_new_tokens);
+
+/// The body of a chat completion -> the reply; a reasoning_content is put in front inside <think>. False, with the
+/// reason, for anything that is not one.
+bool parse_completion(const std::string& body, Response& out, std::string& why);
+
+}  // namespace glmv::eval

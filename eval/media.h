@@ -1,0 +1,34 @@
+// Pictures and clips of samples, left where they are until they are needed.
+#pragma once
+
+#include "eval/bytes.h"
+#include "eval/manifest.h"
+#include "reference/model/prompt.h"
+
+namespace glmv::eval {
+
+struct Medium {
+  enum class Kind { image, frames, video_file };
+  Kind kind = Kind::image;
+  std::string path;                 ///< of a picture, a folder of frames or a video file
+  std::string_view base64;          ///< a picture inside a table, instead of a path
+  std::vector<std::string> frames;  ///< files of a clip's frames, in order
+  std::vector<double> seconds;      ///< of each frame
+  std::string name;                 ///< for messages
+};
+
+/// The media of a row's cell. `row_cell` finds the cell of the row that a short "index" cell names.
+/// Error (exit code 3): a picture that is not there, a cell that is neither base64, nor a list of it, nor an index.
+std::vector<Medium> media_of_cell(const MediaField& field, const Json& cell, std::string_view raw,
+                                  const std::string& folder, const std::string& where,
+                                  const std::function<std::string_view(const std::string&)>& row_cell);
+
+/// The picture's bytes as the data set has them.
+std::string picture_bytes(const Medium& medium);
+Image read_picture(const Medium& medium);
+
+/// A clip's frames; a folder of frames is taken at `frames_per_second`. Error (exit code 3) for a video file, which
+/// this version does not decode.
+Clip read_clip(const Medium& medium, double frames_per_second);
+
+}  // namespace glmv::eval

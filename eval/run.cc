@@ -1,0 +1,249 @@
+#include "eval/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include "data/file.h"
+#include "data/json_file.h"
+#include "eval/render.h"
+#include "eval/score_run.h"
+#include "reference/core/error.h"
+
+namespace glmv::eval {
+namespace {
+namespace fs = std::filesystem;
+
+void write_text(const std::string& path, const std::string& text) {
+  OutputFile file(path, Devices::refused);
+  file.write(text.data(), text.size());
+  file.commit();
+}
+
+std::string shard_name(const RunOptions& o) { return o.shards == 1 ? "" : fmt::format("{}-of-{}", o.shard, o.shards); }
+
+/// What must be the same for a run to be gone on with.
+Json settings_of(const std::vector<Benchmark>& benchmarks, const ModelUnderTest& model, const RunOptions& o) {
+  Json tasks = Json::array();
+  for (const Benchmark& b : benchmarks) {
+    const Frame& frame = frame_of(b.manifest, o.prompt_style);
+    tasks.push_back({{"id", b.manifest.id},
+                     {"manifest_sha256", b.manifest.sha256},
+                     {"files", b.files},
+                     {"files_sha256", b.hashes},
+                     {"hash_known", b.hash_known},
+                     {"samples", chosen_samples(b, o).size()},
+                     {"samples_in_files", b.samples.size()},
+                     {"left_out", b.left_out},
+                     {"prompt_style", frame.name},
+                     {"thinking", ask_options(b.manifest, frame, o).thinking},
+                     {"max_new_tokens", ask_options(b.manifest, frame, o).max_new_tokens}});
+  }
+  return {{"schema", "glmv.eval_run/1"},
+          {"model", model.identity},
+          {"forced_close", o.ask.forced_close},
+          {"forced_tokens", o.ask.forced_tokens},
+          {"image_tokens", o.ask.image_tokens},
+          {"video_tokens", o.ask.video_tokens},
+          {"frames_per_second", o.ask.frames_per_second},
+          {"repeat", o.repeat},
+          {"tasks", tasks}};
+}
+
+/// The first setting that differs, as "thinking: true, now false"; "" if none does.
+std::string difference(const Json& before, const Json& now) {
+  for (const auto& [key, value] : now.items()) {
+    if (key == "tasks" || before.value(key, Json()) == value) continue;
+    return concat(key, ": ", before.value(key, Json()).dump(), ", now ", value.dump());
+  }
+  return before.value("tasks", Json()) == now["tasks"] ? "" : "tasks, their data, samples or limits";
+}
+
+void keep_samples(const Benchmark& b, const RunOptions& o) {
+  std::string lines;
+  for (const Sample* s : chosen_samples(b, o)) lines += Json({{"id", s->id}, {"values", s->values}}).dump() + '\n';
+  write_text(o.folder + "/samples-" + b.manifest.id + ".jsonl", lines);
+}
+
+/// One thing to ask.
+struct Job {
+  const Benchmark* benchmark;
+  const Sample* sample;
+  int64_t repeat;
+};
+
+std::vector<Job> jobs_of(const std::vector<Benchmark>& benchmarks, const RunOptions& o) {
+  std::vector<Job> all;
+  for (const Benchmark& b : benchmarks) {
+    for (int64_t r = 0; r < o.repeat; ++r) {
+      for (const Sample* s : chosen_samples(b, o)) all.push_back({&b, s, r});
+    }
+  }
+  std::vector<Job> mine;
+  for (size_t i = static_cast<size_t>(o.shard - 1); i < all.size(); i += static_cast<size_t>(o.shards))
+    mine.push_back(all[i]);
+  return mine;
+}
+
+class Asking {
+ public:
+  Asking(const ModelUnderTest& model, const RunOptions& options)
+      : model_(model), options_(options), store_(options.folder, shard_name(options)) {}
+
+  void ask(const Job& job) {
+    const Manifest& m = job.benchmark->manifest;
+    const Frame& frame = frame_of(m, options_.prompt_style);
+    AskOptions how = ask_options(m, frame, options_);
+    how.repeat = job.repeat;
+    const Question question = question_of(m, frame, *job.sample);
+    const Prepared prepared = model_.prepare(m.id, *job.sample, question, how);
+    if (store_.find(m.id, job.sample->id, job.repeat, prepared.key) != nullptr) {
+      ++kept_;
+      return;
+    }
+    Response r = prepared.ask();
+    r.task = m.id;
+    r.sample = job.sample->id;
+    r.repeat = job.repeat;
+    r.key = prepared.key;
+    r.sent = prepared.sent;
+    store_.add(r);
+    ++asked_;
+    if (r.status != "ok") ++failed_;
+  }
+
+  RunCounts counts() const { return {asked_, kept_, failed_, store_.stale(), store_.torn_bytes(), false}; }
+  int64_t done() const { return asked_ + kept_; }
+  int64_t failed() const { return failed_; }
+
+ private:
+  const ModelUnderTest& model_;
+  const RunOptions& options_;
+  ResponseStore store_;
+  std::atomic<int64_t> asked_{0}, kept_{0}, failed_{0};
+};
+
+void say_progress(const RunOptions& o, const Asking& asking, size_t all) {
+  if (o.progress) o.progress(fmt::format("{} of {} requests, {} failed", asking.done(), all, asking.failed()));
+}
+
+void indent(std::string& out, const std::string& text) {
+  out += "    ";
+  for (const char c : text) out += c == '\n' ? "\n    " : std::string(1, c);
+  out += '\n';
+}
+
+}  // namespace
+
+const Frame& frame_of(const Manifest& m, const std::string& style) {
+  if (style.empty()) return m.frames[0];
+  std::string names;
+  for (const Frame& frame : m.frames) {
+    if (frame.name == style) return frame;
+    names += (names.empty() ? "" : ", ") + frame.name;
+  }
+  usage_error("--prompt-style ", style, ": ", m.id, " has ", names);
+}
+
+AskOptions ask_options(const Manifest& m, const Frame& frame, const RunOptions& o) {
+  AskOptions how = o.ask;
+  how.thinking = o.thinking.value_or(m.thinking.value_or(true));
+  how.max_new_tokens = o.max_new_tokens > 0       ? o.max_new_tokens
+                       : frame.max_new_tokens > 0 ? frame.max_new_tokens
+                                                  : m.max_new_tokens;
+  if (how.image_tokens < 0) how.image_tokens = m.image_tokens;
+  if (how.video_tokens < 0) how.video_tokens = m.video_tokens;
+  return how;
+}
+
+std::vector<const Sample*> chosen_samples(const Benchmark& b, const RunOptions& o) {
+  const std::set<std::string> wanted(o.ids.begin(), o.ids.end());
+  std::vector<const Sample*> out;
+  for (const Sample& s : b.samples) {
+    if (o.limit > 0 && static_cast<int64_t>(out.size()) == o.limit) break;
+    if (wanted.empty() || wanted.count(s.id) > 0) out.push_back(&s);
+  }
+  if (out.empty()) usage_error(b.manifest.id, ": --ids names none of its samples");
+  return out;
+}
+
+void begin_run(const std::vector<Benchmark>& benchmarks, const ModelUnderTest& model, const RunOptions& o) {
+  fs::create_directories(o.folder + "/manifests");
+  const Json settings = settings_of(benchmarks, model, o);
+  const std::string path = o.folder + "/run.json";
+  if (fs::exists(path)) {
+    if (!o.resume && o.shards == 1) usage_error(o.folder, ": a run is there already; --resume goes on with it");
+    const std::string differs = difference(parse_json_object(read_file(path), path), settings);
+    if (!differs.empty()) usage_error(o.folder, ": was begun with other settings (", differs, ')');
+  }
+  Json record = settings;
+  record.update(o.record);
+  for (const Benchmark& b : benchmarks) {
+    write_text(o.folder + "/manifests/" + b.manifest.id + ".json", read_file(b.manifest.path));
+    keep_samples(b, o);
+  }
+  write_text(o.folder + "/manifests/judges.json", read_file(o.manifests + "/judges.json"));
+  write_text(path, record.dump(2) + '\n');
+}
+
+RunCounts ask_all(const std::vector<Benchmark>& benchmarks, const ModelUnderTest& model, const RunOptions& o) {
+  const std::vector<Job> jobs = jobs_of(benchmarks, o);
+  Asking asking(model, o);
+  std::atomic<size_t> next{0};
+  std::atomic<bool> stopped{false};
+  std::exception_ptr error;
+  std::mutex mutex;
+  const auto work = [&] {
+    for (size_t i; !stopped && (i = next++) < jobs.size();) {
+      try {
+        asking.ask(jobs[i]);
+        const std::lock_guard<std::mutex> lock(mutex);
+        say_progress(o, asking, jobs.size());
+        if (o.stop && o.stop()) stopped = true;
+      } catch (...) {
+        const std::lock_guard<std::mutex> lock(mutex);
+        if (!error) error = std::current_exception();
+        stopped = true;
+      }
+    }
+  };
+  std::vector<std::thread> pool;
+  for (int t = 1; t < model.concurrency; ++t) pool.emplace_back(work);
+  work();
+  for (std::thread& t : pool) t.join();
+  if (error) std::rethrow_exception(error);
+  RunCounts counts = asking.counts();
+  counts.stopped = stopped;
+  return counts;
+}
+
+std::string plan_text(const std::vector<Benchmark>& benchmarks, const ModelUnderTest& model, const RunOptions& o) {
+  int64_t requests = 0;
+  std::string rows, prompts;
+  for (const Benchmark& b : benchmarks) {
+    const Frame& frame = frame_of(b.manifest, o.prompt_style);
+    const auto chosen = chosen_samples(b, o);
+    const int64_t count = static_cast<int64_t>(chosen.size()) * o.repeat;
+    requests += count;
+    rows += fmt::format(
+        "| {} | {} of {} | {} | {} | {} | {} | {} | {} |\n", b.manifest.id, chosen.size(), b.samples.size(), o.repeat,
+        count, frame.name, ask_options(b.manifest, frame, o).thinking ? "on" : "off",
+        ask_options(b.manifest, frame, o).max_new_tokens, b.manifest.needs_judge ? b.manifest.judge_model : "no");
+    for (size_t i = 0; i < std::min<size_t>(3, chosen.size()); ++i) {
+      const Question question = question_of(b.manifest, frame, *chosen[i]);
+      prompts += fmt::format("\n{} {} ({} media), gold {}\n\n", b.manifest.id, chosen[i]->id, question.media.size(),
+                             chosen[i]->values.value("answer", Json()).dump());
+      indent(prompts, question_text(question));
+    }
+  }
+  return fmt::format(
+      "{} requests to {}, shard {} of {}\n\n| task | samples | repeats | requests | prompt | thinking | new tokens | "
+      "judge |\n|---|---|---|---|---|---|---|---|\n{}{}",
+      requests, model.name, o.shard, o.shards, rows, prompts);
+}
+
+}  // namespace glmv::eval

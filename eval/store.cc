@@ -1,0 +1,152 @@
+#include "eval/store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include "data/json_file.h"
+#include "data/json_node.h"
+#include "eval/bytes.h"
+#include "eval/strict.h"
+#include "reference/core/error.h"
+
+namespace glmv::eval {
+namespace {
+namespace fs = std::filesystem;
+
+/// Bytes up to and with the last line end.
+int64_t whole_bytes(const std::string& path) {
+  if (!fs::exists(path)) return 0;
+  const MappedFile file = MappedFile::open(path);
+  const size_t end = file.text().rfind('\n');
+  return end == std::string_view::npos ? 0 : static_cast<int64_t>(end) + 1;
+}
+
+}  // namespace
+
+Json to_json(const Response& r) {
+  Json out = {{"task", r.task},
+              {"sample", r.sample},
+              {"repeat", r.repeat},
+              {"key", r.key},
+              {"status", r.status},
+              {"text", r.text},
+              {"finish_reason", r.finish_reason},
+              {"forced_completion", r.forced},
+              {"sent", r.sent}};
+  if (!r.error.empty()) out["error"] = r.error;
+  if (r.prompt_tokens >= 0) out["prompt_tokens"] = r.prompt_tokens;
+  if (r.completion_tokens >= 0) out["completion_tokens"] = r.completion_tokens;
+  return out;
+}
+
+Response response_from_json(const Json& json, const std::string& where) {
+  StrictObject object({json, where + ':'});
+  Response r;
+  r.task = object.text("task");
+  r.sample = object.text("sample");
+  r.repeat = object.integer_or("repeat", 0);
+  r.key = object.text("key");
+  r.status = object.text("status");
+  r.text = object.text("text");
+  r.finish_reason = object.text_or("finish_reason", "");
+  r.error = object.text_or("error", "");
+  r.prompt_tokens = object.integer_or("prompt_tokens", -1);
+  r.completion_tokens = object.integer_or("completion_tokens", -1);
+  r.forced = object.flag_or("forced_completion", false);
+  if (const auto sent = object.find("sent")) r.sent = sent->value;
+  object.finish();
+  return r;
+}
+
+JsonLines JsonLines::open(const std::string& path) {
+  JsonLines out;
+  out.path_ = path;
+  out.size_ = whole_bytes(path);
+  out.file_ = Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+  struct stat status {};
+  if (out.file_.get() < 0 || ::fstat(out.file_.get(), &status) != 0)
+    input_error(path, ": cannot be written: ", std::strerror(errno));
+  out.torn_ = status.st_size - out.size_;
+  if (out.torn_ > 0 && ::ftruncate(out.file_.get(), out.size_) != 0)
+    input_error(path, ": its torn last line cannot be cut off: ", std::strerror(errno));
+  return out;
+}
+
+void JsonLines::add(const Json& json) {
+  const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+  const bool placed = ::lseek(file_.get(), size_, SEEK_SET) == size_;
+  if (!placed || !write_all(file_.get(), line.data(), line.size()) || ::fsync(file_.get()) != 0) {
+    const int reason = errno;
+    if (::ftruncate(file_.get(), size_) != 0)
+      input_error(path_, ": cannot be written, and ends in a torn line: ", std::strerror(reason));
+    input_error(path_, ": cannot be written: ", std::strerror(reason),
+                "; everything before is safe, and --resume goes on from there");
+  }
+  size_ += static_cast<int64_t>(line.size());
+}
+
+std::vector<Json> read_json_lines(const std::string& path) {
+  std::vector<Json> out;
+  if (!fs::exists(path)) return out;
+  const MappedFile file = MappedFile::open(path);
+  std::string_view text = file.text();
+  for (int64_t line = 1;; ++line) {
+    const size_t end = text.find('\n');
+    if (end == std::string_view::npos) return out;  // nothing more, or torn
+    out.push_back(parse_json_object(std::string(text.substr(0, end)), concat(path, " line ", line)));
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string ResponseStore::name_of(const std::string& task, const std::string& sample, int64_t repeat) {
+  return concat(task, '\n', sample, '\n', repeat);
+}
+
+std::map<std::string, Response> ResponseStore::read(const std::string& folder) {
+  std::map<std::string, Response> all;
+  std::set<std::string> files;
+  if (fs::is_directory(folder)) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with("responses") && name.ends_with(".jsonl")) files.insert(entry.path().string());
+    }
+  }
+  for (const std::string& file : files) {
+    for (const Json& line : read_json_lines(file)) {
+      Response r = response_from_json(line, file);
+      Response& place = all[name_of(r.task, r.sample, r.repeat)];
+      // A later line takes an earlier one's place, but a failure never that of an answer to the same input.
+      if (place.status == "ok" && !place.key.empty() && r.status != "ok" && r.key == place.key) continue;
+      place = std::move(r);
+    }
+  }
+  return all;
+}
+
+ResponseStore::ResponseStore(const std::string& folder, const std::string& shard)
+    : all_(read(folder)),
+      lines_(JsonLines::open(folder + "/responses" + (shard.empty() ? "" : '-' + shard) + ".jsonl")) {}
+
+const Response* ResponseStore::find(const std::string& task, const std::string& sample, int64_t repeat,
+                                    const std::string& key) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = all_.find(name_of(task, sample, repeat));
+  if (found == all_.end() || found->second.status != "ok") return nullptr;
+  if (found->second.key == key) return &found->second;
+  ++stale_;
+  return nullptr;
+}
+
+void ResponseStore::add(const Response& r) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  lines_.add(to_json(r));
+  all_[name_of(r.task, r.sample, r.repeat)] = r;
+}
+
+}  // namespace glmv::eval
