@@ -80,7 +80,7 @@ std::string as_text(const Prompt& p, const Processor& processor) {
 int run(const Flags& f) {
   const bool tensors = !f.output.empty() && !f.json;
   check_output(f.output, tensors ? Output::tensors : Output::text);
-  const Processor processor = Processor::open(resolve_model(f.model));
+  const Processor processor = f.prompt.processor(resolve_model(f.model));
   const Prompt prompt = f.prompt.make(processor);
   check_keeps_inputs(f.output);
   if (tensors) {
