@@ -175,6 +175,13 @@ ChatOptions PromptFlags::chat_options(const Processor& processor, const Conversa
   return options;
 }
 
+std::string PromptFlags::rendered(const Processor& processor) const {
+  const Conversation c = conversation();
+  ChatOptions options = chat_options(processor, c);
+  options.chat_template = processor.chat_template;
+  return render_chat(c.messages, options);
+}
+
 Prompt PromptFlags::make(const Processor& processor) const {
   const Conversation c = conversation();
   if (fps && c.videos.empty()) usage_error("--fps ", *fps, ": there is no --video");

@@ -57,6 +57,8 @@ struct PromptFlags {
   ChatOptions chat_options(const Processor& processor, const Conversation& conversation) const;
   /// The messages and paths of media that the flags amount to. Error: 2 for contradicting flags.
   Conversation conversation() const;
+  /// What the chat template makes of the messages; no medium is read.
+  std::string rendered(const Processor& processor) const;
   /// Reads the media and makes the prompt. Error: 2 for contradicting flags, 3 for unreadable media.
   Prompt make(const Processor& processor) const;
   /// From --inputs if given, else make() with the processor of `dir`. Error (exit code 3) for a prompt of more tokens

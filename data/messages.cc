@@ -194,10 +194,11 @@ NamedConversation prompt_of_line(const std::string& line, const std::string& whe
 
 }  // namespace
 
-Conversation read_messages(const std::string& path) {
-  const std::string text = read_file(path, kMostBytes);
-  return conversation_of(parse_json(text, path), text, path, fs::path(path).parent_path());
+Conversation parse_messages(const std::string& json_text, const std::string& path) {
+  return conversation_of(parse_json(json_text, path), json_text, path, fs::path(path).parent_path());
 }
+
+Conversation read_messages(const std::string& path) { return parse_messages(read_file(path, kMostBytes), path); }
 
 std::vector<NamedConversation> read_prompts(const std::string& path, const GenerationSettings& defaults) {
   std::istringstream in(read_file(path, kMostBytes));

@@ -26,6 +26,9 @@ struct Conversation {
 /// file, naming the message and part; 2 for roles, parts and URLs that are sound but not understood here (http).
 Conversation read_messages(const std::string& path);
 
+/// The same from a text; `path` names it in messages, and media are relative to its folder.
+Conversation parse_messages(const std::string& json_text, const std::string& path);
+
 /// One line of a file of prompts.
 struct NamedConversation {
   std::string id;  ///< as given, or the number of the line, from 1
