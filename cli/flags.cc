@@ -85,6 +85,9 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
   verb.add_option("--messages", messages,
                   "a conversation (JSON: role and content of each message) instead of --prompt");
   verb.add_flag("--no-think", no_think, "ask for an answer without reasoning");
+  verb.add_option("--chat-template", chat_template, "render with this model's template; auto = the snapshot's own")
+      ->check(CLI::IsMember({"auto", "glm45v", "glm46v", "glm41v"}))
+      ->capture_default_str();
   if (!with_inputs) return;
   CLI::Option* from = verb.add_option("--inputs", inputs, "recorded inputs (a trace) instead of pictures and prompt");
   verb.add_option("--map", maps, "PATTERN=REPLACEMENT: rewrites names of the recorded inputs; may be repeated")
@@ -155,12 +158,35 @@ Conversation PromptFlags::conversation() const {
   return out;
 }
 
+Processor PromptFlags::processor(const std::string& dir) const {
+  std::optional<ChatTemplate> named;
+  if (chat_template == "glm45v") named = ChatTemplate::glm45v;
+  if (chat_template == "glm46v") named = ChatTemplate::glm46v;
+  if (chat_template == "glm41v") named = ChatTemplate::glm41v;
+  return Processor::open(dir, named);
+}
+
+ChatOptions PromptFlags::chat_options(const Processor& processor, const Conversation& c) const {
+  if (no_think && processor.chat_template == ChatTemplate::glm41v)
+    usage_error("--no-think: GLM-4.1V's template has no such switch (generate has --thinking-budget 0)");
+  ChatOptions options;
+  options.enable_thinking = !no_think;
+  options.tools = c.tools;
+  return options;
+}
+
+std::string PromptFlags::rendered(const Processor& processor) const {
+  const Conversation c = conversation();
+  ChatOptions options = chat_options(processor, c);
+  options.chat_template = processor.chat_template;
+  return render_chat(c.messages, options);
+}
+
 Prompt PromptFlags::make(const Processor& processor) const {
   const Conversation c = conversation();
   if (fps && c.videos.empty()) usage_error("--fps ", *fps, ": there is no --video");
   const Media media = read_media(c, frames_per_second());
-  ChatOptions options;
-  options.enable_thinking = !no_think;
+  const ChatOptions options = chat_options(processor, c);
   try {
     return make_prompt(processor, c.messages, options, media.pictures, media.clips);
   } catch (const Error& e) {
@@ -177,10 +203,10 @@ Prompt PromptFlags::recorded(const ModelConfig& config) const {
 Prompt PromptFlags::load(const std::string& dir, const ModelConfig& config) const {
   if (!inputs.empty() && given()) {
     usage_error(
-        "--inputs already holds a prompt: leave out --prompt, --messages, --system, --image, --video, --fps and "
-        "--no-think");
+        "--inputs already holds a prompt: leave out --prompt, --messages, --system, --image, --video, --fps, "
+        "--no-think and --chat-template");
   }
-  Prompt prompt = inputs.empty() ? make(Processor::open(dir)) : recorded(config);
+  Prompt prompt = inputs.empty() ? make(processor(dir)) : recorded(config);
   const auto have = static_cast<int64_t>(prompt.ids.size()), most = config.text.max_position_embeddings;
   if (have > most) {
     input_error(inputs.empty() ? messages.empty() ? "--prompt" : messages : inputs, ": the prompt has ", have,

@@ -36,12 +36,13 @@ struct RunFlags {
   const Backend& use() const;
 };
 
-/// --image, --video, --fps, --prompt, --system, --no-think, or --messages with a conversation, or --inputs with
-/// recorded ones, whose names --map rewrites.
+/// --image, --video, --fps, --prompt, --system, --no-think, --chat-template, or --messages with a conversation, or
+/// --inputs with recorded ones, whose names --map rewrites.
 struct PromptFlags {
   std::vector<std::string> images, videos, maps;
   std::optional<double> fps;  ///< 2 if not given
   std::string prompt, system, messages, inputs;
+  std::string chat_template = "auto";
   bool no_think = false;
 
   void add(CLI::App& verb, bool with_inputs);
@@ -49,9 +50,15 @@ struct PromptFlags {
   /// True if flags say what to ask.
   bool asks() const { return asked() || !messages.empty(); }
   /// True if any of these flags is there, those that say how to ask too.
-  bool given() const { return asks() || no_think || fps; }
+  bool given() const { return asks() || no_think || fps || chat_template != "auto"; }
+  /// The processor of a snapshot, with the template that --chat-template names.
+  Processor processor(const std::string& dir) const;
+  /// How to render for it. Error (exit code 2): --no-think with a template that has no such switch.
+  ChatOptions chat_options(const Processor& processor, const Conversation& conversation) const;
   /// The messages and paths of media that the flags amount to. Error: 2 for contradicting flags.
   Conversation conversation() const;
+  /// What the chat template makes of the messages; no medium is read.
+  std::string rendered(const Processor& processor) const;
   /// Reads the media and makes the prompt. Error: 2 for contradicting flags, 3 for unreadable media.
   Prompt make(const Processor& processor) const;
   /// From --inputs if given, else make() with the processor of `dir`. Error (exit code 3) for a prompt of more tokens

@@ -1,4 +1,4 @@
-// generate: answers a question about pictures, greedily.
+// generate: answers a question about pictures.
 #include "cli/generate.h"
 
 #include <fmt/format.h>
@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
+#include "data/draw.h"
 
 namespace glmv::cli {
 namespace {
@@ -25,29 +26,12 @@ constexpr const char* kExamples = R"(Examples:
   glmv generate --prompts questions.jsonl --batch 8 --no-think -o answers.jsonl
       a file of prompts, eight at once; a line is {"id": "q1", "messages": [...]} or {"prompt": "..."}, and each answer
       is a line of JSON that is on the disk before the next one
+  glmv generate --image data/tiny/glm45v/heldout/objects-000-0.png --prompt "Locate the green circle." --no-think --draw boxes.png
+      the picture with the boxes of the answer on it
+  glmv generate --prompt "Tell a story." --temperature 0.8 --top-p 0.6 --top-k 2 --seed 7 --stop "The end"
+      tokens drawn as the Hugging Face library would draw them from the same uniform numbers
   glmv generate --random-weights --model config.json --layers 4 --prompt-tokens 512 -n 64 --dtype bf16 --warm-up --json
       times four layers of a configuration's shapes; needs no checkpoint and no tokenizer)";
-
-/// Prints text as it becomes complete; knows the tokenizer only if the snapshot has one.
-struct Stream {
-  const Tokenizer* tokenizer;
-  StreamDecoder decoder;
-  explicit Stream(const Tokenizer& t) : tokenizer(&t), decoder(t) {}
-  void push(int64_t id) { std::cout << decoder.push(id) << std::flush; }
-  void finish() { std::cout << decoder.finish() << std::endl; }
-};
-
-Json boxes_json(const std::string& answer, const Prompt& prompt) {
-  Json out = Json::array();
-  for (const auto& box : parse_boxes(answer)) {
-    Json one = {{"thousandths", box}};
-    // Boxes are relative to a picture; with several pictures nothing says to which one.
-    if (prompt.picture_sizes.size() == 1 && prompt.video_grids.empty())
-      one["pixels"] = box_to_pixels(box, prompt.picture_sizes[0].width, prompt.picture_sizes[0].height);
-    out.push_back(std::move(one));
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -59,39 +43,21 @@ SessionOptions GenerateFlags::session() const {
   return options;
 }
 
-void put_answer(Json& out, const Prompt& prompt, const Generation& g, const Tokenizer* tokenizer, bool no_think) {
-  out["prompt_tokens"] = prompt.ids.size();
-  out["completion_tokens"] = g.ids.size();
-  out["token_ids"] = g.ids;
-  out["margins"] = g.margins;
-  out["finish_reason"] = g.finish_reason;
-  if (tokenizer == nullptr) return;
-  const std::string text = tokenizer->decode(g.text_ids());
-  const Answer answer = parse_answer(text, no_think);
-  out["text"] = text;
-  out["thinking"] = answer.thinking;
-  out["answer"] = answer.answer;
-  out["boxed"] = answer.boxed;
-  out["boxes"] = boxes_json(answer.boxed.empty() ? answer.answer : answer.boxed.back(), prompt);
-}
-
-Json timings_json(const Timings& t) {
-  return {{"vision_ns", t.vision_ns}, {"prefill_ns", t.prefill_ns}, {"decode_ns", t.decode_ns}};
-}
-
 namespace {
 
-Json as_json(const Flags& f, const Prompt& prompt, const Generation& g, const Timings& t, const Tokenizer* tokenizer) {
+Json as_json(const Flags& f, const Prompt& prompt, const Generation& g, const GenerationSettings& settings,
+             const Timings& t, const Tokenizer* tokenizer) {
   Json out = result_header("generate");
   out["backend"] = f.run.backend;
   out["dtype"] = f.run.dtype;
-  put_answer(out, prompt, g, tokenizer, f.prompt.no_think);
+  put_answer(out, prompt, g, settings, tokenizer, f.prompt.no_think);
   out["timings"] = timings_json(t);
   return out;
 }
 
 const char* ending(const Generation& g) {
-  return g.finish_reason == "stop"     ? "ended by itself"
+  return !g.stop_string.empty()        ? "ended before a stop string"
+         : g.finish_reason == "stop"   ? "ended by itself"
          : g.finish_reason == "length" ? "cut at the limit of new tokens"
                                        : "interrupted";
 }
@@ -105,14 +71,42 @@ void say_timings(const Prompt& p, const Generation& g, const Timings& t) {
 
 /// The answer as text, or ids where there is no tokenizer.
 std::string as_text(const Generation& g, const Tokenizer* tokenizer) {
-  std::string text = tokenizer ? tokenizer->decode(g.text_ids()) : "";
+  std::string text = g.text;
   if (!tokenizer)
     for (const int64_t id : g.ids) text += std::to_string(id) + ' ';
   return text + '\n';
 }
 
+/// --draw: the boxes of the answer on the picture that it was about.
+class Drawing {
+ public:
+  explicit Drawing(const Flags& f) : path_(f.draw) {
+    if (path_.empty()) return;
+    const Conversation asked = f.prompt.conversation();
+    if (asked.images.size() != 1 || !asked.videos.empty())
+      usage_error("--draw: boxes belong to a picture, and the prompt has ", asked.images.size(), " pictures and ",
+                  asked.videos.size(), " clips; one picture is wanted");
+    check_output(path_, Output::tensors);
+    picture_ = read_image(asked.images[0]);
+    check_keeps_inputs(path_);
+  }
+  void save(const std::string& answer) {
+    if (path_.empty()) return;
+    std::vector<std::array<double, 4>> boxes;
+    for (const auto& box : parse_boxes(answer)) boxes.push_back(box_to_pixels(box, picture_.width, picture_.height));
+    if (boxes.empty()) std::cerr << "glmv: warning: the answer has no box; " << path_ << " is the picture as it is\n";
+    draw_boxes(picture_, boxes);
+    write_png(path_, picture_);
+  }
+
+ private:
+  std::string path_;
+  Image picture_;
+};
+
 int run_one(const Flags& f) {
   check_output(f.output, Output::text);
+  if (!f.draw.empty() && f.draw == f.output) usage_error("--draw and -o name one file: ", f.draw);
   const Backend& backend = f.run.use();
   const Model model = Model::open(f.model);
   const bool recorded = !f.prompt.inputs.empty();
@@ -120,23 +114,30 @@ int run_one(const Flags& f) {
   const Tokenizer tokenizer = has_tokenizer ? Tokenizer::open(model.dir) : Tokenizer();
   const Prompt prompt = f.prompt.load(model.dir, model.config);
   check_keeps_inputs(f.output);
+  Drawing drawing(f);
+  GenerationSettings settings = f.settings;
+  settings.max_new_tokens = tokens_with_room(settings.max_new_tokens, "--max-new-tokens", prompt, model.config);
+  const Tokenizer* spelling = has_tokenizer ? &tokenizer : nullptr;
   GenerateOptions how;
-  how.max_new_tokens = tokens_with_room(f.max_new_tokens, "--max-new-tokens", prompt, model.config);
   how.ignore_eos = f.ignore_eos;
+  how.tokenizer = spelling;
+  if (settings.thinking_budget && has_tokenizer)
+    how.think = think_tokens(tokenizer, f.prompt.processor(model.dir).chat_template);
   SessionOptions options = f.session();
-  options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + how.max_new_tokens;
+  options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + settings.max_new_tokens;
   const DeviceWeights::Shared weights = DeviceWeights::upload(model.weights, backend);
   if (f.warm_up) {
     Session session(model, weights, options);
-    generate(session, prompt, model.config, how);
+    generate(session, prompt, model.config, settings, how);
   }
   Progress progress(f.quiet || f.json);
-  Stream stream(tokenizer);
   const bool to_stdout = is_stdout(f.output), streaming = !f.json && to_stdout && has_tokenizer;
   int64_t made = 0;
-  how.on_token = [&](int64_t id) {
+  how.on_text = [&](const std::string& text) {
+    if (streaming) std::cout << text << std::flush;
+  };
+  how.on_token = [&](int64_t) {
     if (made++ == 0) stop_on_signals();  // before, there is nothing to print, and a signal ends the program at once
-    if (streaming) stream.push(id);
     if (to_stdout && (stdout_is_gone() || !std::cout)) {
       input_error("stdout: cannot be written any more, after ", made, " tokens");
     }
@@ -144,26 +145,30 @@ int run_one(const Flags& f) {
     return stop_signal() == 0;
   };
   Session session(model, weights, options);
-  const Generation g = generate(session, prompt, model.config, how);
+  const Generation g = generate(session, prompt, model.config, settings, how);
   progress.clear();
-  const Tokenizer* spelling = has_tokenizer ? &tokenizer : nullptr;
   if (streaming) {
-    stream.finish();
+    std::cout << std::endl;
     if (!std::cout) input_error("stdout: cannot write the answer");
   } else if (!to_stdout && stop_signal() != 0) {
     std::cerr << "glmv: interrupted, " << f.output << " is not written\n";  // a part would look like the whole
   } else if (f.json) {
-    write_json(as_json(f, prompt, g, session.timings(), spelling), f.output);
+    write_json(as_json(f, prompt, g, settings, session.timings(), spelling), f.output);
   } else {
     write_result(as_text(g, spelling), f.output);
   }
+  if (stop_signal() == 0) drawing.save(box_text(parse_answer(g.text, f.prompt.no_think)));
   if (!f.quiet && !f.json) say_timings(prompt, g, session.timings());
   return stop_signal() == 0 ? 0 : 128 + stop_signal();
 }
 
 int run(const Flags& f) {
+  check(f.settings, "--");
+  if (!f.draw.empty() && (f.random_weights || !f.prompts.empty() || !f.prompt.inputs.empty()))
+    usage_error("--draw is for one question about one picture");
   if (f.random_weights) return run_random(f);
   if (!f.prompts.empty()) return run_prompts(f);
+  if (f.settings.logprobs >= 0 && !f.json) usage_error("--logprobs goes into JSON: add --json");
   if (f.batch > 1) usage_error("--batch is for --prompts and --random-weights; one prompt is one sequence");
   if (f.layers > 0) usage_error("--layers is for --random-weights; a checkpoint has the layers it has");
   return run_one(f);
@@ -184,7 +189,7 @@ void add_random(CLI::App& verb, Flags& f) {
 
 void add_generate(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("generate", "Answer a question about pictures and clips (greedy)");
+  CLI::App* verb = app.add_subcommand("generate", "Answer a question about pictures and clips");
   add_model(*verb, flags->model);
   flags->prompt.add(*verb, true);
   flags->run.add(*verb);
@@ -193,9 +198,7 @@ void add_generate(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
   add_random(*verb, *flags);
-  verb->add_option("-n,--max-new-tokens", flags->max_new_tokens, "stop after this many tokens")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
+  add_settings(*verb, flags->settings);
   verb->add_flag("--ignore-eos", flags->ignore_eos, "go on after an end-of-sequence token (for timing)");
   verb->add_option("--chunk", flags->chunk, "prompt tokens per forward pass; 0 = all")->check(CLI::Range(0, 1 << 20));
   verb->add_option("--page-size", flags->page_size, "tokens per page of the KV cache; 0 = one page")
@@ -203,6 +206,7 @@ void add_generate(CLI::App& app, int& exit_code) {
   verb->add_flag("--warm-up", flags->warm_up, "run once untimed before (for timing)");
   verb->add_flag("--json", flags->json, "print JSON (glmv.generate/1) instead of streaming");
   verb->add_flag("-q,--quiet", flags->quiet, "no timings, no progress");
+  verb->add_option("--draw", flags->draw, "write the picture with the answer's boxes on it (PNG)");
   verb->add_option("-o,--output", flags->output, "write the answer to a file; - is stdout");
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });

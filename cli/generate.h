@@ -9,18 +9,25 @@
 namespace glmv::cli {
 
 struct GenerateFlags {
-  std::string model, output, prompts;
+  std::string model, output, prompts, draw;
   RunFlags run;
   PromptFlags prompt;
-  int64_t max_new_tokens = 128, chunk = 0, page_size = 0, batch = 1, layers = 0, prompt_tokens = 64;
+  GenerationSettings settings;
+  int64_t chunk = 0, page_size = 0, batch = 1, layers = 0, prompt_tokens = 64;
   bool ignore_eos = false, json = false, quiet = false, warm_up = false, random_weights = false;
 
   /// Without tokens and sequences.
   SessionOptions session() const;
 };
 
-/// What was generated and, with a tokenizer, what it says; `no_think`: the prompt asked for no reasoning.
-void put_answer(Json& out, const Prompt& prompt, const Generation& g, const Tokenizer* tokenizer, bool no_think);
+/// Flags of sampling, of where an answer ends, and of what is told about it.
+void add_settings(CLI::App& verb, GenerationSettings& settings);
+
+/// What was generated and how and, with a tokenizer, what it says; `no_think`: the prompt asked for no reasoning.
+void put_answer(Json& out, const Prompt& prompt, const Generation& g, const GenerationSettings& settings,
+                const Tokenizer* tokenizer, bool no_think);
+/// The part of an answer that holds its boxes.
+const std::string& box_text(const Answer& answer);
 Json timings_json(const Timings& t);
 
 int run_prompts(const GenerateFlags& f);

@@ -49,8 +49,7 @@ class Lines {
 Prompt prompt_of(const GenerateFlags& f, const Processor& processor, const NamedConversation& named) {
   try {
     const Media media = read_media(named.conversation, f.prompt.frames_per_second());
-    ChatOptions options;
-    options.enable_thinking = !f.prompt.no_think;
+    const ChatOptions options = f.prompt.chat_options(processor, named.conversation);
     Prompt prompt = make_prompt(processor, named.conversation.messages, options, media.pictures, media.clips);
     const auto have = static_cast<int64_t>(prompt.ids.size()), most = processor.config.text.max_position_embeddings;
     if (have >= most) input_error(have, " tokens leave no room among ", most, " positions (max_position_embeddings)");
@@ -67,15 +66,20 @@ int run_prompts(const GenerateFlags& f) {
     usage_error("--prompts holds the prompts: leave out --prompt, --messages, --inputs, --system, --image and --video");
   check_output(f.output, Output::text);
   const Backend& backend = f.run.use();
-  const std::vector<NamedConversation> named = read_prompts(f.prompts);
-  const Processor processor = Processor::open(resolve_model(f.model));
+  const std::vector<NamedConversation> named = read_prompts(f.prompts, f.settings);
+  const Processor processor = f.prompt.processor(resolve_model(f.model));
   std::vector<Prompt> prompts;
   SessionOptions options = f.session();
+  std::vector<GenerationSettings> settings;
+  bool budget = false;
   for (const NamedConversation& n : named) {
     prompts.push_back(prompt_of(f, processor, n));
     const auto tokens = static_cast<int64_t>(prompts.back().ids.size());
-    options.max_tokens = std::max(options.max_tokens,
-                                  std::min(tokens + f.max_new_tokens, processor.config.text.max_position_embeddings));
+    settings.push_back(n.settings);
+    int64_t& most = settings.back().max_new_tokens;
+    most = std::min(most, processor.config.text.max_position_embeddings - tokens);
+    options.max_tokens = std::max(options.max_tokens, tokens + most);
+    budget = budget || n.settings.thinking_budget;
   }
   options.sequences = std::min(f.batch, static_cast<int64_t>(prompts.size()));
   const Model model = Model::open(f.model);
@@ -83,17 +87,18 @@ int run_prompts(const GenerateFlags& f) {
   Lines lines(f.output);
   GenerateOptions how;
   how.ignore_eos = f.ignore_eos;
-  how.max_new_tokens = f.max_new_tokens;
+  how.tokenizer = &processor.tokenizer;
+  if (budget) how.think = think_tokens(processor.tokenizer, processor.chat_template);
   Progress progress(f.quiet);
   size_t done = 0;
   how.on_token = [&](int64_t) { return stop_signal() == 0; };
   stop_on_signals();
   BatchSession session(model, DeviceWeights::upload(model.weights, backend), options);
-  generate_all(session, prompts, model.config, how, [&](size_t i, const Generation& g) {
+  generate_all(session, prompts, model.config, settings, how, [&](size_t i, const Generation& g) {
     if (g.finish_reason == "cancelled") return;  // a part would look like the whole
     Json line = result_header("generate");
     line["id"] = named[i].id;
-    put_answer(line, prompts[i], g, &processor.tokenizer, f.prompt.no_think);
+    put_answer(line, prompts[i], g, settings[i], &processor.tokenizer, f.prompt.no_think);
     lines.add(line);
     progress.say(fmt::format("{} of {} prompts", ++done, prompts.size()));
   });

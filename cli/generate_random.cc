@@ -21,10 +21,11 @@ struct Round {
 };
 
 Round run_round(BatchSession& session, const std::vector<Prompt>& prompts, const ModelConfig& config,
-                const GenerateOptions& how) {
+                const GenerationSettings& settings, const GenerateOptions& how) {
   const Timings before = session.timings();
   Round round{std::vector<Generation>(prompts.size()), {}};
-  generate_all(session, prompts, config, how, [&](size_t i, const Generation& g) { round.answers[i] = g; });
+  const std::vector<GenerationSettings> all(prompts.size(), settings);
+  generate_all(session, prompts, config, all, how, [&](size_t i, const Generation& g) { round.answers[i] = g; });
   const Timings& after = session.timings();
   round.timings = {after.vision_ns - before.vision_ns, after.prefill_ns - before.prefill_ns,
                    after.decode_ns - before.decode_ns};
@@ -66,16 +67,18 @@ std::string as_text(const GenerateFlags& f, const ModelConfig& config, const Rou
 int run_random(const GenerateFlags& f) {
   if (f.prompt.given() || !f.prompt.inputs.empty() || !f.prompts.empty())
     usage_error("--random-weights makes its own prompt (--prompt-tokens): leave out what is asked");
+  if (!f.settings.stop.empty() || f.settings.thinking_budget || f.settings.logprobs >= 0)
+    usage_error("--random-weights says nothing that could be read: leave out --stop, --thinking-budget and --logprobs");
   check_output(f.output, Output::text);
   const Backend& backend = f.run.use();
   const Model model = Model::without_weights(f.model, f.layers);
   const int64_t positions = model.config.text.max_position_embeddings;
-  if (f.prompt_tokens + f.max_new_tokens > positions) {
-    usage_error("--prompt-tokens ", f.prompt_tokens, " and --max-new-tokens ", f.max_new_tokens, " are more than the ",
-                positions, " positions of the model");
+  if (f.prompt_tokens + f.settings.max_new_tokens > positions) {
+    usage_error("--prompt-tokens ", f.prompt_tokens, " and --max-new-tokens ", f.settings.max_new_tokens,
+                " are more than the ", positions, " positions of the model");
   }
   SessionOptions options = f.session();
-  options.max_tokens = f.prompt_tokens + f.max_new_tokens;
+  options.max_tokens = f.prompt_tokens + f.settings.max_new_tokens;
   options.sequences = f.batch;
   check_room(backend, model.config, options);
   const DeviceWeights::Shared weights = DeviceWeights::random(model.config, backend);
@@ -83,12 +86,11 @@ int run_random(const GenerateFlags& f) {
   for (int64_t i = 0; i < f.batch; ++i)
     prompts.push_back(random_prompt(model.config, f.prompt_tokens, static_cast<uint64_t>(i)));
   GenerateOptions how;
-  how.max_new_tokens = f.max_new_tokens;
   how.ignore_eos = true;
   how.margins = false;
   BatchSession session(model, weights, options);
-  if (f.warm_up) run_round(session, prompts, model.config, how);
-  const Round round = run_round(session, prompts, model.config, how);
+  if (f.warm_up) run_round(session, prompts, model.config, f.settings, how);
+  const Round round = run_round(session, prompts, model.config, f.settings, how);
   if (f.json)
     write_json(as_json(f, model.config, session, round, weights->bytes()), f.output);
   else

@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "reference/backends.h"
+#include "reference/model/batch_session.h"
 #include "reference/model/summary.h"
 
 namespace glmv::cli {
@@ -16,6 +17,7 @@ namespace fs = std::filesystem;
 
 struct Flags {
   std::string model, output;
+  int64_t context = 0, sequences = 1;
   bool json = false;
 };
 
@@ -24,6 +26,8 @@ constexpr const char* kExamples = R"(Examples:
       the embedded tiny model: parameters, bytes, cache, arithmetic, backends
   glmv info --model tests/golden/dense_a/config.json
       the same for a configuration without weights
+  glmv info --model zai-org/GLM-4.5V --context 65536 --sequences 4
+      and what memory four sequences of 64K tokens take
   glmv info --model zai-org/GLM-4.5V --json
       a snapshot in the local Hugging Face cache, as JSON (glmv.info/1))";
 
@@ -140,6 +144,33 @@ std::string backends_text() {
   return out;
 }
 
+/// Memory for sequences of a length, bf16; activations come on top, pass by pass.
+struct MemoryPlan {
+  int64_t weights = 0, cache = 0;
+};
+
+MemoryPlan plan_memory(const Flags& f, const ModelConfig& config, const ModelSummary& summary) {
+  if (f.context > config.text.max_position_embeddings)
+    usage_error("--context ", f.context, ": the model has ", config.text.max_position_embeddings,
+                " positions (max_position_embeddings)");
+  SessionOptions options;
+  options.activation = DType::bf16;
+  options.max_tokens = f.context;
+  options.sequences = f.sequences;
+  return {summary.bytes_as_published, static_cast<int64_t>(BatchSession::cache_bytes(config, options))};
+}
+
+std::string plan_text(const Flags& f, const ModelConfig& config, const ModelSummary& summary) {
+  if (f.context == 0) return "";
+  const MemoryPlan plan = plan_memory(f, config, summary);
+  const auto line = [](const char* what, int64_t bytes) {
+    return fmt::format("  {:<18}{:>18}  ({})\n", what, grouped(bytes), bytes_text(bytes));
+  };
+  return fmt::format("memory for {} sequence{} of {} tokens, bf16, before activations\n", f.sequences,
+                     f.sequences == 1 ? "" : "s", grouped(f.context)) +
+         line("weights", plan.weights) + line("KV cache", plan.cache) + line("together", plan.weights + plan.cache);
+}
+
 Json as_json(const std::string& dir, const ModelConfig& c, const ModelSummary& s, const Files& f) {
   Json out = result_header("info");
   out["model"] = dir;
@@ -185,16 +216,26 @@ int run(const Flags& f) {
   const ModelSummary summary = summarise(config);
   const Files files = look_at_weights(dir, config);
   check_keeps_inputs(f.output);
+  const std::string plan = plan_text(f, config, summary);
   if (f.json) {
-    write_json(as_json(dir, config, summary, files), f.output);
+    Json out = as_json(dir, config, summary, files);
+    if (f.context > 0) {
+      const MemoryPlan memory = plan_memory(f, config, summary);
+      out["memory"] = {{"context", f.context},
+                       {"sequences", f.sequences},
+                       {"weights_bytes", memory.weights},
+                       {"kv_cache_bytes", memory.cache},
+                       {"total_bytes", memory.weights + memory.cache}};
+    }
+    write_json(out, f.output);
     return 0;
   }
   const std::string head =
       fmt::format("{}\n  {} ({}){}\n", dir, config.architecture, config.model_type,
                   config.quantization.method.empty() ? "" : ", quantised: " + config.quantization.method);
-  write_result(
-      head + heads_text(config) + files_text(files) + "parameters and costs\n" + costs_text(summary) + backends_text(),
-      f.output);
+  write_result(head + heads_text(config) + files_text(files) + "parameters and costs\n" + costs_text(summary) + plan +
+                   backends_text(),
+               f.output);
   return 0;
 }
 
@@ -204,6 +245,11 @@ void add_info(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("info", "What a model is: shape, parameters, bytes, cache, arithmetic; backends");
   add_model(*verb, flags->model);
+  verb->add_option("--context", flags->context, "plan memory for sequences of this many tokens")
+      ->check(CLI::Range(1, 1 << 24));
+  verb->add_option("--sequences", flags->sequences, "at once, with --context")
+      ->check(CLI::Range(1, 1 << 16))
+      ->capture_default_str();
   verb->add_flag("--json", flags->json, "print JSON (glmv.info/1)");
   verb->add_option("-o,--output", flags->output, "write the result to a file");
   verb->footer(kExamples);

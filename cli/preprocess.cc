@@ -14,7 +14,7 @@ namespace {
 struct Flags {
   std::string model, output;
   PromptFlags prompt;
-  bool json = false;
+  bool json = false, text = false;
 };
 
 constexpr const char* kExamples = R"(Examples:
@@ -24,6 +24,8 @@ constexpr const char* kExamples = R"(Examples:
       the tensors themselves, under their trace names; `glmv trace --inputs` takes them
   glmv preprocess --messages chat.json --no-think
       a conversation of several turns: [{"role": "user", "content": [{"type": "image", "path": "a.png"}, ...]}, ...]
+  glmv preprocess --messages chat.json --chat-template glm46v --text
+      the text that GLM-4.6V's chat template makes of it, nothing else
   glmv preprocess --model zai-org/GLM-4.5V --image a.png --prompt "What is this?" --no-think --json
       for a snapshot in the local Hugging Face cache, as JSON with the token ids)";
 
@@ -78,9 +80,14 @@ std::string as_text(const Prompt& p, const Processor& processor) {
 }
 
 int run(const Flags& f) {
+  if (f.text && (f.json || !f.output.empty())) usage_error("--text prints to stdout alone: leave out --json and -o");
   const bool tensors = !f.output.empty() && !f.json;
   check_output(f.output, tensors ? Output::tensors : Output::text);
-  const Processor processor = Processor::open(resolve_model(f.model));
+  const Processor processor = f.prompt.processor(resolve_model(f.model));
+  if (f.text) {
+    write_result(f.prompt.rendered(processor), "");
+    return 0;
+  }
   const Prompt prompt = f.prompt.make(processor);
   check_keeps_inputs(f.output);
   if (tensors) {
@@ -108,6 +115,7 @@ void add_preprocess(CLI::App& app, int& exit_code) {
   add_model(*verb, flags->model);
   flags->prompt.add(*verb, false);
   verb->add_flag("--json", flags->json, "print JSON (glmv.preprocess/1)");
+  verb->add_flag("--text", flags->text, "print what the chat template renders, byte for byte, and read no pictures");
   verb->add_option("-o,--output", flags->output, "write the tensors (safetensors; with --json: the JSON) to a file");
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });

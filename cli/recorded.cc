@@ -14,9 +14,8 @@ Script greedy_script(const Model& model, const DeviceWeights::Shared& weights, P
   options.max_tokens = static_cast<int64_t>(script.prompt.ids.size()) + steps;
   Session session(model, weights, options);
   GenerateOptions how;
-  how.max_new_tokens = steps;
   how.ignore_eos = true;
-  script.tokens = generate(session, script.prompt, model.config, how).ids;
+  script.tokens = generate(session, script.prompt, model.config, {.max_new_tokens = steps}, how).ids;
   return script;
 }
 

@@ -109,7 +109,7 @@ Asked ask(const Model& model, const DeviceWeights::Shared& weights, const Proces
   SessionOptions options;
   options.max_tokens = static_cast<int64_t>(prompt.ids.size()) + 128;
   Session session(model, weights, options);
-  const Generation g = generate(session, prompt, model.config, {});
+  const Generation g = generate(session, prompt, model.config, {}, {});
   const Answer answer = parse_answer(processor.tokenizer.decode(g.text_ids()), !a.thinking);
   a.ours = answer.boxed.empty() ? answer.answer : answer.boxed.back();
   a.same_tokens = g.ids == expected;

@@ -1,4 +1,4 @@
-// Chat: messages -> prompt text (GLM-4.5V's template, written natively) and answer text -> its parts.
+// Chat: messages -> prompt text (the templates of the GLM-V family, written natively) and answer text -> its parts.
 #pragma once
 
 #include <array>
@@ -6,29 +6,59 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace glmv {
 
 struct ContentPart {
-  enum class Kind { text, image, video };
+  enum class Kind {
+    text,
+    image,
+    video,
+    output,  ///< of a tool, as text: {"output": ...} or a plain string in a list
+  };
   Kind kind = Kind::text;
-  std::string text;  ///< for text parts
+  std::string text;  ///< for text parts and outputs
+};
+
+/// A call that an assistant made.
+struct ToolCall {
+  std::string name;
+  /// In order. Values as they are written: strings raw, others as python_json().
+  std::vector<std::pair<std::string, std::string>> arguments;
 };
 
 struct Message {
-  std::string role;  ///< "system", "user" or "assistant"
+  std::string role;  ///< "system", "user", "assistant" or "tool"
   std::vector<ContentPart> content;
   std::optional<std::string> reasoning;  ///< reasoning_content of an assistant turn
+  std::vector<ToolCall> tool_calls{};    ///< of an assistant turn
+  bool is_list = false;    ///< the content was a list of parts; tool messages are written differently then
+  std::string metadata{};  ///< of an assistant turn; GLM-4.1V writes it behind the role
 };
+
+/// Whose chat template.
+enum class ChatTemplate {
+  glm45v,  ///< GLM-4.5V
+  glm46v,  ///< GLM-4.6V: differs in messages of tools
+  glm41v,  ///< GLM-4.1V-9B-Thinking: no tools, no thinking switch, history as it is
+};
+
+/// "GLM-4.5V" ...
+const char* name_of(ChatTemplate chat_template);
 
 struct ChatOptions {
   bool add_generation_prompt = true;
-  bool enable_thinking = true;  ///< false appends /nothink and an empty think block
+  bool enable_thinking = true;  ///< false appends /nothink and an empty think block; without effect on GLM-4.1V
+  ChatTemplate chat_template = ChatTemplate::glm45v;
+  std::vector<std::string> tools{};  ///< declarations, each as python_json()
 };
 
-/// The prompt as one string, byte for byte what the published GLM-4.5V template renders. Image and video parts
-/// become <|begin_of_image|><|image|><|end_of_image|> (video likewise). Unknown roles are an Error (exit code 2).
+/// The prompt as one string, byte for byte what the published template renders. Image and video parts become
+/// <|begin_of_image|><|image|><|end_of_image|> (video likewise). Error (exit code 2): unknown roles, which the Jinja
+/// files drop without a word; tools and messages of tools with GLM-4.1V, which drops those; parts that a template would
+/// print as Python prints a dict.
 std::string render_chat(const std::vector<Message>& messages, const ChatOptions& options);
 
 /// What a generated text consists of.

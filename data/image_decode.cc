@@ -6,11 +6,9 @@
 // EXIF orientation is looked for where torchcodec, the library's first choice of decoder, looks: the first APP1 segment
 // of a JPEG, an eXIf chunk before the pixels of a PNG, the EXIF chunk that a WebP header announces.
 #include <array>
-#include <cerrno>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <sstream>
 #include <string_view>
@@ -366,10 +364,10 @@ void write_png(const std::string& path, const Image& image) {
   };
   const int width = static_cast<int>(image.width), height = static_cast<int>(image.height);
   const bool packed = stbi_write_png_to_func(append, &png, width, height, 3, image.rgb.data(), width * 3) != 0;
-  std::ofstream out(path, std::ios::binary);
-  if (packed) out.write(png.data(), static_cast<std::streamsize>(png.size()));
-  out.close();
-  if (!packed || !out) input_error(path, ": cannot be written: ", std::strerror(errno));
+  GLMV_CHECK(packed, image.width, "x", image.height);
+  OutputFile file(path, Devices::refused);
+  file.write(png.data(), png.size());
+  file.commit();
 }
 
 }  // namespace glmv

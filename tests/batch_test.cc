@@ -214,14 +214,14 @@ TEST(Batch, ATokenThatWasNotChosenIsFedAllTheSame) {
 
 TEST(Batch, GenerateAllGivesWhatGenerateGives) {
   GenerateOptions options;
-  options.max_new_tokens = 6;
+  const std::vector<GenerationSettings> settings(prompts().size(), {.max_new_tokens = 6});
   const How how{DType::f32, 64};
   BatchSession session(twin(), DeviceWeights::upload(twin().weights, cpu_backend()), how.session(2));
   std::vector<size_t> order;
-  generate_all(session, prompts(), twin().config, options, [&](size_t i, const Generation& g) {
+  generate_all(session, prompts(), twin().config, settings, options, [&](size_t i, const Generation& g) {
     order.push_back(i);
     Session one(twin(), cpu_backend(), how.session(1));
-    const Generation expected = generate(one, prompts()[i], twin().config, options);
+    const Generation expected = generate(one, prompts()[i], twin().config, settings[i], options);
     EXPECT_EQ(g.ids, expected.ids) << i;
     EXPECT_EQ(g.margins, expected.margins) << i;
     EXPECT_EQ(g.finish_reason, expected.finish_reason) << i;
@@ -231,7 +231,7 @@ TEST(Batch, GenerateAllGivesWhatGenerateGives) {
   int64_t seen = 0;
   options.on_token = [&](int64_t) { return ++seen < 3; };
   size_t cancelled = 0;
-  generate_all(session, prompts(), twin().config, options,
+  generate_all(session, prompts(), twin().config, settings, options,
                [&](size_t, const Generation& g) { cancelled += g.finish_reason == "cancelled"; });
   EXPECT_EQ(cancelled, 2u);
   EXPECT_EQ(session.live(), 0);

@@ -102,7 +102,7 @@ TEST(Chat, UserTextStaysAsItIs) {
 }
 
 TEST(Chat, UnknownRolesAreRefused) {
-  for (const char* role : {"tool", "observation", "developer", "User", ""}) {
+  for (const char* role : {"observation", "developer", "User", ""}) {
     try {
       render_chat({user("Q"), turn(role, "x")}, {});
       ADD_FAILURE() << role;

@@ -89,8 +89,20 @@ TEST_F(Messages, WhatIsNotUnderstoodIsNamed) {
   expect(R"([{"content": "x"}])", ExitCode::bad_input, "role is missing");
   expect(R"([{"role": "user"}])", ExitCode::bad_input, "content is missing");
   expect(R"([{"role": "user", "role": "user", "content": "x"}])", ExitCode::bad_input, "role appears twice");
-  expect(R"([{"role": "tool", "content": "x"}])", ExitCode::usage, R"(messages[0].role is "tool")");
-  expect(R"([{"role": "assistant", "content": "", "tool_calls": []}])", ExitCode::usage, "tool_calls");
+  expect(R"([{"role": "developer", "content": "x"}])", ExitCode::usage, R"(messages[0].role is "developer")");
+  expect(R"([{"role": "user", "content": "", "tool_calls": []}])", ExitCode::usage, "tool_calls");
+  const auto call = [](const std::string& one) {
+    return R"([{"role": "assistant", "content": "", "tool_calls": [)" + one + "]}]";
+  };
+  expect(call("7"), ExitCode::bad_input, "tool_calls[0] is 7, not an object");
+  expect(call(R"({"function": {"name": "f"}})"), ExitCode::bad_input, "function: arguments is missing");
+  expect(call(R"({"function": {"arguments": {}}})"), ExitCode::bad_input, "name is missing");
+  expect(call(R"({"function": {"name": "f", "arguments": "{}"}})"), ExitCode::bad_input, "parse it first");
+  expect(call(R"({"function": {"name": "f", "arguments": [1]}})"), ExitCode::bad_input, "not an object");
+  expect(R"([{"role": "assistant", "content": null, "tool_calls": []}])", ExitCode::bad_input, "content is missing");
+  expect(R"({"messages": [{"role": "user", "content": "x"}], "tools": 1})", ExitCode::bad_input, "tools is 1");
+  expect(R"({"messages": [{"role": "user", "content": "x"}], "tools": ["f"]})", ExitCode::bad_input, "tools[0]");
+  expect(R"([{"role": "tool", "content": [{"output": 7}]}])", ExitCode::bad_input, "output is 7, not a string");
   expect(user("7"), ExitCode::bad_input, "messages[0].content is 7, not a string");
   expect(user(R"(["x"])"), ExitCode::bad_input, "content[0] is \"x\", not an object");
   expect(user(R"([{"text": "x"}])"), ExitCode::bad_input, "content[0]: type is missing");

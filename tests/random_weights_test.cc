@@ -84,14 +84,13 @@ TEST(RandomWeights, RunWithFewerLayersAndGiveTheSameTokensOnBothBackends) {
   EXPECT_EQ(prompt.ids, random_prompt(model.config, 9, 0).ids);
   EXPECT_NE(prompt.ids, random_prompt(model.config, 9, 1).ids);
   GenerateOptions how;
-  how.max_new_tokens = 5;
   how.ignore_eos = true;
   SessionOptions options;
   options.max_tokens = 20;
   std::vector<std::vector<int64_t>> answers;
   for (const Backend* b : {&cpu_backend(), &emulated()}) {
     Session session(model, DeviceWeights::random(model.config, *b), options);
-    answers.push_back(generate(session, prompt, model.config, how).ids);
+    answers.push_back(generate(session, prompt, model.config, {.max_new_tokens = 5}, how).ids);
   }
   EXPECT_EQ(answers[0].size(), 5u);
   EXPECT_EQ(answers[0], answers[1]);
@@ -188,12 +187,12 @@ TEST(Shapes, OddOnesRunAndGiveTheTokensOfTheReference) {
     options.max_tokens = 20;
     options.activation = DType::bf16;
     GenerateOptions how;
-    how.max_new_tokens = 3;
     how.ignore_eos = true;
     std::vector<std::vector<int64_t>> answers;
     for (const Backend* b : {&cpu_backend(), &emulated()}) {
       Session session(model, DeviceWeights::random(model.config, *b), options);
-      answers.push_back(generate(session, random_prompt(model.config, 11, 4), model.config, how).ids);
+      answers.push_back(
+          generate(session, random_prompt(model.config, 11, 4), model.config, {.max_new_tokens = 3}, how).ids);
     }
     EXPECT_EQ(answers[0], answers[1]) << odd.heads << '/' << odd.kv_heads << " heads of " << odd.width;
   }

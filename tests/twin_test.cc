@@ -58,9 +58,8 @@ TEST(Twin, GreedyTokensAreThoseOfHuggingFace) {
     SessionOptions options;
     options.max_tokens = static_cast<int64_t>(prompt.ids.size() + expected.size()) + 1;
     Session session(model, cpu_backend(), options);
-    GenerateOptions how;
-    how.max_new_tokens = static_cast<int64_t>(expected.size()) + 1;
-    const Generation g = generate(session, prompt, model.config, how);
+    const GenerationSettings settings{.max_new_tokens = static_cast<int64_t>(expected.size()) + 1};
+    const Generation g = generate(session, prompt, model.config, settings, {});
     EXPECT_EQ(g.ids, expected) << p["id"] << ' ' << processor.tokenizer.decode(g.ids);
     EXPECT_EQ(processor.tokenizer.decode(g.ids), p["text"].get<std::string>()) << p["id"];
     const Answer answer = parse_answer(processor.tokenizer.decode(g.ids), !p["thinking"].get<bool>());

@@ -25,6 +25,8 @@ part() {
 hugging_face=torch,torchvision,transformers,safetensors
 part "random models against Hugging Face, f32" $hugging_face "$python" tests/golden/fuzz_hf.py --glmv "$glmv" --n 4 --seed 101
 part "random models against Hugging Face, bf16" $hugging_face "$python" tests/golden/fuzz_hf.py --glmv "$glmv" --n 2 --seed 102 --dtype bf16
+part "random conversations against Jinja templates" transformers,jinja2 "$python" tests/golden/fuzz_templates.py --glmv "$glmv" --n 60 --seed 105
+part "sampling against the library's processors" torch,transformers "$python" tests/golden/sampling/make_sampling_golden.py --check
 part "random prompts against Hugging Face" $hugging_face "$python" tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 25 --seed 103
 
 # The trace that crosscheck/README.md promises of any engine.

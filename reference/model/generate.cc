@@ -1,77 +1,64 @@
 #include "reference/model/generate.h"
 
-#include <algorithm>
-#include <limits>
+#include "reference/model/continuation.h"
 
 namespace glmv {
-namespace {
 
-/// Largest minus second largest.
-double margin(const Tensor& logits) {
-  double first = -std::numeric_limits<double>::infinity(), second = first;
-  const auto* x = logits.data<double>();
-  for (int64_t i = 0; i < logits.view.dim[0]; ++i) {
-    if (x[i] > first) {
-      second = first;
-      first = x[i];
-    } else {
-      second = std::max(second, x[i]);
-    }
-  }
-  return first - second;
+ThinkTokens think_tokens(const Tokenizer& tokenizer, ChatTemplate chat_template) {
+  const auto id = [&](const char* token) {
+    const int64_t found = tokenizer.id_of(token);
+    if (found < 0) usage_error("a thinking budget needs the token ", token, ", which the tokenizer does not have");
+    return found;
+  };
+  ThinkTokens out{id("<think>"), {id("</think>")}, id("<|assistant|>")};
+  // GLM-4.1V writes its answer into a block of its own, which must be opened.
+  if (chat_template == ChatTemplate::glm41v) out.end.push_back(id("<answer>"));
+  return out;
 }
 
-/// Takes a token; the reason if it was the last one, else "".
-std::string take(Generation& out, int64_t token, const ModelConfig& config, const GenerateOptions& options) {
-  out.ids.push_back(token);
-  const bool end = std::count(config.eos_token_ids.begin(), config.eos_token_ids.end(), token) > 0;
-  if (end && !options.ignore_eos) return "stop";
-  if (options.on_token && !options.on_token(token)) return "cancelled";
-  return static_cast<int64_t>(out.ids.size()) == options.max_new_tokens ? "length" : "";
-}
-
-void check(const GenerateOptions& options) {
-  if (options.max_new_tokens <= 0) usage_error("max_new_tokens is ", options.max_new_tokens, ", at least 1 is wanted");
-}
-
-}  // namespace
-
-Generation generate(Session& session, const Prompt& prompt, const ModelConfig& config, const GenerateOptions& options) {
-  check(options);
-  Generation out;
-  int64_t token = session.prefill(prompt);
+Generation generate(Session& session, const Prompt& prompt, const ModelConfig& config,
+                    const GenerationSettings& settings, const GenerateOptions& options) {
+  Continuation answer(prompt, config, settings, options);
+  int64_t greedy = session.prefill(prompt);
   while (true) {
-    if (options.margins) out.margins.push_back(margin(session.last_logits()));
-    out.finish_reason = take(out, token, config, options);
-    if (!out.finish_reason.empty()) return out;
-    token = session.step(token);
+    const int64_t token = answer.take(greedy, answer.wants_logits() ? session.last_logits() : Tensor());
+    if (answer.ended()) return answer.result();
+    greedy = session.step(token);
   }
 }
 
 void generate_all(BatchSession& session, const std::vector<Prompt>& prompts, const ModelConfig& config,
-                  const GenerateOptions& options, const std::function<void(size_t, const Generation&)>& done) {
-  check(options);
+                  const std::vector<GenerationSettings>& settings, const GenerateOptions& options,
+                  const std::function<void(size_t, const Generation&)>& done) {
+  GLMV_CHECK(settings.size() == prompts.size(), settings.size(), " settings, ", prompts.size(), " prompts");
+  for (const GenerationSettings& s : settings) check(s, "");
   struct Running {
     size_t prompt;
     int64_t sequence;
-    Generation out;
+    Continuation answer;
   };
-  std::vector<Running> running;
+  std::vector<std::unique_ptr<Running>> running;
   size_t next = 0;
   bool cancelled = false;
-  // Looks at a sequence's newest token; true if it has ended.
-  const auto ended = [&](Running& r) {
-    if (options.margins) r.out.margins.push_back(margin(session.logits(r.sequence)));
-    r.out.finish_reason = take(r.out, session.token(r.sequence), config, options);
-    cancelled = cancelled || r.out.finish_reason == "cancelled";
-    if (r.out.finish_reason.empty()) return false;
-    session.finish(r.sequence);
-    done(r.prompt, r.out);
+  // Takes a sequence's next token; true if it was the last.
+  const auto ended = [&](const std::unique_ptr<Running>& r) {
+    const int64_t greedy = session.token(r->sequence);
+    const int64_t token = r->answer.take(greedy, r->answer.wants_logits() ? session.logits(r->sequence) : Tensor());
+    if (!r->answer.ended()) {
+      session.feed(r->sequence, token);
+      return false;
+    }
+    session.finish(r->sequence);
+    const Generation out = r->answer.result();
+    cancelled = cancelled || out.finish_reason == "cancelled";
+    done(r->prompt, out);
     return true;
   };
   while (!cancelled && (next < prompts.size() || !running.empty())) {
     if (next < prompts.size() && session.live() < session.room()) {
-      Running r{next, session.add(prompts[next]), {}};
+      const Prompt& prompt = prompts[next];
+      auto r = std::make_unique<Running>(Running{next, -1, {prompt, config, settings[next], options}});
+      r->sequence = session.add(prompt);
       ++next;
       if (!ended(r)) running.push_back(std::move(r));
       continue;
@@ -79,10 +66,10 @@ void generate_all(BatchSession& session, const std::vector<Prompt>& prompts, con
     session.step();
     std::erase_if(running, ended);
   }
-  for (Running& r : running) {
-    session.finish(r.sequence);
-    r.out.finish_reason = "cancelled";
-    done(r.prompt, r.out);
+  for (const std::unique_ptr<Running>& r : running) {
+    session.finish(r->sequence);
+    r->answer.cancel();
+    done(r->prompt, r->answer.result());
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <set>
 
+#include "data/chat_template.h"
 #include "reference/core/compare.h"
 #include "reference/core/procedural.h"
 #include "reference/core/rows.h"
@@ -122,18 +123,21 @@ void check_vision_agrees(const ImageConfig& image, const VisionConfig& vision, c
 
 }  // namespace
 
-Processor Processor::open(const std::string& dir) {
-  Processor p{read_config(dir), Tokenizer::open(dir), read_image_config(dir), {}, TimestampStyle::whole_seconds};
+Processor Processor::open(const std::string& dir, std::optional<ChatTemplate> chat_template) {
+  Processor p{read_config(dir), Tokenizer::open(dir), read_image_config(dir), {}};
   p.video = read_image_config(dir, "video_preprocessor_config.json");
   check_vision_agrees(p.image, p.config.vision, dir);
   check_vision_agrees(p.video, p.config.vision, dir);
   if (p.image.processor_class == "Glm46VProcessor") p.timestamps = TimestampStyle::tenths_seconds;
+  p.chat_template = chat_template ? *chat_template : find_chat_template(dir, p.config, p.image.processor_class);
   return p;
 }
 
 Prompt make_prompt(const Processor& p, const std::vector<Message>& messages, const ChatOptions& options,
                    const std::vector<Image>& images, const std::vector<Clip>& clips) {
-  std::string text = render_chat(messages, options);
+  ChatOptions with_template = options;
+  with_template.chat_template = p.chat_template;
+  std::string text = render_chat(messages, with_template);
   check_placeholders(text, kImage, images.size(), "picture");
   check_placeholders(text, kVideo, clips.size(), "clip");
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,12 +46,15 @@ struct Processor {
   ImageConfig image;
   ImageConfig video;
   TimestampStyle timestamps = TimestampStyle::whole_seconds;
+  ChatTemplate chat_template = ChatTemplate::glm45v;
 
-  static Processor open(const std::string& dir);
+  /// `chat_template`: to be used whatever template the snapshot has. Error: as find_chat_template().
+  static Processor open(const std::string& dir, std::optional<ChatTemplate> chat_template = std::nullopt);
 };
 
-/// Renders, expands placeholders and encodes. Pictures and clips are taken in the order of their content parts.
-/// Error (exit code 3) if parts and media do not agree in number, or if a text holds a literal placeholder.
+/// Renders with the processor's template (that of `options` does not count), expands placeholders and encodes. Pictures
+/// and clips are taken in the order of their content parts. Error (exit code 3) if parts and media do not agree in
+/// number, or if a text holds a literal placeholder.
 Prompt make_prompt(const Processor& processor, const std::vector<Message>& messages, const ChatOptions& options,
                    const std::vector<Image>& images, const std::vector<Clip>& clips);
 
