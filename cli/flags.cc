@@ -76,8 +76,9 @@ const Backend& RunFlags::use() const {
 void PromptFlags::add(CLI::App& verb, bool with_inputs) {
   verb.add_option("--image", images, "a picture (PNG, JPEG, WebP, BMP, GIF); may be repeated");
   verb.add_option("--video", videos,
-                  "a clip: a folder of frames, all files in it but hidden ones, in name order; may be repeated");
-  verb.add_option("--fps", fps, "frames per second of every --video folder")
+                  "a clip: a video file, or a folder of frames, all files in it but hidden ones, in name order; may be "
+                  "repeated");
+  verb.add_option("--fps", fps, "frames per second that are taken of a video file, or that a folder holds")
       ->check(between(1e-3, 1e6))
       ->default_str("2");
   verb.add_option("-p,--prompt", prompt, "the question; pictures and clips stand before it");
@@ -91,29 +92,10 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
       ->needs(from);
 }
 
-Clip read_frames(const std::string& folder, double frames_per_second) {
-  if (!fs::exists(folder)) input_error(folder, ": no such folder of frames");
-  if (!fs::is_directory(folder))
-    usage_error(folder, ": a clip is given as a folder of frames; video files are not read");
-  std::vector<std::string> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (!entry.path().filename().string().starts_with('.')) files.push_back(entry.path().string());
-  }
-  std::sort(files.begin(), files.end());
-  if (files.empty()) input_error(folder, ": no frames in it");
-  Clip clip;
-  clip.name = folder;
-  for (const std::string& file : files) {
-    clip.frames.push_back(read_image(file));
-    clip.seconds.push_back(static_cast<double>(clip.seconds.size()) / frames_per_second);
-  }
-  return clip;
-}
-
-Media read_media(const Conversation& c, double frames_per_second) {
+Media read_media(const Conversation& c, const Processor& processor, std::optional<double> fps) {
   Media media;
   for (const std::string& path : c.images) media.pictures.push_back(read_image(path));
-  for (const std::string& folder : c.videos) media.clips.push_back(read_frames(folder, frames_per_second));
+  for (const std::string& path : c.videos) media.clips.push_back(read_clip(path, processor.video, fps));
   return media;
 }
 
@@ -158,7 +140,7 @@ Conversation PromptFlags::conversation() const {
 Prompt PromptFlags::make(const Processor& processor) const {
   const Conversation c = conversation();
   if (fps && c.videos.empty()) usage_error("--fps ", *fps, ": there is no --video");
-  const Media media = read_media(c, frames_per_second());
+  const Media media = read_media(c, processor, fps);
   ChatOptions options;
   options.enable_thinking = !no_think;
   try {

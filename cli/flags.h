@@ -40,12 +40,11 @@ struct RunFlags {
 /// recorded ones, whose names --map rewrites.
 struct PromptFlags {
   std::vector<std::string> images, videos, maps;
-  std::optional<double> fps;  ///< 2 if not given
+  std::optional<double> fps;
   std::string prompt, system, messages, inputs;
   bool no_think = false;
 
   void add(CLI::App& verb, bool with_inputs);
-  double frames_per_second() const { return fps.value_or(2); }
   /// True if flags say what to ask.
   bool asks() const { return asked() || !messages.empty(); }
   /// True if any of these flags is there, those that say how to ask too.
@@ -67,15 +66,11 @@ struct PromptFlags {
 /// How many of the `wanted` tokens after a prompt still have a position, at least one; says on stderr if not all.
 int64_t tokens_with_room(int64_t wanted, const char* flag, const Prompt& prompt, const ModelConfig& config);
 
-/// A clip from a folder of frames, in name order, the first at second 0. Hidden files (".DS_Store") are no frames; any
-/// other entry that is not a picture is an Error (exit code 3) that names it.
-Clip read_frames(const std::string& folder, double frames_per_second);
-
 struct Media {
   std::vector<Image> pictures;
   std::vector<Clip> clips;
 };
-/// The pictures and clips that a conversation names.
-Media read_media(const Conversation& conversation, double frames_per_second);
+/// The pictures and clips that a conversation names; `fps` as read_clip() takes it.
+Media read_media(const Conversation& conversation, const Processor& processor, std::optional<double> fps);
 
 }  // namespace glmv::cli

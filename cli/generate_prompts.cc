@@ -48,7 +48,7 @@ class Lines {
 /// The prompt of one line. Errors name it.
 Prompt prompt_of(const GenerateFlags& f, const Processor& processor, const NamedConversation& named) {
   try {
-    const Media media = read_media(named.conversation, f.prompt.frames_per_second());
+    const Media media = read_media(named.conversation, processor, f.prompt.fps);
     ChatOptions options;
     options.enable_thinking = !f.prompt.no_think;
     Prompt prompt = make_prompt(processor, named.conversation.messages, options, media.pictures, media.clips);

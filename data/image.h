@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/frame_sampling.h"
 #include "reference/core/arena.h"
 
 namespace glmv {
@@ -36,6 +37,7 @@ struct ImageConfig {
   int64_t max_volume = 0;  ///< size.longest_edge
   std::array<float, 3> mean{};
   std::array<float, 3> std{};
+  SamplingConfig sampling{};    ///< which frames of a clip
   std::string processor_class;  ///< as written, "" = absent; tells how timestamps of clips are written
 };
 ImageConfig read_image_config(const std::string& dir, const std::string& file = "preprocessor_config.json");

@@ -145,6 +145,29 @@ void refuse_other_pipelines(const Reader& reader) {
   }
 }
 
+double positive_number_or(const Reader& reader, const char* key, double otherwise) {
+  const Json* value = reader.find(key);
+  if (!value || value->is_null()) return otherwise;
+  const double number = value->is_number() ? value->get<double>() : 0.0;
+  if (!(number > 0 && std::isfinite(number))) {
+    usage_error(reader.path, ": ", key, " is ", *value, ", wanted a positive number");
+  }
+  return number;
+}
+
+/// Which frames of a clip are taken; the keys are those of the video processors.
+void read_sampling(const Reader& reader, ImageConfig& config) {
+  SamplingConfig& sampling = config.sampling;
+  const std::string type = reader.text_or_empty("video_processor_type");
+  const bool is_46v = type == "Glm46VVideoProcessor" || (type.empty() && config.processor_class == "Glm46VProcessor");
+  if (is_46v) sampling.rule = SamplingRule::glm46v;
+  const Json* samples = reader.find("do_sample_frames");
+  if (samples && *samples == false) sampling.rule = SamplingRule::nothing;
+  sampling.fps = positive_number_or(reader, "fps", sampling.fps);
+  sampling.max_duration = positive_number_or(reader, "max_duration", sampling.max_duration);
+  sampling.temporal_patch_size = config.temporal_patch_size;
+}
+
 }  // namespace
 
 ImageConfig read_image_config(const std::string& dir, const std::string& file) {
@@ -158,6 +181,7 @@ ImageConfig read_image_config(const std::string& dir, const std::string& file) {
   check_one_patch(reader.path, config);
   read_volumes(reader, config);
   read_mean_and_std(reader, config);
+  read_sampling(reader, config);
   return config;
 }
 
