@@ -109,7 +109,7 @@ int run(const Flags& f) {
   options.progress = [&](const std::string& what) { progress.say(what); };
   Prompt preprocessed;
   if (f.prompt.given() && f.against_backend.empty()) {
-    preprocessed = f.prompt.make(Processor::open(model.dir));
+    preprocessed = f.prompt.make(f.prompt.processor(model.dir));
     options.preprocessed = &preprocessed;
   }
   check_keeps_inputs(f.output);

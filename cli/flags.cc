@@ -81,6 +81,15 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
   verb.add_option("--fps", fps, "frames per second that are taken of a video file, or that a folder holds")
       ->check(between(1e-3, 1e6))
       ->default_str("2");
+  verb.add_option("--image-backend", image_backend,
+                  "whose pixels: torchvision (transformers 5), pillow (its fallback; the default before), pillow-12 "
+                  "(Pillow before 13)")
+      ->check(CLI::IsMember({"torchvision", "pillow", "pillow-12"}))
+      ->default_str("torchvision");
+  verb.add_option("--min-pixels", min_pixels,
+                  "pictures grow to this volume, height x width x 2 as a still counts; the configuration's "
+                  "size.shortest_edge if not given");
+  verb.add_option("--max-pixels", max_pixels, "pictures shrink to this volume; size.longest_edge if not given");
   verb.add_option("-p,--prompt", prompt, "the question; pictures and clips stand before it");
   verb.add_option("--system", system, "a system message");
   verb.add_option("--messages", messages,
@@ -94,7 +103,7 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
 
 Media read_media(const Conversation& c, const Processor& processor, std::optional<double> fps) {
   Media media;
-  for (const std::string& path : c.images) media.pictures.push_back(read_image(path));
+  for (const std::string& path : c.images) media.pictures.push_back(read_image(path, processor.image.backend));
   for (const std::string& path : c.videos) media.clips.push_back(read_clip(path, processor.video, fps));
   return media;
 }
@@ -137,8 +146,18 @@ Conversation PromptFlags::conversation() const {
   return out;
 }
 
+Processor PromptFlags::processor(const std::string& dir) const {
+  Processor p = Processor::open(dir);
+  if (!image_backend.empty()) p.image.backend = glmv::image_backend(image_backend);
+  set_volumes(p.image, min_pixels, max_pixels);
+  return p;
+}
+
 Prompt PromptFlags::make(const Processor& processor) const {
   const Conversation c = conversation();
+  if (c.images.empty() && (!image_backend.empty() || min_pixels || max_pixels)) {
+    usage_error("--image-backend, --min-pixels and --max-pixels: there is no --image");
+  }
   if (fps && c.videos.empty()) usage_error("--fps ", *fps, ": there is no --video");
   const Media media = read_media(c, processor, fps);
   ChatOptions options;
@@ -153,16 +172,19 @@ Prompt PromptFlags::make(const Processor& processor) const {
 /// Read as a cross-check would read it: a batch axis of one and ids as i32 are fine.
 Prompt PromptFlags::recorded(const ModelConfig& config) const {
   const Theirs trace = theirs_from(SafetensorsFile::open(inputs), NameRules(maps, ""));
-  return prompt_from_trace(trace.points, inputs, config);
+  Prompt prompt = prompt_from_trace(trace.points, inputs, config);
+  const auto backend = trace.metadata.find("image_backend");
+  prompt.image_backend = backend == trace.metadata.end() ? "unknown" : backend->second;
+  return prompt;
 }
 
 Prompt PromptFlags::load(const std::string& dir, const ModelConfig& config) const {
   if (!inputs.empty() && given()) {
     usage_error(
-        "--inputs already holds a prompt: leave out --prompt, --messages, --system, --image, --video, --fps and "
-        "--no-think");
+        "--inputs already holds a prompt: leave out --prompt, --messages, --system, --image, --video, --fps, "
+        "--image-backend, --min-pixels, --max-pixels and --no-think");
   }
-  Prompt prompt = inputs.empty() ? make(Processor::open(dir)) : recorded(config);
+  Prompt prompt = inputs.empty() ? make(processor(dir)) : recorded(config);
   const auto have = static_cast<int64_t>(prompt.ids.size()), most = config.text.max_position_embeddings;
   if (have > most) {
     input_error(inputs.empty() ? messages.empty() ? "--prompt" : messages : inputs, ": the prompt has ", have,

@@ -36,19 +36,23 @@ struct RunFlags {
   const Backend& use() const;
 };
 
-/// --image, --video, --fps, --prompt, --system, --no-think, or --messages with a conversation, or --inputs with
-/// recorded ones, whose names --map rewrites.
+/// --image, --video, --fps, --image-backend, --min-pixels, --max-pixels, --prompt, --system, --no-think, or --messages
+/// with a conversation, or --inputs with recorded ones, whose names --map rewrites.
 struct PromptFlags {
   std::vector<std::string> images, videos, maps;
   std::optional<double> fps;
   std::string prompt, system, messages, inputs;
+  std::string image_backend;  ///< torchvision if not given
+  std::optional<int64_t> min_pixels, max_pixels;
   bool no_think = false;
 
   void add(CLI::App& verb, bool with_inputs);
+  /// The processor of a snapshot with what these flags change in it.
+  Processor processor(const std::string& dir) const;
   /// True if flags say what to ask.
   bool asks() const { return asked() || !messages.empty(); }
   /// True if any of these flags is there, those that say how to ask too.
-  bool given() const { return asks() || no_think || fps; }
+  bool given() const { return asks() || no_think || fps || !image_backend.empty() || min_pixels || max_pixels; }
   /// The messages and paths of media that the flags amount to. Error: 2 for contradicting flags.
   Conversation conversation() const;
   /// Reads the media and makes the prompt. Error: 2 for contradicting flags, 3 for unreadable media.

@@ -68,7 +68,7 @@ int run_prompts(const GenerateFlags& f) {
   check_output(f.output, Output::text);
   const Backend& backend = f.run.use();
   const std::vector<NamedConversation> named = read_prompts(f.prompts);
-  const Processor processor = Processor::open(resolve_model(f.model));
+  const Processor processor = f.prompt.processor(resolve_model(f.model));
   std::vector<Prompt> prompts;
   SessionOptions options = f.session();
   for (const NamedConversation& n : named) {

@@ -35,7 +35,7 @@ Json grids_json(const std::vector<Grid>& grids) {
 
 Json as_json(const Prompt& p, const Processor& processor) {
   Json out = result_header("preprocess");
-  out["image_backend"] = "torchvision";
+  out["image_backend"] = p.image_backend;
   out["prompt_tokens"] = p.ids.size();
   out["image_grid_thw"] = grids_json(p.image_grids);
   out["video_grid_thw"] = grids_json(p.video_grids);
@@ -80,13 +80,13 @@ std::string as_text(const Prompt& p, const Processor& processor) {
 int run(const Flags& f) {
   const bool tensors = !f.output.empty() && !f.json;
   check_output(f.output, tensors ? Output::tensors : Output::text);
-  const Processor processor = Processor::open(resolve_model(f.model));
+  const Processor processor = f.prompt.processor(resolve_model(f.model));
   const Prompt prompt = f.prompt.make(processor);
   check_keeps_inputs(f.output);
   if (tensors) {
     TraceWriter trace;
     for (auto& [name, value] : prompt_tensors(prompt)) trace.add(name, value);
-    trace.metadata() = {{"producer", "glmv"}, {"version", GLMV_VERSION}, {"image_backend", "torchvision"}};
+    trace.metadata() = {{"producer", "glmv"}, {"version", GLMV_VERSION}, {"image_backend", prompt.image_backend}};
     trace.write(f.output);
     std::cerr << fmt::format("{}: {} tensors of a prompt of {} tokens\n", f.output, trace.points().size(),
                              prompt.ids.size());

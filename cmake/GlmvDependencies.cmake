@@ -8,7 +8,7 @@ find_package(OpenSSL REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
-pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
+pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 find_path(STB_INCLUDE_DIR stb/stb_image.h REQUIRED)
 
 if(GLMV_BLAS)

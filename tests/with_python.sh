@@ -26,6 +26,8 @@ hugging_face=torch,torchvision,transformers,safetensors
 part "random models against Hugging Face, f32" $hugging_face "$python" tests/golden/fuzz_hf.py --glmv "$glmv" --n 4 --seed 101
 part "random models against Hugging Face, bf16" $hugging_face "$python" tests/golden/fuzz_hf.py --glmv "$glmv" --n 2 --seed 102 --dtype bf16
 part "random prompts against Hugging Face" $hugging_face "$python" tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 25 --seed 103
+part "random prompts against Hugging Face, Pillow backend" $hugging_face "$python" tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 25 --seed 104 \
+  --image-backend pillow
 
 # The trace that crosscheck/README.md promises of any engine.
 trace_with_hooks() {

@@ -138,6 +138,7 @@ Prompt make_prompt(const Processor& p, const std::vector<Message>& messages, con
   check_placeholders(text, kVideo, clips.size(), "clip");
 
   Prompt prompt;
+  prompt.image_backend = name_of(p.image.backend);
   std::vector<Patches> pictures, films;
   std::vector<std::string> image_tokens, video_tokens;
   for (const Image& image : images) {

@@ -24,6 +24,7 @@ struct Prompt {
   std::vector<Size> picture_sizes;  ///< of the pictures before resizing; recorded inputs do not tell them
   Tensor pixel_values_videos;       ///< the same of the clips
   std::vector<Grid> video_grids;
+  std::string image_backend{};  ///< whose way the pictures went, for results; "" without media
 };
 
 /// How timestamps between the frames of a clip are written.
