@@ -29,6 +29,16 @@ part "random prompts against Hugging Face" $hugging_face "$python" tests/golden/
 part "random prompts against Hugging Face, Pillow backend" $hugging_face "$python" tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 25 --seed 104 \
   --image-backend pillow
 
+# What check_tokenizer.py --fetch obtained, in the folder that GLMV_TOKENIZER_MATERIAL names.
+material=${GLMV_TOKENIZER_MATERIAL:-build/tokenizer-material}
+if [[ -d $material ]]; then
+  part "published vocabularies against the tokenizers library" tokenizers "$python" tests/golden/check_tokenizer.py \
+    --tool "$(dirname "$glmv")/tests/tokenize_tool" --material "$material" --strings 20000
+else
+  printf 'skipped: published vocabularies against the tokenizers library (no folder %s)\n' "$material"
+  skipped=$((skipped + 1))
+fi
+
 # The trace that crosscheck/README.md promises of any engine.
 trace_with_hooks() {
   local model=data/tiny/glm45v
