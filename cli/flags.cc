@@ -76,10 +76,20 @@ const Backend& RunFlags::use() const {
 void PromptFlags::add(CLI::App& verb, bool with_inputs) {
   verb.add_option("--image", images, "a picture (PNG, JPEG, WebP, BMP, GIF); may be repeated");
   verb.add_option("--video", videos,
-                  "a clip: a folder of frames, all files in it but hidden ones, in name order; may be repeated");
-  verb.add_option("--fps", fps, "frames per second of every --video folder")
+                  "a clip: a video file, or a folder of frames, all files in it but hidden ones, in name order; may be "
+                  "repeated");
+  verb.add_option("--fps", fps, "frames per second that are taken of a video file, or that a folder holds")
       ->check(between(1e-3, 1e6))
       ->default_str("2");
+  verb.add_option("--image-backend", image_backend,
+                  "whose pixels: torchvision (transformers 5), pillow (its fallback; the default before), pillow-12 "
+                  "(Pillow before 13)")
+      ->check(CLI::IsMember({"torchvision", "pillow", "pillow-12"}))
+      ->default_str("torchvision");
+  verb.add_option("--min-pixels", min_pixels,
+                  "pictures grow to this volume, height x width x 2 as a still counts; the configuration's "
+                  "size.shortest_edge if not given");
+  verb.add_option("--max-pixels", max_pixels, "pictures shrink to this volume; size.longest_edge if not given");
   verb.add_option("-p,--prompt", prompt, "the question; pictures and clips stand before it");
   verb.add_option("--system", system, "a system message");
   verb.add_option("--messages", messages,
@@ -94,29 +104,10 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
       ->needs(from);
 }
 
-Clip read_frames(const std::string& folder, double frames_per_second) {
-  if (!fs::exists(folder)) input_error(folder, ": no such folder of frames");
-  if (!fs::is_directory(folder))
-    usage_error(folder, ": a clip is given as a folder of frames; video files are not read");
-  std::vector<std::string> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (!entry.path().filename().string().starts_with('.')) files.push_back(entry.path().string());
-  }
-  std::sort(files.begin(), files.end());
-  if (files.empty()) input_error(folder, ": no frames in it");
-  Clip clip;
-  clip.name = folder;
-  for (const std::string& file : files) {
-    clip.frames.push_back(read_image(file));
-    clip.seconds.push_back(static_cast<double>(clip.seconds.size()) / frames_per_second);
-  }
-  return clip;
-}
-
-Media read_media(const Conversation& c, double frames_per_second) {
+Media read_media(const Conversation& c, const Processor& processor, std::optional<double> fps) {
   Media media;
-  for (const std::string& path : c.images) media.pictures.push_back(read_image(path));
-  for (const std::string& folder : c.videos) media.clips.push_back(read_frames(folder, frames_per_second));
+  for (const std::string& path : c.images) media.pictures.push_back(read_image(path, processor.image.backend));
+  for (const std::string& path : c.videos) media.clips.push_back(read_clip(path, processor.video, fps));
   return media;
 }
 
@@ -163,7 +154,10 @@ Processor PromptFlags::processor(const std::string& dir) const {
   if (chat_template == "glm45v") named = ChatTemplate::glm45v;
   if (chat_template == "glm46v") named = ChatTemplate::glm46v;
   if (chat_template == "glm41v") named = ChatTemplate::glm41v;
-  return Processor::open(dir, named);
+  Processor p = Processor::open(dir, named);
+  if (!image_backend.empty()) p.image.backend = glmv::image_backend(image_backend);
+  set_volumes(p.image, min_pixels, max_pixels);
+  return p;
 }
 
 ChatOptions PromptFlags::chat_options(const Processor& processor, const Conversation& c) const {
@@ -184,8 +178,11 @@ std::string PromptFlags::rendered(const Processor& processor) const {
 
 Prompt PromptFlags::make(const Processor& processor) const {
   const Conversation c = conversation();
+  if (c.images.empty() && (!image_backend.empty() || min_pixels || max_pixels)) {
+    usage_error("--image-backend, --min-pixels and --max-pixels: there is no --image");
+  }
   if (fps && c.videos.empty()) usage_error("--fps ", *fps, ": there is no --video");
-  const Media media = read_media(c, frames_per_second());
+  const Media media = read_media(c, processor, fps);
   const ChatOptions options = chat_options(processor, c);
   try {
     return make_prompt(processor, c.messages, options, media.pictures, media.clips);
@@ -197,14 +194,17 @@ Prompt PromptFlags::make(const Processor& processor) const {
 /// Read as a cross-check would read it: a batch axis of one and ids as i32 are fine.
 Prompt PromptFlags::recorded(const ModelConfig& config) const {
   const Theirs trace = theirs_from(SafetensorsFile::open(inputs), NameRules(maps, ""));
-  return prompt_from_trace(trace.points, inputs, config);
+  Prompt prompt = prompt_from_trace(trace.points, inputs, config);
+  const auto backend = trace.metadata.find("image_backend");
+  prompt.image_backend = backend == trace.metadata.end() ? "unknown" : backend->second;
+  return prompt;
 }
 
 Prompt PromptFlags::load(const std::string& dir, const ModelConfig& config) const {
   if (!inputs.empty() && given()) {
     usage_error(
         "--inputs already holds a prompt: leave out --prompt, --messages, --system, --image, --video, --fps, "
-        "--no-think and --chat-template");
+        "--image-backend, --min-pixels, --max-pixels, --no-think and --chat-template");
   }
   Prompt prompt = inputs.empty() ? make(processor(dir)) : recorded(config);
   const auto have = static_cast<int64_t>(prompt.ids.size()), most = config.text.max_position_embeddings;

@@ -36,22 +36,25 @@ struct RunFlags {
   const Backend& use() const;
 };
 
-/// --image, --video, --fps, --prompt, --system, --no-think, --chat-template, or --messages with a conversation, or
-/// --inputs with recorded ones, whose names --map rewrites.
+/// --image, --video, --fps, --image-backend, --min-pixels, --max-pixels, --prompt, --system, --no-think,
+/// --chat-template, or --messages with a conversation, or --inputs with recorded ones, whose names --map rewrites.
 struct PromptFlags {
   std::vector<std::string> images, videos, maps;
-  std::optional<double> fps;  ///< 2 if not given
+  std::optional<double> fps;
   std::string prompt, system, messages, inputs;
   std::string chat_template = "auto";
+  std::string image_backend;  ///< torchvision if not given
+  std::optional<int64_t> min_pixels, max_pixels;
   bool no_think = false;
 
   void add(CLI::App& verb, bool with_inputs);
-  double frames_per_second() const { return fps.value_or(2); }
   /// True if flags say what to ask.
   bool asks() const { return asked() || !messages.empty(); }
   /// True if any of these flags is there, those that say how to ask too.
-  bool given() const { return asks() || no_think || fps || chat_template != "auto"; }
-  /// The processor of a snapshot, with the template that --chat-template names.
+  bool given() const {
+    return asks() || no_think || fps || chat_template != "auto" || !image_backend.empty() || min_pixels || max_pixels;
+  }
+  /// The processor of a snapshot, with what --chat-template, --image-backend and the volumes say.
   Processor processor(const std::string& dir) const;
   /// How to render for it. Error (exit code 2): --no-think with a template that has no such switch.
   ChatOptions chat_options(const Processor& processor, const Conversation& conversation) const;
@@ -74,15 +77,11 @@ struct PromptFlags {
 /// How many of the `wanted` tokens after a prompt still have a position, at least one; says on stderr if not all.
 int64_t tokens_with_room(int64_t wanted, const char* flag, const Prompt& prompt, const ModelConfig& config);
 
-/// A clip from a folder of frames, in name order, the first at second 0. Hidden files (".DS_Store") are no frames; any
-/// other entry that is not a picture is an Error (exit code 3) that names it.
-Clip read_frames(const std::string& folder, double frames_per_second);
-
 struct Media {
   std::vector<Image> pictures;
   std::vector<Clip> clips;
 };
-/// The pictures and clips that a conversation names.
-Media read_media(const Conversation& conversation, double frames_per_second);
+/// The pictures and clips that a conversation names; `fps` as read_clip() takes it.
+Media read_media(const Conversation& conversation, const Processor& processor, std::optional<double> fps);
 
 }  // namespace glmv::cli

@@ -50,6 +50,7 @@ Json as_json(const Flags& f, const Prompt& prompt, const Generation& g, const Ge
   Json out = result_header("generate");
   out["backend"] = f.run.backend;
   out["dtype"] = f.run.dtype;
+  out["image_backend"] = prompt.image_backend;
   put_answer(out, prompt, g, settings, tokenizer, f.prompt.no_think);
   out["timings"] = timings_json(t);
   return out;

@@ -48,7 +48,7 @@ class Lines {
 /// The prompt of one line. Errors name it.
 Prompt prompt_of(const GenerateFlags& f, const Processor& processor, const NamedConversation& named) {
   try {
-    const Media media = read_media(named.conversation, f.prompt.frames_per_second());
+    const Media media = read_media(named.conversation, processor, f.prompt.fps);
     const ChatOptions options = f.prompt.chat_options(processor, named.conversation);
     Prompt prompt = make_prompt(processor, named.conversation.messages, options, media.pictures, media.clips);
     const auto have = static_cast<int64_t>(prompt.ids.size()), most = processor.config.text.max_position_embeddings;

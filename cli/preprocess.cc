@@ -37,7 +37,7 @@ Json grids_json(const std::vector<Grid>& grids) {
 
 Json as_json(const Prompt& p, const Processor& processor) {
   Json out = result_header("preprocess");
-  out["image_backend"] = "torchvision";
+  out["image_backend"] = p.image_backend;
   out["prompt_tokens"] = p.ids.size();
   out["image_grid_thw"] = grids_json(p.image_grids);
   out["video_grid_thw"] = grids_json(p.video_grids);
@@ -93,7 +93,7 @@ int run(const Flags& f) {
   if (tensors) {
     TraceWriter trace;
     for (auto& [name, value] : prompt_tensors(prompt)) trace.add(name, value);
-    trace.metadata() = {{"producer", "glmv"}, {"version", GLMV_VERSION}, {"image_backend", "torchvision"}};
+    trace.metadata() = {{"producer", "glmv"}, {"version", GLMV_VERSION}, {"image_backend", prompt.image_backend}};
     trace.write(f.output);
     std::cerr << fmt::format("{}: {} tensors of a prompt of {} tokens\n", f.output, trace.points().size(),
                              prompt.ids.size());

@@ -41,6 +41,7 @@ int run(const Flags& f) {
   const Backend backend = f.mistake.empty() ? named : with_mistake(find_mistake(f.mistake));
   const Model model = Model::open(f.model);
   Prompt prompt = f.prompt.load(model.dir, model.config);
+  const std::string image_backend = prompt.image_backend;
   check_keeps_inputs(f.output);
   const int64_t steps = f.steps == 0 ? 0 : tokens_with_room(f.steps, "--steps", prompt, model.config);
   const DeviceWeights::Shared weights = DeviceWeights::upload(model.weights, backend);
@@ -66,7 +67,7 @@ int run(const Flags& f) {
   trace.metadata() = {{"producer", "glmv"},
                       {"version", GLMV_VERSION},
                       {"dtype", f.run.dtype},
-                      {"image_backend", "torchvision"},
+                      {"image_backend", image_backend},
                       {"backend", std::string(backend.name)},
                       {"steps", std::to_string(script.tokens.size())},
                       {"model_sha256", model.checkpoint.sha256()}};

@@ -1,9 +1,9 @@
-// Target size and resampling of pictures, bit-equal to torchvision on the CPU.
+// Resampling of pictures, bit-equal to torchvision on the CPU and to Pillow.
 //
 // Antialiased bicubic (Keys, a = -1/2) is separable: width first, then height, bytes between the passes. Weights are
-// doubles rounded to 15-bit integers with a binary point chosen per axis, so a pass is integer arithmetic and its
-// result does not depend on threads or lanes. Not here: Pillow's rule, which keeps 22 fractional bits and since
-// version 13 sometimes runs the height pass first.
+// doubles rounded to integers, so a pass is integer arithmetic and its result does not depend on threads or lanes.
+// torchvision's have 15 bits with a binary point chosen per axis; Pillow's always have 22 fractional bits, and since
+// version 13 it runs the height pass first where that leaves less to do.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -12,76 +12,6 @@
 #include "reference/core/parallel.h"
 
 namespace glmv {
-
-// ---------------------------------------------------------------------------------------------------- target size
-
-namespace {
-
-/// The multiple of `step` nearest to n; halves go to the even multiple, as in Python.
-int64_t nearest_multiple(int64_t n, int64_t step) {
-  const double multiples = std::nearbyint(static_cast<double>(n) / static_cast<double>(step));
-  return static_cast<int64_t>(multiples) * step;
-}
-
-/// A picture with a side below one merged patch grows until the side fits.
-void grow_to_one_patch(int64_t& height, int64_t& width, int64_t factor) {
-  if (height >= factor && width >= factor) return;
-  const double f = static_cast<double>(factor);
-  const double scale = std::max(f / static_cast<double>(height), f / static_cast<double>(width));
-  height = static_cast<int64_t>(static_cast<double>(height) * scale);
-  width = static_cast<int64_t>(static_cast<double>(width) * scale);
-}
-
-/// height, width: what the ratio is taken of; the message tells the picture as it came.
-void check_aspect_ratio(int64_t height, int64_t width, const Size& original) {
-  constexpr double kLargestRatio = 200;
-  const double ratio = static_cast<double>(std::max(height, width)) / static_cast<double>(std::min(height, width));
-  if (ratio > kLargestRatio) {
-    input_error("picture of ", original.width, "x", original.height, " pixels: its aspect ratio ", ratio,
-                " is above 200");
-  }
-}
-
-/// No picture becomes larger than the largest that is read.
-void check_target(const Size& size, const Size& original, const ImageConfig& config) {
-  if (size.height <= kMostPixels / size.width) return;
-  input_error("picture of ", original.width, 'x', original.height, " pixels: would be resized to ", size.width, 'x',
-              size.height, ", more than ", kMostPixels, " pixels (patch_size ", config.patch_size, ", merge_size ",
-              config.merge_size, ", size.shortest_edge ", config.min_volume, ", longest_edge ", config.max_volume, ')');
-}
-
-}  // namespace
-
-Size smart_resize(int64_t frames, int64_t height, int64_t width, const ImageConfig& config) {
-  GLMV_CHECK(height > 0 && width > 0, "height ", height, " width ", width);
-  GLMV_CHECK(config.patch_size > 0 && config.merge_size > 0 && config.temporal_patch_size > 0, "patch ",
-             config.patch_size, " merge ", config.merge_size, " temporal ", config.temporal_patch_size);
-  if (frames < config.temporal_patch_size) {
-    input_error("number of frames ", frames, ": at least the ", config.temporal_patch_size,
-                " of a temporal patch are needed");
-  }
-  const Size original{height, width};
-  const int64_t factor = config.patch_size * config.merge_size;
-  grow_to_one_patch(height, width, factor);
-  check_aspect_ratio(height, width, original);
-
-  // The test uses the rounded volume, the scale the unrounded one: the library does so, and it shows in the result.
-  Size size{nearest_multiple(height, factor), nearest_multiple(width, factor)};
-  const int64_t rounded_volume = nearest_multiple(frames, config.temporal_patch_size) * size.height * size.width;
-  const double volume = static_cast<double>(frames * height * width);
-  const double h = static_cast<double>(height), w = static_cast<double>(width), f = static_cast<double>(factor);
-  if (rounded_volume > config.max_volume) {
-    const double shrink = std::sqrt(volume / static_cast<double>(config.max_volume));
-    size.height = std::max(factor, static_cast<int64_t>(std::floor(h / shrink / f)) * factor);
-    size.width = std::max(factor, static_cast<int64_t>(std::floor(w / shrink / f)) * factor);
-  } else if (rounded_volume < config.min_volume) {
-    const double grow = std::sqrt(static_cast<double>(config.min_volume) / volume);
-    size.height = static_cast<int64_t>(std::ceil(h * grow / f)) * factor;
-    size.width = static_cast<int64_t>(std::ceil(w * grow / f)) * factor;
-  }
-  check_target(size, original, config);
-  return size;
-}
 
 // ------------------------------------------------------------------------------------------------------- weights
 
@@ -93,20 +23,23 @@ struct Axis {
   int precision = 0;
   std::vector<int64_t> first;
   std::vector<int64_t> taps;
-  std::vector<int16_t> weight;  ///< most_taps per output position
+  std::vector<int32_t> weight;  ///< most_taps per output position
 };
 
-/// Keys' cubic kernel with a = -1/2, each polynomial in the library's order of operations.
-double cubic(double x) {
+enum class Weights { torchvision, pillow };
+
+/// Keys' cubic kernel with a = -1/2, each polynomial in its library's order of operations.
+double cubic(double x, Weights rule) {
   constexpr double a = -0.5;
   x = std::fabs(x);
   if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
-  return 0;
+  if (x >= 2) return 0;
+  if (rule == Weights::pillow) return (((x - 5) * x + 8) * x - 4) * a;
+  return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
 }
 
 /// Normalised weights in double; fills first and taps.
-std::vector<double> real_weights(int64_t in, int64_t out, Axis& axis) {
+std::vector<double> real_weights(int64_t in, int64_t out, Weights rule, Axis& axis) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   const double filter_scale = std::max(scale, 1.0), support = 2 * filter_scale, inverse = 1 / filter_scale;
   axis.most_taps = static_cast<int64_t>(std::ceil(support)) * 2 + 1;
@@ -119,7 +52,7 @@ std::vector<double> real_weights(int64_t in, int64_t out, Axis& axis) {
     double* w = weight.data() + i * axis.most_taps;
     double total = 0;
     for (int64_t j = 0; j < taps; ++j) {
-      w[j] = cubic((static_cast<double>(j + first) - center + 0.5) * inverse);
+      w[j] = cubic((static_cast<double>(j + first) - center + 0.5) * inverse, rule);
       total += w[j];
     }
     for (int64_t j = 0; j < taps; ++j) w[j] /= total;
@@ -129,22 +62,24 @@ std::vector<double> real_weights(int64_t in, int64_t out, Axis& axis) {
   return weight;
 }
 
-/// The most fractional bits, 22 at most, with which the largest weight still fits 16 bits.
+constexpr int kMostPrecision = 22;
+
+/// torchvision: the most fractional bits, 22 at most, with which the largest weight still fits 16 bits.
 int best_precision(const std::vector<double>& weight) {
   const double largest = *std::max_element(weight.begin(), weight.end());
-  int precision = 22;
+  int precision = kMostPrecision;
   while (precision > 0 && std::floor(0.5 + std::ldexp(largest, precision)) >= (1 << 15)) --precision;
   return precision;
 }
 
-Axis make_axis(int64_t in, int64_t out) {
+Axis make_axis(int64_t in, int64_t out, Weights rule) {
   Axis axis;
-  const std::vector<double> real = real_weights(in, out, axis);
-  axis.precision = best_precision(real);
+  const std::vector<double> real = real_weights(in, out, rule, axis);
+  axis.precision = rule == Weights::pillow ? kMostPrecision : best_precision(real);
   axis.weight.reserve(real.size());
   for (const double w : real) {
     const double scaled = std::ldexp(w, axis.precision);
-    axis.weight.push_back(static_cast<int16_t>(scaled + (scaled < 0 ? -0.5 : 0.5)));
+    axis.weight.push_back(static_cast<int32_t>(scaled + (scaled < 0 ? -0.5 : 0.5)));
   }
   return axis;
 }
@@ -161,7 +96,7 @@ uint8_t rounded_byte(int32_t sum, int precision) {
 /// out[lane] for `lanes` neighbouring bytes; tap j reads `stride` bytes further on. A constant count of lanes
 /// becomes vector instructions. Sums fit: 255 * 2^22 * (sum of |weights|, below 1.4) < 2^31.
 inline void weigh(const uint8_t* in, int64_t stride, const Axis& axis, int64_t position, int64_t lanes, uint8_t* out) {
-  const int16_t* weight = axis.weight.data() + position * axis.most_taps;
+  const int32_t* weight = axis.weight.data() + position * axis.most_taps;
   const int64_t taps = axis.taps[static_cast<size_t>(position)];
   int32_t sum[kLanes];
   for (int64_t lane = 0; lane < lanes; ++lane) sum[lane] = (1 << axis.precision) >> 1;
@@ -190,8 +125,8 @@ Image blank(int64_t width, int64_t height) {
   return image;
 }
 
-Image resize_width(const Image& in, int64_t width) {
-  const Axis axis = make_axis(in.width, width);
+Image resize_width(const Image& in, int64_t width, Weights rule) {
+  const Axis axis = make_axis(in.width, width, rule);
   Image out = blank(width, in.height);
   parallel_for((in.height + kStripRows - 1) / kStripRows, 64 * kStripRows * in.width, [&](int64_t block) {
     const int64_t row = block * kStripRows, count = std::min(kStripRows, in.height - row);
@@ -206,8 +141,8 @@ Image resize_width(const Image& in, int64_t width) {
   return out;
 }
 
-Image resize_height(const Image& in, int64_t height) {
-  const Axis axis = make_axis(in.height, height);
+Image resize_height(const Image& in, int64_t height, Weights rule) {
+  const Axis axis = make_axis(in.height, height, rule);
   Image out = blank(in.width, height);
   const int64_t bytes = in.width * 3;
   parallel_for(height, 64 * in.width, [&](int64_t y) {
@@ -220,16 +155,27 @@ Image resize_height(const Image& in, int64_t height) {
   return out;
 }
 
-}  // namespace
-
-Image resize_torchvision(const Image& image, Size target) {
+Image resize(const Image& image, Size target, Weights rule, bool height_first) {
   GLMV_CHECK(image.width > 0 && image.height > 0 && target.width > 0 && target.height > 0, image.width, "x",
              image.height, " to ", target.width, "x", target.height);
   GLMV_CHECK(static_cast<int64_t>(image.rgb.size()) == image.width * image.height * 3, image.rgb.size(), " bytes for ",
              image.width, "x", image.height);
-  if (image.width == target.width) return image.height == target.height ? image : resize_height(image, target.height);
-  if (image.height == target.height) return resize_width(image, target.width);
-  return resize_height(resize_width(image, target.width), target.height);
+  if (image.width == target.width) {
+    return image.height == target.height ? image : resize_height(image, target.height, rule);
+  }
+  if (image.height == target.height) return resize_width(image, target.width, rule);
+  if (height_first) return resize_width(resize_height(image, target.height, rule), target.width, rule);
+  return resize_height(resize_width(image, target.width, rule), target.height, rule);
+}
+
+}  // namespace
+
+Image resize_torchvision(const Image& image, Size target) { return resize(image, target, Weights::torchvision, false); }
+
+Image resize_pillow(const Image& image, Size target, ImageBackend version) {
+  const int64_t lost_rows = image.height - target.height, lost_columns = image.width - target.width;
+  const bool height_first = version == ImageBackend::pillow && lost_rows > 0 && lost_rows > 2 * lost_columns;
+  return resize(image, target, Weights::pillow, height_first);
 }
 
 }  // namespace glmv

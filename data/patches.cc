@@ -1,8 +1,7 @@
 // preprocessor_config.json, and resized bytes -> normalised patch rows.
 //
 // Reads what changes the result and refuses a config that asks for another pipeline: a switch we would have to
-// ignore is an error. Normalising is the library's fused form, one float subtraction and one division per value,
-// which is a table of 3 x 256 floats.
+// ignore is an error. Normalising depends on the channel and the byte only, so it is a table of 3 x 256 floats.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -17,6 +16,22 @@
 namespace glmv {
 
 using Json = nlohmann::json;
+
+// ------------------------------------------------------------------------------------------------------- backend
+
+namespace {
+
+constexpr std::array<std::string_view, 3> kBackendNames = {"torchvision", "pillow", "pillow-12"};
+
+}  // namespace
+
+std::string_view name_of(ImageBackend backend) { return kBackendNames[static_cast<size_t>(backend)]; }
+
+ImageBackend image_backend(std::string_view name) {
+  const auto found = std::find(kBackendNames.begin(), kBackendNames.end(), name);
+  if (found == kBackendNames.end()) usage_error(name, " is not an image backend: torchvision, pillow or pillow-12");
+  return static_cast<ImageBackend>(found - kBackendNames.begin());
+}
 
 // -------------------------------------------------------------------------------------------------------- config
 
@@ -85,9 +100,10 @@ Reader open_config(const std::string& dir, const std::string& file) {
 /// of the published model, above its 65,536 positions, and already 1.6 GB of patches.
 constexpr int64_t kLargestGrown = int64_t{1} << 27;
 
+constexpr int64_t kLargestVolume = int64_t{1} << 40;  // pictures are only ever shrunk to it
+
 /// size = {shortest_edge, longest_edge}. The names mislead: both are volumes, frames * height * width.
 void read_volumes(const Reader& reader, ImageConfig& config) {
-  constexpr int64_t kLargestVolume = int64_t{1} << 40;  // pictures are only ever shrunk to it
   const Json* size = reader.find("size");
   if (!size || !size->is_object()) usage_error(reader.path, ": size {shortest_edge, longest_edge} is missing");
   for (const auto& item : size->items()) {
@@ -145,6 +161,29 @@ void refuse_other_pipelines(const Reader& reader) {
   }
 }
 
+double positive_number_or(const Reader& reader, const char* key, double otherwise) {
+  const Json* value = reader.find(key);
+  if (!value || value->is_null()) return otherwise;
+  const double number = value->is_number() ? value->get<double>() : 0.0;
+  if (!(number > 0 && std::isfinite(number))) {
+    usage_error(reader.path, ": ", key, " is ", *value, ", wanted a positive number");
+  }
+  return number;
+}
+
+/// Which frames of a clip are taken; the keys are those of the video processors.
+void read_sampling(const Reader& reader, ImageConfig& config) {
+  SamplingConfig& sampling = config.sampling;
+  const std::string type = reader.text_or_empty("video_processor_type");
+  const bool is_46v = type == "Glm46VVideoProcessor" || (type.empty() && config.processor_class == "Glm46VProcessor");
+  if (is_46v) sampling.rule = SamplingRule::glm46v;
+  const Json* samples = reader.find("do_sample_frames");
+  if (samples && *samples == false) sampling.rule = SamplingRule::nothing;
+  sampling.fps = positive_number_or(reader, "fps", sampling.fps);
+  sampling.max_duration = positive_number_or(reader, "max_duration", sampling.max_duration);
+  sampling.temporal_patch_size = config.temporal_patch_size;
+}
+
 }  // namespace
 
 ImageConfig read_image_config(const std::string& dir, const std::string& file) {
@@ -158,7 +197,21 @@ ImageConfig read_image_config(const std::string& dir, const std::string& file) {
   check_one_patch(reader.path, config);
   read_volumes(reader, config);
   read_mean_and_std(reader, config);
+  read_sampling(reader, config);
   return config;
+}
+
+void set_volumes(ImageConfig& config, std::optional<int64_t> min_volume, std::optional<int64_t> max_volume) {
+  config.min_volume = min_volume.value_or(config.min_volume);
+  config.max_volume = max_volume.value_or(config.max_volume);
+  const auto check = [](const char* name, int64_t value, int64_t largest) {
+    if (value < 1 || value > largest) usage_error(name, " pixels are ", value, ", wanted from 1 to ", largest);
+  };
+  check("least", config.min_volume, kLargestGrown);
+  check("most", config.max_volume, kLargestVolume);
+  if (config.min_volume > config.max_volume) {
+    usage_error("least pixels ", config.min_volume, " exceed most pixels ", config.max_volume);
+  }
 }
 
 // ------------------------------------------------------------------------------------------------------- patches
@@ -167,12 +220,17 @@ namespace {
 
 using Table = std::array<std::array<float, 256>, 3>;
 
-/// (x - 255 mean) / (255 std) in float32, the rescale fused into mean and std.
+/// torchvision: (x - 255 mean) / (255 std) in float32, the rescale fused into mean and std. Pillow: x / 255 in double,
+/// rounded to float32, then (that - mean) / std in float32.
 Table normalise_table(const ImageConfig& config) {
   Table table;
   for (size_t c = 0; c < 3; ++c) {
-    const float mean = config.mean[c] * 255.0f, std = config.std[c] * 255.0f;
-    for (size_t x = 0; x < 256; ++x) table[c][x] = (static_cast<float>(x) - mean) / std;
+    const float mean = config.mean[c], std = config.std[c];
+    for (size_t x = 0; x < 256; ++x) {
+      const float rescaled = static_cast<float>(static_cast<double>(x) * (1.0 / 255));
+      table[c][x] = is_pillow(config.backend) ? (rescaled - mean) / std
+                                              : (static_cast<float>(x) - mean * 255.0f) / (std * 255.0f);
+    }
   }
   return table;
 }
@@ -240,7 +298,8 @@ Patches to_patches(const std::vector<Image>& frames, const ImageConfig& config) 
 Patches preprocess_image(const Image& image, const ImageConfig& config) {
   // A still counts as one full temporal patch of frames when its volume is limited.
   const Size size = smart_resize(config.temporal_patch_size, image.height, image.width, config);
-  return to_patches({resize_torchvision(image, size)}, config);
+  const bool pillow = is_pillow(config.backend);
+  return to_patches({pillow ? resize_pillow(image, size, config.backend) : resize_torchvision(image, size)}, config);
 }
 
 }  // namespace glmv

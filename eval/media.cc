@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "data/clip.h"
 #include "data/file.h"
 #include "data/json_node.h"
 #include "eval/python_literal.h"
@@ -139,10 +140,8 @@ Image read_picture(const Medium& m) {
   return decode_image(bytes.data(), bytes.size(), m.name);
 }
 
-Clip read_clip(const Medium& m, double frames_per_second) {
-  if (m.kind == Medium::Kind::video_file)
-    input_error(m.path,
-                ": video files are not decoded here; put the frames into a folder of the same name without extension");
+Clip read_clip(const Medium& m, const ImageConfig& config, double frames_per_second) {
+  if (m.kind == Medium::Kind::video_file) return glmv::read_clip(m.path, config, frames_per_second);
   Clip clip;
   clip.name = m.name;
   clip.seconds = m.seconds;

@@ -27,8 +27,8 @@ std::vector<Medium> media_of_cell(const MediaField& field, const Json& cell, std
 std::string picture_bytes(const Medium& medium);
 Image read_picture(const Medium& medium);
 
-/// A clip's frames; a folder of frames is taken at `frames_per_second`. Error (exit code 3) for a video file, which
-/// this version does not decode.
-Clip read_clip(const Medium& medium, double frames_per_second);
+/// A clip's frames: of a folder all of them, taken at `frames_per_second`; of a video file those that the model's rules
+/// (data/clip.h) choose. Error (exit code 3): a file that is no video.
+Clip read_clip(const Medium& medium, const ImageConfig& config, double frames_per_second);
 
 }  // namespace glmv::eval

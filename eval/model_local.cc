@@ -54,7 +54,7 @@ Prompt prompt_of(const Local& local, const Question& question, const AskOptions&
     if (m->kind == Medium::Kind::image)
       pictures.push_back(read_picture(*m));
     else
-      clips.push_back(read_clip(*m, options.frames_per_second));
+      clips.push_back(read_clip(*m, processor.video, options.frames_per_second));
   }
   ChatOptions chat;
   chat.enable_thinking = options.thinking;

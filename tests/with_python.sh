@@ -28,6 +28,18 @@ part "random models against Hugging Face, bf16" $hugging_face "$python" tests/go
 part "random conversations against Jinja templates" transformers,jinja2 "$python" tests/golden/fuzz_templates.py --glmv "$glmv" --n 60 --seed 105
 part "sampling against the library's processors" torch,transformers "$python" tests/golden/sampling/make_sampling_golden.py --check
 part "random prompts against Hugging Face" $hugging_face "$python" tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 25 --seed 103
+part "random prompts against Hugging Face, Pillow backend" $hugging_face "$python" tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 25 --seed 104 \
+  --image-backend pillow
+
+# What check_tokenizer.py --fetch obtained, in the folder that GLMV_TOKENIZER_MATERIAL names.
+material=${GLMV_TOKENIZER_MATERIAL:-build/tokenizer-material}
+if [[ -d $material ]]; then
+  part "published vocabularies against the tokenizers library" tokenizers "$python" tests/golden/check_tokenizer.py \
+    --tool "$(dirname "$glmv")/tests/tokenize_tool" --material "$material" --strings 20000
+else
+  printf 'skipped: published vocabularies against the tokenizers library (no folder %s)\n' "$material"
+  skipped=$((skipped + 1))
+fi
 
 # The trace that crosscheck/README.md promises of any engine.
 trace_with_hooks() {

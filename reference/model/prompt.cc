@@ -106,7 +106,7 @@ Patches preprocess_clip(const Clip& clip, const ImageConfig& config) {
       input_error("frame ", frames.size() + 1, frame.name.empty() ? "" : " (" + frame.name + ')', " is ", frame.width,
                   'x', frame.height, " pixels, the first ", first.width, 'x', first.height);
     }
-    frames.push_back(resize_torchvision(frame, size));
+    frames.push_back(clip.resized ? frame : resize_torchvision(frame, size));
   }
   while (static_cast<int64_t>(frames.size()) % config.temporal_patch_size != 0) frames.push_back(frames.back());
   return to_patches(frames, config);
@@ -142,6 +142,7 @@ Prompt make_prompt(const Processor& p, const std::vector<Message>& messages, con
   check_placeholders(text, kVideo, clips.size(), "clip");
 
   Prompt prompt;
+  prompt.image_backend = name_of(p.image.backend);
   std::vector<Patches> pictures, films;
   std::vector<std::string> image_tokens, video_tokens;
   for (const Image& image : images) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/chat.h"
+#include "data/clip.h"
 #include "data/image.h"
 #include "data/safetensors.h"
 #include "data/tokenizer.h"
@@ -24,13 +25,7 @@ struct Prompt {
   std::vector<Size> picture_sizes;  ///< of the pictures before resizing; recorded inputs do not tell them
   Tensor pixel_values_videos;       ///< the same of the clips
   std::vector<Grid> video_grids;
-};
-
-/// A clip as frames that were already sampled, with the second each stands at.
-struct Clip {
-  std::vector<Image> frames;
-  std::vector<double> seconds;
-  std::string name{};  ///< where it came from, for messages; may be empty
+  std::string image_backend{};  ///< whose way the pictures went, for results; "" without media
 };
 
 /// How timestamps between the frames of a clip are written.

@@ -12,7 +12,8 @@ foreach(folder ${CMAKE_SOURCE_DIR} ${eigen_folder} ${STB_INCLUDE_DIR} ${PCRE2_IN
 endforeach()
 set(fuzz_compile ${GLMV_CLANGXX} -std=c++20 -O1 -g -fno-omit-frame-pointer -march=x86-64-v3 -ffp-contract=off -w
     -DEIGEN_DONT_PARALLELIZE -fsanitize=address,undefined -fno-sanitize-recover=all ${fuzz_includes})
-set(fuzz_libraries ${PCRE2_LINK_LIBRARIES} ${WEBP_LINK_LIBRARIES} $<TARGET_FILE:JPEG::JPEG> $<TARGET_FILE:OpenSSL::Crypto>)
+set(fuzz_libraries ${PCRE2_LINK_LIBRARIES} ${WEBP_LINK_LIBRARIES} $<TARGET_FILE:JPEG::JPEG> $<TARGET_FILE:OpenSSL::Crypto>
+    ${FFMPEG_LINK_LIBRARIES})
 
 # One object per source, rebuilt when a header it includes changes.
 function(glmv_fuzz_object source out)
@@ -28,7 +29,9 @@ function(glmv_fuzz_object source out)
   set(${out} ${object} PARENT_SCOPE)
 endfunction()
 
-file(GLOB tested_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/data/*.cc ${CMAKE_SOURCE_DIR}/reference/core/*.cc)
+file(GLOB core_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/reference/core/*.cc)
+get_target_property(tested_sources glmv_data SOURCES)  # with or without FFmpeg
+list(APPEND tested_sources ${core_sources})
 set(tested_objects "")
 foreach(source ${tested_sources})
   glmv_fuzz_object(${source} object)

@@ -2,19 +2,22 @@
 
     python fuzz_preprocess.py --glmv build/glmv --n 200 --seed 1
     python fuzz_preprocess.py --glmv build/glmv --seed 1 --only 17 --keep DIR     one case again, files kept
+    python fuzz_preprocess.py --glmv build/glmv --image-backend pillow            the library's Pillow backend
 
 Every case is a conversation of one to three questions with up to three pictures or one or two clips: PNG and JPEG of
 every mode, size, proportion, chroma subsampling and EXIF orientation, WebP, BMP and GIF, strings in several scripts
 with control tokens between them, parts in every shape that --messages takes, thinking on or off. Token ids, token
 types, grids, position ids, rope_delta and pixels must all be equal, and what one side refuses (a clip of one frame,
 say) the other must refuse too. The library opens a picture itself or gets what Pillow decodes. The snapshot is the tiny
-one with a larger tokenizer, learned anew from the strings used here.
+one with a larger tokenizer, learned anew from the strings used here. With --image-backend the library's Pillow backend
+opens and resizes the pictures; `pillow` wants a Pillow of version 13 or newer, `pillow-12` an older one.
 Needs the packages of requirements.txt.
 """
 
 import json
 import random
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -25,10 +28,12 @@ settings.pin_cpu()
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from oracle import fuzzing, random_pictures, wide_snapshot  # noqa: E402
+import PIL  # noqa: E402
 from PIL import Image, ImageOps  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor  # noqa: E402
-from transformers.image_utils import load_image_as_tensor  # noqa: E402
+from transformers.image_utils import load_image, load_image_as_tensor  # noqa: E402
+from transformers.models.glm4v.image_processing_pil_glm4v import Glm4vImageProcessorPil  # noqa: E402
 from transformers.video_utils import VideoMetadata  # noqa: E402
 
 SNAPSHOT = Path(__file__).resolve().parents[2] / "data" / "tiny" / "glm45v"
@@ -141,9 +146,12 @@ class Case:
 class Library:
     """The processor, and the model's position ids, of a snapshot."""
 
-    def __init__(self, snapshot):
+    def __init__(self, snapshot, image_backend):
         self.snapshot = snapshot
+        self.image_backend = image_backend
         self.processor = AutoProcessor.from_pretrained(snapshot)
+        if image_backend != "torchvision":
+            self.processor.image_processor = Glm4vImageProcessorPil.from_pretrained(snapshot)
         with torch.device("meta"):
             self.model = AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(snapshot))
 
@@ -164,8 +172,9 @@ class Library:
         return {"input_ids": ids[0], "mm_token_type_ids": types[0], "position_ids": positions[:, 0],
                 "rope_delta": delta[0]} | grids | pixels
 
-    @staticmethod
-    def picture(path, decoder):
+    def picture(self, path, decoder):
+        if self.image_backend != "torchvision":
+            return load_image(str(path))  # as the processor does with a path
         if decoder == "library":
             return load_image_as_tensor(str(path))
         return torch.from_numpy(decoded(path).copy()).permute(2, 0, 1)
@@ -175,20 +184,21 @@ class Library:
         return torch.from_numpy(np.stack([decoded(p) for p in sorted(folder.iterdir())])).permute(0, 3, 1, 2)
 
 
-def ours(glmv, snapshot, case, folder):
+def ours(glmv, library, case, folder):
     """(tensors, "") or (None, what glmv said)."""
     out = folder / "inputs.safetensors"
-    command = [glmv, "preprocess", "--model", str(snapshot), "--messages", str(folder / "messages.json"),
+    command = [glmv, "preprocess", "--model", str(library.snapshot), "--messages", str(folder / "messages.json"),
                "-o", str(out)]
     command += ["--fps", str(case.fps)] if "video" in case.media else []
     command += [] if case.thinking else ["--no-think"]
+    command += ["--image-backend", library.image_backend] if "image" in case.media else []
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     return (load_file(out), "") if done.returncode == 0 else (None, f"exit {done.returncode}: {done.stderr.strip()}")
 
 
 def compare(glmv, library, case, folder):
     """What differs, in words, "" if nothing does; and, if both sides refused the prompt, what they said."""
-    mine, said = ours(glmv, library.snapshot, case, folder)
+    mine, said = ours(glmv, library, case, folder)
     try:
         theirs = library.inputs(case)
     except (ValueError, TypeError, StopIteration) as error:  # what the library's checks and its position ids raise
@@ -221,15 +231,19 @@ def one(args, library, index):
         said, refused = compare(args.glmv, library, case, folder)
         print(f"{'FAIL' if said else 'ok  '} {index}: {case.describe()}{f'; refused by both: {refused}' if refused else ''}", flush=True)
     if said:
-        fuzzing.say_failure(args, index, said)
+        fuzzing.say_failure(args, index, said, ["--image-backend", args.image_backend])
     return not said
 
 
 def main():
-    args = fuzzing.parser(__doc__, 200).parse_args()
+    parser = fuzzing.parser(__doc__, 200)
+    parser.add_argument("--image-backend", choices=("torchvision", "pillow", "pillow-12"), default="torchvision")
+    args = parser.parse_args()
+    if args.image_backend != "torchvision" and (int(PIL.__version__.split(".")[0]) < 13) != (args.image_backend == "pillow-12"):
+        sys.exit(f"--image-backend {args.image_backend}: this is Pillow {PIL.__version__}")
     settings.pin_torch()
     with tempfile.TemporaryDirectory() as snapshot:
-        library = Library(wide_snapshot.write(SNAPSHOT, training_texts(), Path(snapshot)))
+        library = Library(wide_snapshot.write(SNAPSHOT, training_texts(), Path(snapshot)), args.image_backend)
         fuzzing.run(args, lambda index: one(args, library, index), "prompts")
 
 

@@ -84,6 +84,16 @@ def rgb16_png(pixels):
     return png([png_header(width, height, 16, 2), (b"IDAT", zlib.compress(png_rows(pixels.astype(">u2")))), (b"IEND", b"")])
 
 
+def small_grey_png(grey, bits, transparent):
+    """Samples of 1, 2 or 4 bits with a tRNS value that Pillow does not scale as it scales the pixels."""
+    height, width = grey.shape
+    samples = grey >> (8 - bits)
+    ones = np.unpackbits(samples[..., None], axis=2)[..., 8 - bits :].reshape(height, width * bits)
+    rows = np.packbits(ones, axis=1)
+    return png([png_header(width, height, bits, 0), (b"tRNS", struct.pack(">H", transparent)),
+                (b"IDAT", zlib.compress(png_rows(rows))), (b"IEND", b"")])
+
+
 def interlaced_png(pixels):
     """Pillow can't write Adam7."""
     height, width, _ = pixels.shape
@@ -133,6 +143,16 @@ def pngs():
     yield "palette.png", encoded(rgb.quantize(60), "PNG")
     yield "palette_4bit.png", encoded(rgb.quantize(13), "PNG")
     yield "palette_trns.png", encoded(rgb.quantize(60), "PNG", transparency=3)
+    yield "palette_alpha.png", encoded(rgb.quantize(60), "PNG", transparency=bytes(range(0, 240, 4)))
+    for bits in (1, 2, 4):
+        for value in range(2):
+            yield f"grey_{bits}bit_trns{value}.png", small_grey_png(pixels[..., 0], bits, value)
+    wide_grey = np.random.default_rng(21).integers(0, 300, (9, 11)).astype(">u2")
+    yield "grey_16bit_trns.png", png([png_header(11, 9, 16, 0), (b"tRNS", b"\1\0"), (b"IDAT", zlib.compress(png_rows(wide_grey))),
+                                      (b"IEND", b"")])
+    wide_rgb = np.random.default_rng(22).integers(0, 4, (9, 11, 3)).astype(">u2") * 256 + 2
+    yield "rgb_16bit_trns.png", png([png_header(11, 9, 16, 2), (b"tRNS", b"\0\1\0\1\0\1"),
+                                     (b"IDAT", zlib.compress(png_rows(wide_rgb))), (b"IEND", b"")])
     yield "exif_8.png", encoded(rgb, "PNG", exif=exif(8))
     chunks = png_chunks(encoded(rgb, "PNG", exif=exif(8)))
     chunks.sort(key=lambda chunk: {b"IHDR": 0, b"IDAT": 1, b"eXIf": 2, b"IEND": 3}[chunk[0]])
@@ -154,6 +174,8 @@ def others():
     yield "lossy.webp", encoded(rgb, "WEBP", quality=80)
     yield "lossless.webp", encoded(rgb, "WEBP", lossless=True)
     yield "rgba.webp", encoded(rgba, "WEBP", lossless=True, exact=True)
+    frames = [Image.fromarray(scene(20, 20, seed)) for seed in (15, 16)]
+    yield "animated.webp", encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
     yield "exif_6.webp", encoded(rgb, "WEBP", lossless=True, exif=exif(6))
     yield "colours.gif", encoded(rgb.quantize(100), "GIF")
     second = Image.fromarray(scene(45, 33, 14)).quantize(100)
@@ -161,6 +183,39 @@ def others():
     yield "rgb.bmp", encoded(rgb, "BMP")
     yield "palette.bmp", encoded(rgb.quantize(200), "BMP")
     yield "grey_1bit.bmp", encoded(rgb.convert("1"), "BMP")
+
+
+def gif(screen, first, interlaced=0, transparent=None, local=True):
+    """A GIF by hand: `first` is (left, top, indices); the codes are all cleared, so nothing is compressed."""
+    left, top, indices = first
+    height, width = indices.shape
+    bits, out, have, acc = 3, bytearray(), 0, 0
+    order = [y for start, step in ((0, 8), (4, 8), (2, 4), (1, 2)) for y in range(start, height, step)] if interlaced else range(height)
+    codes = [c for y in order for v in indices[y] for c in (1 << bits, int(v))] + [(1 << bits) + 1]
+    for code in codes:
+        acc |= code << have
+        have += bits + 1
+        while have >= 8:
+            out.append(acc & 255)
+            acc, have = acc >> 8, have - 8
+    out.append(acc & 255)
+    blocks = b"".join(bytes([len(out[i : i + 255])]) + bytes(out[i : i + 255]) for i in range(0, len(out), 255)) + b"\0"
+    palette = bytes((37 * i + 11 * c) % 256 for i in range(4) for c in range(3))  # of 8 indices
+    control = b"" if transparent is None else b"!\xf9\x04\x01\0\0" + bytes([transparent]) + b"\0"
+    head = b"GIF89a" + struct.pack("<HHBBB", *screen, 0 if local else 0x81, 0, 0) + (b"" if local else palette)
+    frame = b"," + struct.pack("<HHHHB", left, top, width, height, (0x81 if local else 0) | (0x40 if interlaced else 0))
+    return head + control + frame + (palette if local else b"") + bytes([bits]) + blocks + b";"
+
+
+def gifs():
+    indices = np.random.default_rng(23).integers(0, 8, (13, 17))
+    yield "interlaced.gif", gif((17, 13), (0, 0, indices), interlaced=1)
+    yield "transparent.gif", gif((17, 13), (0, 0, indices), transparent=2)
+    yield "smaller_than_screen.gif", gif((30, 20), (4, 5, indices), local=False)
+    yield "hole.gif", gif((30, 20), (4, 5, indices), transparent=1)
+    yield "beyond_screen.gif", gif((10, 9), (4, 5, indices))
+    noisy = Image.fromarray(scene(300, 200, 24)).quantize(256)
+    yield "full_table.gif", encoded(noisy.crop((0, 0, 100, 90)), "GIF")
 
 
 def flipped(data, offset):
@@ -181,8 +236,7 @@ def corrupt():
     good = encoded(Image.fromarray(scene(50, 37, 5)), "PNG")
     header, *rest = png_chunks(good)
     webp = encoded(Image.fromarray(scene(45, 33, 12)), "WEBP", quality=80)
-    frames = [Image.fromarray(scene(20, 20, seed)) for seed in (15, 16)]
-    gif = encoded(Image.fromarray(scene(45, 33, 12)).quantize(100), "GIF")
+    small_gif = encoded(Image.fromarray(scene(45, 33, 12)).quantize(100), "GIF")
     bmp = encoded(Image.fromarray(scene(45, 33, 12)), "BMP")
     yield "no_bytes.png", b"", "empty"
     yield "text.jpg", b"this is not a picture\n", "not a PNG"
@@ -200,8 +254,7 @@ def corrupt():
     yield "no_width.png", png([png_header(0, 37, 8, 2), *rest]), "0x37 pixels"
     yield "lying_chunk.png", good[:33] + b"\x7f\xff\xff\xff" + good[37:], "truncated"
     yield "cut.webp", webp[: len(webp) // 2], "truncated"
-    yield "animated.webp", encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:]), "animations"
-    yield "cut.gif", gif[: len(gif) // 2], "truncated"
+    yield "cut.gif", small_gif[: len(small_gif) // 2], "truncated"
     yield "cut.bmp", bmp[: len(bmp) // 2], "truncated"
     yield "lying_height.bmp", bmp[:22] + struct.pack("<i", 30000) + bmp[26:], "truncated"
 
@@ -211,7 +264,7 @@ def write_pictures():
         if old.suffix not in (".py", ".json"):
             old.unlink()
     (HERE / "corrupt").mkdir(exist_ok=True)
-    for maker in (jpegs, pngs, others):
+    for maker in (jpegs, pngs, others, gifs):
         for name, data in maker():
             (HERE / name).write_bytes(data)
     for name, data, _ in corrupt():
@@ -270,9 +323,27 @@ def sha256(array):
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def answer(path, processor):
+def pillow_answer(path, processor):
+    """What the library's Pillow backend makes of the file."""
+    from transformers.image_transforms import convert_to_rgb
+    from transformers.image_utils import load_image
+
+    rgb = convert_to_rgb(load_image(str(path)), return_numpy=True)
+    out = processor(images=str(path), return_tensors="pt")
+    return {"width": rgb.shape[1], "height": rgb.shape[0], "rgb_sha256": sha256(rgb),
+            "grid": out["image_grid_thw"][0].tolist(), "pixel_values_sha256": sha256(out["pixel_values"].numpy())}
+
+
+def answer(path, processor, pillow_processor):
+    row = {"file": path.name}
+    if path.name != "animated.webp":  # which the library's other decoders refuse
+        row |= library_answer(path, processor)
+    return row | {"pillow": pillow_answer(path, pillow_processor)}
+
+
+def library_answer(path, processor):
     rgb, decoder = decoded(path)
-    row = {"file": path.name, "decoder": decoder, "width": rgb.shape[1], "height": rgb.shape[0], "rgb_sha256": sha256(rgb)}
+    row = {"decoder": decoder, "width": rgb.shape[1], "height": rgb.shape[0], "rgb_sha256": sha256(rgb)}
     if decoder == "library":
         other = sha256(torchvision_rgb(path))
         if other != row["rgb_sha256"]:
@@ -292,13 +363,16 @@ def write_answers():
     import transformers
 
     torch.set_num_threads(1)
+    from transformers.models.glm4v.image_processing_pil_glm4v import Glm4vImageProcessorPil
+
     processor = transformers.Glm4vImageProcessor.from_pretrained(CONFIG)
+    pillow_processor = Glm4vImageProcessorPil.from_pretrained(CONFIG)
     pictures = sorted(p for p in HERE.iterdir() if p.suffix in (".jpg", ".png", ".webp", ".gif", ".bmp"))
     modules = (transformers, torch, torchvision, torchcodec)
     answers = {
         "config": "data/tiny/glm45v/preprocessor_config.json",
         "versions": {m.__name__: m.__version__ for m in modules} | {"pillow": Image.__version__},
-        "pictures": [answer(p, processor) for p in pictures],
+        "pictures": [answer(p, processor, pillow_processor) for p in pictures],
         "refused": [{"file": f"corrupt/{name}", "reason": reason} for name, _, reason in corrupt()],
     }
     (HERE / "images.json").write_text(json.dumps(answers, indent=1) + "\n")

@@ -1,0 +1,13 @@
+# Video files, by FFmpeg's libraries. Sets GLMV_HAS_VIDEO and the target PkgConfig::FFMPEG.
+set(GLMV_HAS_VIDEO OFF)
+glmv_wish(VIDEO wish)
+if(NOT wish STREQUAL "OFF")
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(FFMPEG QUIET IMPORTED_TARGET libavformat>=59 libavcodec>=59 libavutil>=57 libswscale>=6)
+  set(GLMV_HAS_VIDEO ${FFMPEG_FOUND})
+endif()
+if(GLMV_HAS_VIDEO)
+  list(APPEND glmv_parts "video (libavcodec ${FFMPEG_libavcodec_VERSION})")
+else()
+  glmv_without(VIDEO ${wish} "not found: FFmpeg's libavformat, libavcodec, libavutil and libswscale of 5.1 or newer")
+endif()
