@@ -41,6 +41,9 @@ else
   skipped=$((skipped + 1))
 fi
 
+part "Python's text functions against CPython" json "$python" tests/eval/compare_python.py \
+  --probe "$(dirname "$glmv")/eval_score_probe"
+
 # The trace that crosscheck/README.md promises of any engine.
 trace_with_hooks() {
   local model=data/tiny/glm45v
