@@ -21,7 +21,7 @@ struct Flags {
   RunFlags run;
   uint64_t seed = 1;
   bool seed_given = false;
-  bool list = false, json = false, quiet = false;
+  bool list = false, json = false, quiet = false, large = false;
 };
 
 constexpr const char* kExamples = R"(Examples:
@@ -45,6 +45,17 @@ std::vector<const Case*> matching(const std::string& pattern) {
   }
   if (found.empty()) usage_error("no case matches ", pattern, "; glmv cases --list prints them all");
   return found;
+}
+
+/// Those to run: large ones take seconds and gigabytes each, so they run when one is named or all are asked for.
+std::vector<const Case*> to_run(const Flags& f) {
+  std::vector<const Case*> cases = matching(f.pattern);
+  if (f.large || (cases.size() == 1 && cases[0]->name == f.pattern)) return cases;
+  const size_t all = cases.size();
+  std::erase_if(cases, [](const Case* c) { return !c->small; });
+  if (cases.empty()) usage_error("every case that matches ", f.pattern, " is large: name one, or give --large");
+  if (cases.size() < all && !f.quiet) std::cerr << all - cases.size() << " large cases are left out (--large)\n";
+  return cases;
 }
 
 std::string listing(const std::vector<const Case*>& cases) {
@@ -195,8 +206,8 @@ int run(const Flags& f) {
   if (!f.dump.empty()) return dump(f);
   check_output(f.output, Output::text);
   if (!f.check.empty()) return check(f);
-  const std::vector<const Case*> cases = matching(f.pattern);
   if (f.list) {
+    const std::vector<const Case*> cases = matching(f.pattern);
     if (f.json) {
       write_json(listing_json(cases), f.output);
     } else {
@@ -204,6 +215,7 @@ int run(const Flags& f) {
     }
     return 0;
   }
+  const std::vector<const Case*> cases = to_run(f);
   Progress progress(f.quiet);
   std::vector<CaseReport> reports;
   std::string text = fmt::format("{:<72} {:>10} {:>10}\n", "case", "worst ulp", "of allowed");
@@ -231,6 +243,7 @@ void add_cases(CLI::App& app, int& exit_code) {
   CLI::App* verb = app.add_subcommand("cases", "The shapes every op is checked on: run, list or dump them");
   verb->add_option("pattern", flags->pattern, "a name or regular expression; all cases without it");
   verb->add_flag("--list", flags->list, "print names only");
+  verb->add_flag("--large", flags->large, "run those of the model's real size too");
   verb->add_option("--dump", flags->dump, "write one case to -o: inputs, gold, allowed error, other arguments");
   verb->add_option("--check", flags->check, "judge the outputs in a safetensors file, computed elsewhere from a dump");
   flags->run.add(*verb, false);

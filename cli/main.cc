@@ -71,6 +71,8 @@ int run(int argc, char** argv) {
   cli::add_cases(app, exit_code);
   cli::add_eval(app, exit_code);
   cli::add_score(app, exit_code);
+  cli::add_bench(app, exit_code);
+  cli::add_compare(app, exit_code);
   try {
     std::vector<std::string> arguments(argv + 1, argv + argc);
     for (std::string& argument : arguments) argument = with_hyphens(argument);

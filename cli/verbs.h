@@ -15,5 +15,7 @@ void add_tour(CLI::App& app, int& exit_code);
 void add_cases(CLI::App& app, int& exit_code);
 void add_eval(CLI::App& app, int& exit_code);
 void add_score(CLI::App& app, int& exit_code);
+void add_bench(CLI::App& app, int& exit_code);
+void add_compare(CLI::App& app, int& exit_code);
 
 }  // namespace glmv::cli

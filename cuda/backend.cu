@@ -99,6 +99,39 @@ void launch_graph(void* graph, Stream stream) {
 
 void free_graph(void* graph) { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)); }
 
+void* make_event() {
+  cudaEvent_t event = nullptr;
+  succeeded("cudaEventCreate", cudaEventCreate(&event));
+  return event;
+}
+void record_event(void* event, Stream stream) {
+  succeeded("cudaEventRecord", cudaEventRecord(static_cast<cudaEvent_t>(event), stream_of(stream)));
+}
+double seconds_between(void* first, void* last) {
+  float milliseconds = 0;
+  succeeded("cudaEventSynchronize", cudaEventSynchronize(static_cast<cudaEvent_t>(last)));
+  succeeded("cudaEventElapsedTime",
+            cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(first), static_cast<cudaEvent_t>(last)));
+  return static_cast<double>(milliseconds) * 1e-3;
+}
+void free_event(void* event) { cudaEventDestroy(static_cast<cudaEvent_t>(event)); }
+
+DeviceFacts describe() {
+  need_device();
+  int id = 0;
+  cudaDeviceProp p = {};
+  succeeded("cudaGetDevice", cudaGetDevice(&id));
+  succeeded("cudaGetDeviceProperties", cudaGetDeviceProperties(&p, id));
+  DeviceFacts facts;
+  facts.name = p.name;
+  facts.l2_bytes = p.l2CacheSize, facts.multiprocessors = p.multiProcessorCount;
+#if !GLMV_EMULATED
+  succeeded("cudaDriverGetVersion", cudaDriverGetVersion(&facts.driver));
+  succeeded("cudaRuntimeGetVersion", cudaRuntimeGetVersion(&facts.runtime));
+#endif
+  return facts;
+}
+
 Backend backend_with(std::string_view name, const OpTable& ops) {
   Backend b;
   b.name = name, b.space = Space::cuda, b.emulated = kEmulated, b.ops = ops;
@@ -109,6 +142,8 @@ Backend backend_with(std::string_view name, const OpTable& ops) {
   b.memory = memory;
   b.fill = fill;
   b.graphs = {begin_capture, end_capture, abandon_capture, launch_graph, free_graph};
+  b.events = {make_event, record_event, seconds_between, free_event};
+  b.describe = describe;
   return b;
 }
 

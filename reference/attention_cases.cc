@@ -3,6 +3,8 @@
 
 #include "reference/all_cases.h"
 #include "reference/attention.h"
+#include "reference/core/cost.h"
+#include "reference/core/published.h"
 
 namespace glmv {
 namespace {
@@ -50,6 +52,41 @@ double visible_pairs(const Shape& s) {
   return pairs;
 }
 
+/// How a run of these token rows sees the batch: the sequences as they are, or each sampled query as a sequence of its
+/// own, which ends with the last key that it may see.
+struct Seen {
+  std::vector<int32_t> cu = {0}, lengths, table;
+};
+Seen seen_by(const TokenRows& rows, const Shape& s, const Pages& pages) {
+  Seen seen;
+  size_t next = 0;
+  int64_t first = 0;
+  const auto add = [&](size_t sequence, int32_t queries, int32_t keys) {
+    seen.cu.push_back(seen.cu.back() + queries);
+    seen.lengths.push_back(keys);
+    const auto row = pages.table.begin() + static_cast<int64_t>(sequence) * pages.columns;
+    seen.table.insert(seen.table.end(), row, row + pages.columns);
+  };
+  for (size_t b = 0; b < s.sequences.size(); ++b) {
+    const Sequence& q = s.sequences[b];
+    if (!rows.sampled()) add(b, q.queries, q.keys);
+    for (; rows.sampled() && next < rows.ids.size() && rows.ids[next] < first + q.queries; ++next) {
+      const auto t = static_cast<int32_t>(rows.ids[next] - first);
+      add(b, 1, s.mask == Mask::full ? q.keys : q.keys - q.queries + t + 1);
+    }
+    first += q.queries;
+  }
+  return seen;
+}
+
+Cost cost_of(DType dtype, const Shape& s) {
+  double queries = 0, keys = 0;
+  for (const Sequence& q : s.sequences) queries += q.queries, keys += q.queries > 0 ? q.keys : 0;
+  const auto bytes = static_cast<double>(size_of(dtype));
+  return attention_cost(queries, visible_pairs(s), keys, static_cast<double>(s.heads), static_cast<double>(s.kv_heads),
+                        static_cast<double>(s.width), {2, bytes, bytes});
+}
+
 Case attend(DType dtype, Rounding rounding, Shape s) {
   Case c;
   c.name = concat("attention/", s.what, '_', name_of(dtype), dtype == DType::f32 ? "" : concat('_', name_of(rounding)),
@@ -57,30 +94,86 @@ Case attend(DType dtype, Rounding rounding, Shape s) {
                   '_', s.kv_heads, "_D", s.width, "_page", s.page);
   c.dtype = dtype;
   c.bench = s.heads >= 96 || (s.mask == Mask::full && s.width == 128);
-  c.flops = 4.0 * visible_pairs(s) * static_cast<double>(s.heads * s.width);
+  const Cost cost = cost_of(dtype, s);
+  c.flops = cost.flops, c.bytes = cost.bytes;
+  for (const Sequence& q : s.sequences) {
+    c.tokens += q.queries;
+    c.context = std::max<int64_t>(c.context, q.keys);
+  }
   c.has = [](const OpTable& t) { return static_cast<bool>(t.attention); };
-  c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
-    std::vector<int32_t> cu = {0}, lengths;
-    for (const Sequence& q : s.sequences) {
-      cu.push_back(cu.back() + q.queries);
-      lengths.push_back(q.keys);
-    }
+  c.build = [=, c_tokens = c.tokens](CaseRun& r, const OpTable& ops) -> CaseCall {
+    const TokenRows rows = r.tokens(c_tokens);
     const Pages pages = deal(s);
+    const Seen seen = seen_by(rows, s, pages);
     AttentionArgs a;
-    a.q = r.input("q", {cu.back(), s.heads, s.width}, {3, 0});
+    a.q = r.input("q", rows, {s.heads, s.width}, {3, 0});
     a.kv.k_pages = r.input("k_pages", {pages.count, s.page, s.kv_heads, s.width}, {3, 0});
     a.kv.v_pages = r.input("v_pages", {pages.count, s.page, s.kv_heads, s.width});
-    a.kv.page_table = r.ids("page_table", pages.table, {static_cast<int64_t>(lengths.size()), pages.columns});
-    a.kv.lengths = r.ids("lengths", lengths);
+    a.kv.page_table = r.ids("page_table", seen.table, {static_cast<int64_t>(seen.lengths.size()), pages.columns});
+    a.kv.lengths = r.ids("lengths", seen.lengths);
     a.scale = r.scalar("scale", 1 / std::sqrt(static_cast<float>(s.width)));
     a.mask = s.mask;
     r.argument("mask", s.mask == Mask::causal ? "causal" : "full");
-    a.cu_seqlens = r.ids("cu_seqlens", cu);
-    a.out = r.output("out", {cu.back(), s.heads, s.width});
+    a.cu_seqlens = r.ids("cu_seqlens", seen.cu);
+    a.out = r.output("out", rows, {s.heads, s.width});
     a.rounding = r.scalar("rounding", rounding);
     return [=, &ops](Exec e) { ops.attention(a, e); };
   };
   return c;
+}
+
+/// Only to be timed: bf16 with the model's rounding points, pages of 64.
+Case real(const std::string& what, std::vector<Sequence> sequences, const PublishedModel& m) {
+  const Shape s{what.c_str(), std::move(sequences), m.heads, m.kv_heads, m.width, 64};
+  Case c = attend(DType::bf16, Rounding::hf, s);
+  c.small = false, c.bench = true;
+  sample_rows(c);
+  return c;
+}
+
+Case vision(int64_t patches, size_t pictures) {
+  const auto n = static_cast<int32_t>(patches);
+  Case c = attend(DType::bf16, Rounding::hf,
+                  {"vision_real", std::vector<Sequence>(pictures, {n, n}), kGlmVision.heads, kGlmVision.heads,
+                   kGlmVision.width, patches, Mask::full});
+  c.small = false, c.bench = true;
+  sample_rows(c);
+  return c;
+}
+
+/// Contexts as a server meets them: lognormal with a median of 2,000 tokens and a sigma of one, each quantile once, in
+/// an order that is no order.
+std::vector<Sequence> ragged(int64_t batch) {
+  std::vector<Sequence> list;
+  for (int64_t i = 0; i < batch; ++i) {
+    const double u = (static_cast<double>((i * 29) % batch) + 0.5) / static_cast<double>(batch);
+    const double normal = (std::pow(u, 0.135) - std::pow(1 - u, 0.135)) / 0.1975;  // Tukey's lambda for the quantile
+    list.push_back({1, static_cast<int32_t>(2000 * std::exp(normal))});
+  }
+  return list;
+}
+
+void add_real(Cases& list) {
+  const auto decode = [](int64_t batch, int64_t context) {
+    return std::vector<Sequence>(static_cast<size_t>(batch), {1, static_cast<int32_t>(context)});
+  };
+  const auto chunk = [](int64_t tokens, int64_t past) {
+    return std::vector<Sequence>{{static_cast<int32_t>(tokens), static_cast<int32_t>(tokens + past)}};
+  };
+  for (const int64_t context : kContexts) list.push_back(real("glm45v_decode", decode(1, context), kGlm45v));
+  for (const int64_t batch : {8, 64, 256}) list.push_back(real("glm45v_decode", decode(batch, 1024), kGlm45v));
+  for (const int64_t batch : {8, 64}) {
+    list.push_back(real("glm45v_decode", decode(batch, 8192), kGlm45v));
+    list.push_back(real("glm45v_decode_ragged", ragged(batch), kGlm45v));
+  }
+  for (const PublishedModel& m : {kGlm41v, kGlm45vTp2}) {
+    list.push_back(real(concat(m.name, "_decode"), decode(1, 8192), m));
+    list.push_back(real(concat(m.name, "_prefill"), chunk(1024, 0), m));
+  }
+  for (const int64_t tokens : kPrefillTokens) list.push_back(real("glm45v_prefill", chunk(tokens, 0), kGlm45v));
+  for (const int64_t past : {0, 8192, 32768}) list.push_back(real("glm45v_chunk", chunk(4096, past), kGlm45v));
+  for (const int64_t patches : kPatches) list.push_back(vision(patches, 1));
+  list.push_back(vision(576, 16));
 }
 
 }  // namespace
@@ -131,6 +224,7 @@ Cases attention_cases() {
     list.push_back(attend(DType::bf16, Rounding::hf, s));
     list.push_back(attend(DType::bf16, Rounding::once, s));
   }
+  add_real(list);
   return list;
 }
 

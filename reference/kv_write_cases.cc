@@ -1,4 +1,5 @@
 #include "reference/all_cases.h"
+#include "reference/core/published.h"
 #include "reference/fused.h"
 #include "reference/kv_write.h"
 
@@ -10,6 +11,8 @@ Case write(DType dtype, int64_t page, int64_t pages, const std::vector<int32_t>&
   c.name = concat("kv_write/", name_of(dtype), "_T", slots.size(), "_page", page, "_Hkv", heads, "_D", width);
   c.dtype = dtype;
   c.bench = width >= 128;
+  c.tokens = static_cast<int64_t>(slots.size());
+  c.bytes = 4.0 * static_cast<double>(c.tokens * heads * width) * static_cast<double>(size_of(dtype));
   c.has = [](const OpTable& t) { return static_cast<bool>(t.kv_write); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     const auto tokens = static_cast<int64_t>(slots.size());
@@ -33,6 +36,10 @@ Case rope_and_write(DType dtype, Pairing pairing, Rounding rounding, int64_t tok
                   h.query, '_', h.kv, "_D", h.width, "_J", h.pairs);
   c.dtype = dtype;
   c.bench = h.query >= 96;
+  c.tokens = tokens;
+  c.flops = 6.0 * static_cast<double>(tokens * (h.query + h.kv) * h.pairs);
+  c.bytes =
+      static_cast<double>(tokens * (4 * h.query * h.pairs + 4 * h.kv * h.width)) * static_cast<double>(size_of(dtype));
   c.has = [](const OpTable& t) { return static_cast<bool>(t.fused_rope_kv_write); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     const DType table = rounding == Rounding::hf && dtype == DType::bf16 ? DType::bf16 : DType::f32;
@@ -71,6 +78,11 @@ Cases kv_write_cases() {
       list.push_back(rope_and_write(DType::bf16, p, Rounding::hf, 3, h));
       list.push_back(rope_and_write(DType::bf16, p, Rounding::once, 1, h));
     }
+  }
+  for (const int64_t t : {1, 8, 64, 256, 1024}) {  // only to be timed
+    list.push_back(rope_and_write(DType::bf16, Pairing::half_split, Rounding::hf, t,
+                                  {kGlm45v.heads, kGlm45v.kv_heads, kGlm45v.width, kGlm45v.rotary_pairs}));
+    list.back().small = false;
   }
   return list;
 }

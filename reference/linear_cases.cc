@@ -1,6 +1,8 @@
 #include <cmath>
 
 #include "reference/all_cases.h"
+#include "reference/core/cost.h"
+#include "reference/core/published.h"
 #include "reference/linear.h"
 
 namespace glmv {
@@ -18,16 +20,19 @@ Case product(const char* what, DType dtype, Shape s, bool bias, Format format = 
   c.small = small;
   c.bench = !small;
   c.sum_length = s.k;
-  c.flops = 2.0 * static_cast<double>(s.tokens * s.n * s.k);
-  c.bytes = static_cast<double>(s.n * s.k) * (format == Format::plain ? 2 : 1) +
-            static_cast<double>(s.tokens * (s.n + s.k)) * static_cast<double>(size_of(dtype));
+  const Cost cost = product_cost(static_cast<double>(s.tokens), static_cast<double>(s.n), static_cast<double>(s.k),
+                                 {format == Format::plain ? 2.0 : 1.0, static_cast<double>(size_of(dtype)), 2});
+  c.flops = cost.flops, c.bytes = cost.bytes;
+  c.tokens = s.tokens;
+  if (!small) sample_rows(c);
   c.has = [](const OpTable& t) { return static_cast<bool>(t.linear); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
+    const TokenRows rows = r.tokens(s.tokens);
     LinearArgs a;
-    a.x = r.input("x", {s.tokens, s.k});
+    a.x = r.input("x", rows, {s.k});
     a.w = r.weight("w", s.n, s.k, format);
     if (bias) a.bias = r.fixed("bias", DType::bf16, {s.n}, {0.2, 0});
-    a.out = r.output("out", {s.tokens, s.n});
+    a.out = r.output("out", rows, {s.n});
     return [=, &ops](Exec e) { ops.linear(a, e); };
   };
   return c;
@@ -49,14 +54,16 @@ Case strided(DType dtype, Shape s, int64_t begin) {
 }
 
 /// 16-bit activations, a result that is not rounded to them: logits.
-Case logits(Shape s) {
-  Case c = product("f32_out", DType::bf16, s, true);
+Case logits(Shape s, const char* what = "f32_out", bool bias = true, bool small = true) {
+  Case c = product(what, DType::bf16, s, bias, Format::plain, small);
+  c.bytes += 2.0 * static_cast<double>(s.tokens * s.n);  // four bytes each, where an activation has two
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
+    const TokenRows rows = r.tokens(s.tokens);
     LinearArgs a;
-    a.x = r.input("x", {s.tokens, s.k});
+    a.x = r.input("x", rows, {s.k});
     a.w = r.weight("w", s.n, s.k);
-    a.bias = r.fixed("bias", DType::f32, {s.n}, {0.2, 0});
-    a.out = r.output("out", r.exact(), {s.tokens, s.n});
+    if (bias) a.bias = r.fixed("bias", DType::f32, {s.n}, {0.2, 0});
+    a.out = r.output("out", r.exact(), rows, {s.n});
     return [=, &ops](Exec e) { ops.linear(a, e); };
   };
   return c;
@@ -98,6 +105,47 @@ void add_ragged(Cases& list) {
     list.push_back(logits(s));
 }
 
+/// A product of the published model, only to be timed.
+Case real(const std::string& what, Shape s, bool bias = false, Format format = Format::plain) {
+  return product(what.c_str(), DType::bf16, s, bias, format, false);
+}
+
+void add_text(Cases& list) {
+  for (const int64_t t : kDecodeTokens) {
+    for (const PublishedModel& m : {kGlm45v, kGlm41v, kGlm45vTp2}) {
+      const std::string name = m.name;
+      list.push_back(real(name + "_qkv", {t, m.qkv_rows(), m.hidden}, true));
+      list.push_back(real(name + "_o", {t, m.hidden, m.heads * m.width}));
+      list.push_back(real(name + "_dense_gate", {t, m.dense_ffn, m.hidden}));
+      list.push_back(real(name + "_dense_down", {t, m.hidden, m.dense_ffn}));
+    }
+    list.push_back(real("glm45v_qkv", {t, kGlm45v.qkv_rows(), kGlm45v.hidden}, true, Format::fp8_per_row));
+    list.push_back(real("glm45v_o", {t, kGlm45v.hidden, kGlm45v.heads * kGlm45v.width}, false, Format::fp8_per_row));
+    list.push_back(real("glm45v_shared_gate", {t, kGlm45v.expert_ffn, kGlm45v.hidden}));
+    list.push_back(real("glm45v_shared_down", {t, kGlm45v.hidden, kGlm45v.expert_ffn}));
+    list.push_back(logits({t, kGlm45v.vocabulary, kGlm45v.hidden}, "glm45v_lm_head", false, false));
+  }
+  for (const int64_t t : kPrefillTokens) {
+    list.push_back(real("glm45v_qkv", {t, kGlm45v.qkv_rows(), kGlm45v.hidden}, true));
+    list.push_back(real("glm45v_o", {t, kGlm45v.hidden, kGlm45v.heads * kGlm45v.width}));
+  }
+}
+
+void add_vision(Cases& list) {
+  const PublishedVision& v = kGlmVision;
+  for (const int64_t n : kPatches) {
+    list.push_back(real("vision_patch_embed", {n, v.hidden, v.patch_numbers}, true));
+    list.push_back(real("vision_qkv", {n, 3 * v.hidden, v.hidden}));
+    list.push_back(real("vision_o", {n, v.hidden, v.hidden}));
+    list.push_back(real("vision_gate_up", {n, 2 * v.ffn, v.hidden}));
+    list.push_back(real("vision_down", {n, v.hidden, v.ffn}));
+    list.push_back(real("vision_downsample", {n / 4, v.out, 4 * v.hidden}, true));
+    list.push_back(real("vision_merger_proj", {n / 4, v.out, v.out}));
+    list.push_back(real("vision_merger_gate_up", {n / 4, 2 * v.merger_ffn, v.out}));
+    list.push_back(real("vision_merger_down", {n / 4, v.out, v.merger_ffn}));
+  }
+}
+
 }  // namespace
 
 Cases linear_cases() {
@@ -123,6 +171,8 @@ Cases linear_cases() {
     list.push_back(weights_of(DType::bf16, DType::f16, d, {9, 24, 40}));
   }
   add_ragged(list);
+  add_text(list);
+  add_vision(list);
   return list;
 }
 

@@ -1,4 +1,6 @@
 #include "reference/all_cases.h"
+#include "reference/core/cost.h"
+#include "reference/core/published.h"
 #include "reference/moe_route.h"
 
 namespace glmv {
@@ -25,11 +27,16 @@ Case route(DType dtype, Shape s) {
   c.name = concat("moe_route/", s.what, '_', name_of(dtype), "_T", s.tokens, "_H", s.width, "_E", s.experts, "_K", s.k);
   c.dtype = dtype;
   c.bench = s.width >= 4096;
-  c.flops = 2.0 * static_cast<double>(s.tokens * s.experts * s.width);
+  c.tokens = s.tokens;
+  Cost cost = product_cost(static_cast<double>(s.tokens), static_cast<double>(s.experts), static_cast<double>(s.width),
+                           {2, static_cast<double>(size_of(dtype)), 2}, 4);
+  cost.bytes += 8.0 * static_cast<double>(s.tokens * s.k);  // an id and a weight per choice
+  c.flops = cost.flops, c.bytes = cost.bytes;
   c.has = [](const OpTable& t) { return static_cast<bool>(t.moe_route); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
+    const TokenRows rows = r.tokens(s.tokens);
     MoeRouteArgs a;
-    a.x = r.input("x", {s.tokens, s.width}, {s.equal_scores ? 0.0 : 1.5, 0});
+    a.x = r.input("x", rows, {s.width}, {s.equal_scores ? 0.0 : 1.5, 0});
     a.gate = r.weight("gate", s.experts, s.width);
     a.correction_bias = s.equal_scores ? r.values("correction_bias", DType::f32, repeating(s.experts), {s.experts})
                                        : r.fixed("correction_bias", DType::f32, {s.experts}, {0.1, 0});
@@ -46,9 +53,9 @@ Case route(DType dtype, Shape s) {
       }
       a.forced_ids = r.ids("forced_ids", ids, {s.tokens, s.k});
     }
-    a.logits = r.output("logits", r.exact(), {s.tokens, s.experts});
-    a.ids = r.output("ids", DType::i32, {s.tokens, s.k}, s.forced || s.equal_scores ? Judge::exact : Judge::routing);
-    a.weights = r.output("weights", r.exact(), {s.tokens, s.k});
+    a.logits = r.output("logits", r.exact(), rows, {s.experts});
+    a.ids = r.output("ids", DType::i32, rows, {s.k}, s.forced || s.equal_scores ? Judge::exact : Judge::routing);
+    a.weights = r.output("weights", r.exact(), rows, {s.k});
     return [=, &ops](Exec e) { ops.moe_route(a, e); };
   };
   return c;
@@ -88,6 +95,12 @@ Cases moe_route_cases() {
   Cases list;
   for (const Shape& s : shapes) {
     for (DType d : {DType::f32, DType::bf16}) list.push_back(route(d, s));
+  }
+  for (const int64_t t : {1, 8, 64, 256, 1024, 8192}) {  // only to be timed
+    Case c = route(DType::bf16, {"glm45v", t, kGlm45v.hidden, kGlm45v.experts, kGlm45v.top_k});
+    c.small = false;
+    sample_rows(c);
+    list.push_back(c);
   }
   return list;
 }

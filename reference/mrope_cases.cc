@@ -1,4 +1,5 @@
 #include "reference/all_cases.h"
+#include "reference/core/published.h"
 #include "reference/mrope.h"
 
 namespace glmv {
@@ -16,20 +17,23 @@ Case rotate(DType dtype, Pairing pairing, Rounding rounding, Shape s, bool in_pl
   c.dtype = dtype;
   c.bench = s.heads >= 96;
   c.flops = 6.0 * static_cast<double>(s.tokens * s.heads * s.pairs);
-  c.bytes = 2.0 * static_cast<double>(s.tokens * s.heads * s.width) * static_cast<double>(size_of(dtype));
+  // In place only what turns is touched.
+  c.bytes = 2.0 * static_cast<double>(s.tokens * s.heads * (in_place ? 2 * s.pairs : s.width)) *
+            static_cast<double>(size_of(dtype));
+  c.tokens = s.tokens;
   c.has = [](const OpTable& t) { return static_cast<bool>(t.mrope); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     MropeArgs a;
-    const TensorView x =
-        in_place ? r.in_place("x", {s.tokens, s.heads, s.width}) : r.input("x", {s.tokens, s.heads, s.width});
+    const TokenRows rows = r.tokens(s.tokens);
+    const TensorView x = in_place ? r.in_place("x", rows, {s.heads, s.width}) : r.input("x", rows, {s.heads, s.width});
     a.x = x;
     const DType table = rounding == Rounding::hf && dtype == DType::bf16 ? DType::bf16 : DType::f32;
-    a.cos = r.fixed("cos", table, {s.tokens, s.pairs});
-    a.sin = r.fixed("sin", table, {s.tokens, s.pairs});
+    a.cos = r.fixed("cos", table, rows, {s.pairs});
+    a.sin = r.fixed("sin", table, rows, {s.pairs});
     a.pairing = pairing;
     r.argument("pairing", pairing == Pairing::half_split ? "half_split" : "even_odd");
     a.rounding = r.scalar("rounding", rounding);
-    a.out = in_place ? x : r.output("out", {s.tokens, s.heads, s.width});
+    a.out = in_place ? x : r.output("out", rows, {s.heads, s.width});
     return [=, &ops](Exec e) { ops.mrope(a, e); };
   };
   return c;
@@ -62,6 +66,17 @@ Cases mrope_cases() {
       list.push_back(rotate(DType::bf16, p, Rounding::hf, s, false));
       list.push_back(rotate(DType::bf16, p, Rounding::once, s, true));
     }
+  }
+  for (const int64_t t : {1, 8, 64, 256, 1024, 8192}) {  // only to be timed: q and k of GLM-4.5V, q of GLM-4.1V
+    const auto real = [&](Pairing p, int64_t heads) {
+      Case c = rotate(DType::bf16, p, Rounding::hf, {t, heads, kGlm45v.width, kGlm45v.rotary_pairs}, true);
+      c.small = false, c.bench = true;
+      sample_rows(c);
+      list.push_back(c);
+    };
+    real(Pairing::half_split, kGlm45v.heads);
+    real(Pairing::half_split, kGlm45v.kv_heads);
+    real(Pairing::even_odd, kGlm41v.heads);
   }
   return list;
 }

@@ -1,4 +1,5 @@
 #include "reference/all_cases.h"
+#include "reference/core/published.h"
 #include "reference/fused.h"
 #include "reference/layernorm.h"
 #include "reference/rmsnorm.h"
@@ -27,11 +28,12 @@ Case rms(DType dtype, Rounding rounding, int64_t tokens, int64_t width, bool in_
   c.bench = width >= 4096;
   c.flops = 4.0 * static_cast<double>(tokens * width);
   c.bytes = 2.0 * static_cast<double>(tokens * width) * static_cast<double>(size_of(dtype));
+  c.tokens = tokens;
   c.has = [](const OpTable& t) { return static_cast<bool>(t.rmsnorm); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
-    const TensorView x =
-        in_place ? r.in_place("x", {tokens, width}, {2, 0.3}) : r.input("x", {tokens, width}, {2, 0.3});
-    const TensorView out = in_place ? x : r.output("out", {tokens, width});
+    const TokenRows rows = r.tokens(tokens);
+    const TensorView x = in_place ? r.in_place("x", rows, {width}, {2, 0.3}) : r.input("x", rows, {width}, {2, 0.3});
+    const TensorView out = in_place ? x : r.output("out", rows, {width});
     const RmsNormArgs a{x, r.fixed("weight", weight, {width}, {0.3, 1}), r.scalar("eps", kEps), out,
                         r.scalar("rounding", rounding)};
     return [=, &ops](Exec e) { ops.rmsnorm(a, e); };
@@ -45,6 +47,9 @@ Case layer(DType dtype, int64_t tokens, int64_t width, DType weight = DType::bf1
                   stored_as("bias", bias));
   c.dtype = dtype;
   c.bench = width >= 4096;
+  c.flops = 7.0 * static_cast<double>(tokens * width);
+  c.bytes = 2.0 * static_cast<double>(tokens * width) * static_cast<double>(size_of(dtype));
+  c.tokens = tokens;
   c.has = [](const OpTable& t) { return static_cast<bool>(t.layernorm); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     const LayerNormArgs a{r.input("x", {tokens, width}, {1, 0.5}), r.fixed("weight", weight, {width}, {0.3, 1}),
@@ -60,13 +65,17 @@ Case fused(DType dtype, Rounding rounding, int64_t tokens, int64_t width) {
   c.name = title("fused_add_rmsnorm", dtype, rounding, tokens, width);
   c.dtype = dtype;
   c.bench = width >= 4096;
+  c.flops = 5.0 * static_cast<double>(tokens * width);
+  c.bytes = 4.0 * static_cast<double>(tokens * width) * static_cast<double>(size_of(dtype));
+  c.tokens = tokens;
   c.has = [](const OpTable& t) { return static_cast<bool>(t.fused_add_rmsnorm); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
-    const FusedAddRmsNormArgs a{r.in_place("residual", {tokens, width}),
-                                r.input("delta", {tokens, width}),
+    const TokenRows rows = r.tokens(tokens);
+    const FusedAddRmsNormArgs a{r.in_place("residual", rows, {width}),
+                                r.input("delta", rows, {width}),
                                 r.fixed("weight", DType::bf16, {width}, {0.3, 1}),
                                 r.scalar("eps", kEps),
-                                r.output("out", {tokens, width}),
+                                r.output("out", rows, {width}),
                                 r.scalar("rounding", rounding)};
     return [=, &ops](Exec e) { ops.fused_add_rmsnorm(a, e); };
   };
@@ -94,6 +103,14 @@ Cases norm_cases() {
       for (const DType w : {DType::f16, DType::f32}) list.push_back(rms(d, Rounding::once, 3, width, false, w));
       list.push_back(layer(d, 3, width, DType::f16, DType::f32));
       list.push_back(layer(d, 3, width, DType::f32, DType::f16));
+    }
+  }
+  for (const int64_t t : {1, 8, 64, 256, 1024, 8192}) {  // only to be timed
+    for (Case c :
+         {rms(DType::bf16, Rounding::hf, t, kGlm45v.hidden), fused(DType::bf16, Rounding::hf, t, kGlm45v.hidden)}) {
+      c.small = false;
+      sample_rows(c);
+      list.push_back(c);
     }
   }
   return list;

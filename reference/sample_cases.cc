@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "reference/all_cases.h"
+#include "reference/core/published.h"
 #include "reference/sample.h"
 
 namespace glmv {
@@ -12,6 +13,9 @@ Case greedy(DType dtype, int64_t tokens, int64_t vocabulary, bool ties) {
   c.name = concat("sample/", ties ? "ties_" : "", name_of(dtype), "_T", tokens, "_V", vocabulary);
   c.dtype = dtype;
   c.bench = vocabulary > 100000;
+  c.tokens = tokens;
+  c.flops = static_cast<double>(tokens * vocabulary);
+  c.bytes = c.flops * static_cast<double>(size_of(dtype));
   c.has = [](const OpTable& t) { return static_cast<bool>(t.sample); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     std::vector<double> logits;
@@ -57,6 +61,10 @@ Cases sample_cases() {
     list.push_back(greedy(d, 3, 1304, true));
     list.push_back(greedy(d, 1, 151552, false));
     list.push_back(broken(d));
+  }
+  for (const int64_t t : {8, 64, 256}) {  // only to be timed
+    list.push_back(greedy(DType::f32, t, kGlm45v.vocabulary, false));
+    list.back().small = false;
   }
   return list;
 }

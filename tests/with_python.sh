@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 glmv=$PWD/${1:-build/release/glmv}
 python=${GLMV_PYTHON:-python3}
-export GLMV_CROSSCHECK=$PWD/build/crosscheck.json MPLBACKEND=agg
+export GLMV_CROSSCHECK=$PWD/build/crosscheck.json GLMV_BENCH=$PWD/build/bench.json MPLBACKEND=agg
 skipped=0
 
 # part <what it is> <modules it needs, comma-separated> <command...>
@@ -39,6 +39,16 @@ part "crosscheck/examples/trace_with_hooks.py" $hugging_face trace_with_hooks
 
 "$glmv" crosscheck --model tests/golden/moe_a --against tests/golden/moe_a/traces/one_image.safetensors --json \
   -q -o "$GLMV_CROSSCHECK"
+"$glmv" bench rmsnorm,mrope --backend cpu --quick --tokens 1,8 -q -o "$GLMV_BENCH"
+
+# A kernel in Python, judged and timed on a dumped case; and torch beside glmv.
+peers() {
+  "$glmv" cases --dump rmsnorm/bf16_hf_T64_H4096 -o build/case.safetensors
+  "$python" bench/peers/example_torch.py build/case.safetensors > build/peer.json
+  "$glmv" compare build/peer.json build/peer.json > /dev/null
+  "$python" bench/peers/torch_cpu.py --glmv "$glmv" --cases rmsnorm,silu_mul --tokens 8
+}
+part "bench/peers" torch,numpy peers
 for notebook in notebooks/*.ipynb; do
   part "$notebook" matplotlib "$python" -c '
 import json, sys

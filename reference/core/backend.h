@@ -27,6 +27,23 @@ struct GraphCalls {
   explicit operator bool() const { return begin != nullptr; }
 };
 
+/// Points in a stream's work, and the time between two of them as the device saw it: launches are not in it.
+struct EventCalls {
+  void* (*make)() = nullptr;
+  void (*record)(void* event, Stream) = nullptr;
+  double (*seconds)(void* first, void* last) = nullptr;  ///< waits for `last`
+  void (*free)(void* event) = nullptr;
+
+  explicit operator bool() const { return make != nullptr; }
+};
+
+/// What a report says of a device. 0 and "" = not known.
+struct DeviceFacts {
+  std::string name;
+  int64_t l2_bytes = 0, multiprocessors = 0;
+  int driver = 0, runtime = 0;  ///< as the runtime counts them: 13000 = CUDA 13.0
+};
+
 struct Backend {
   std::string_view name;      ///< "cpu", "cuda", "cuda-naive", "cuda-emulated", ...
   Space space = Space::host;  ///< where its views live
@@ -49,6 +66,8 @@ struct Backend {
   /// fill_procedural in the backend's memory: values rounded to `rounded_to` and then to the type of `out`.
   void (*fill)(std::string_view name, const Procedural& law, DType rounded_to, const TensorView& out, Stream) = nullptr;
   GraphCalls graphs;  ///< null calls: the backend has none
+  EventCalls events;  ///< null calls: the host's clock around sync is all there is
+  DeviceFacts (*describe)() = nullptr;
 };
 
 /// Error (exit code 3) if the backend is known to have fewer bytes free; says how many are wanted and for what, and how

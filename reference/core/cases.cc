@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <sstream>
+
+#include "reference/core/rows.h"
 
 namespace glmv {
 namespace {
@@ -20,33 +23,42 @@ struct Result {
 struct How {
   DType activation;
   Reduction reduction = Reduction::blocked;
-  CaseRun::Mode mode = CaseRun::Mode::plain;
+  CaseRun::Options options;
+  bool inputs = false;  ///< keep all of them: weights are large
 };
 
+/// What judging needs to know of the inputs: little ones.
+bool judged_by(const std::string& input) { return input == "correction_bias" || input == "groups"; }
+
+/// The outputs that lie in a run.
+void take_outputs(const CaseRun& run, Result& r) {
+  for (const CaseRun::Item& item : run.items()) {
+    if (item.is_output) r.outputs[item.name] = run.fetch(item);
+  }
+  r.broken_guard = run.broken_guard();
+}
+
 Result execute(const Case& c, const Backend& backend, uint64_t seed, const How& how) {
-  CaseRun run(backend, how.activation, c.dtype, seed, how.mode);
+  CaseRun run(backend, how.activation, c.dtype, seed, how.options);
   const CaseCall call = c.build(run, backend.ops);
   Result r;
   r.items = run.items();
   r.arguments = run.arguments();
   for (const CaseRun::Item& item : run.items()) {  // before the call: in-place tensors are inputs too
-    r.inputs[item.name] = run.fetch(item);
+    if (how.inputs || judged_by(item.name)) r.inputs[item.name] = run.fetch(item);
   }
   Arena scratch(backend);
   call(Exec{{}, {}, how.reduction, &scratch});
   if (backend.sync) backend.sync({});
-  for (const CaseRun::Item& item : run.items()) {
-    if (item.is_output) r.outputs[item.name] = run.fetch(item);
-  }
-  r.broken_guard = run.broken_guard();
+  take_outputs(run, r);
   return r;
 }
 
 /// Runs of the reference that the noise is measured with.
-std::vector<Result> legal_runs(const Case& c, const Backend& reference, uint64_t seed) {
+std::vector<Result> legal_runs(const Case& c, const Backend& reference, uint64_t seed, const How& how) {
   std::vector<Result> runs;
   for (const Reduction r : legal_reductions(c.small ? 1 : kShortRow)) {
-    runs.push_back(execute(c, reference, seed, {c.dtype, r}));
+    runs.push_back(execute(c, reference, seed, {c.dtype, r, how.options, how.inputs}));
   }
   return runs;
 }
@@ -141,6 +153,23 @@ void judge_choice(const Result& gold, const std::vector<Result>& legal, const Te
   r.detail.clear();
 }
 
+/// Where the worst element stands among all rows, not among those that were compared.
+void name_sampled_rows(OutputReport& r, const ConstTensorView& all, const std::vector<int64_t>& rows) {
+  if (rows.empty()) return;
+  if (r.comparison.worst < 0 && !r.detail.empty()) r.detail = "among the sampled rows: " + r.detail;
+  if (r.comparison.worst < 0) return;
+  const int64_t width = all.size() / std::max<int64_t>(all.dim[0], 1);
+  const int64_t row = r.comparison.worst / width, place = r.comparison.worst % width;
+  ConstTensorView compared = all;
+  compared.dim[0] = static_cast<int64_t>(rows.size());
+  const std::string wrong = index_text(compared, r.comparison.worst);
+  r.comparison.worst = rows[static_cast<size_t>(row)] * width + place;
+  const std::string right = index_text(all, r.comparison.worst);
+  for (std::string* text : {&r.worst, &r.detail}) {
+    if (const size_t at = text->find(wrong); at != std::string::npos) text->replace(at, wrong.size(), right);
+  }
+}
+
 OutputReport judge_output(const CaseRun::Item& item, const Result& gold, const std::vector<Result>& legal,
                           const Tensor& got) {
   OutputReport r;
@@ -179,8 +208,27 @@ struct Truth {
   std::vector<Result> legal;
 };
 
-Truth truth_of(const Case& c, const Backend& reference, uint64_t seed) {
-  return {execute(c, reference, seed, {DType::f64}), legal_runs(c, reference, seed)};
+Truth truth_of(const Case& c, const Backend& reference, uint64_t seed, How how = {DType::f64}) {
+  return {execute(c, reference, seed, how), legal_runs(c, reference, seed, how)};
+}
+
+/// The sampled rows of an output of all rows.
+Tensor picked(const Tensor& all, const std::vector<int64_t>& rows) {
+  TensorView v = all.view;
+  v.dim[0] = static_cast<int64_t>(rows.size());
+  Tensor out(v.dtype, v);
+  const size_t bytes = static_cast<size_t>(all.view.bytes() / std::max<int64_t>(all.view.dim[0], 1));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::memcpy(out.data<char>() + i * bytes, all.data<char>() + static_cast<size_t>(rows[i]) * bytes, bytes);
+  }
+  return out;
+}
+
+/// What is wrong with rows that nobody compares: a value that is no number, or was never written.
+std::string not_a_number(const CaseRun::Item& item, const Tensor& all) {
+  if (!is_float(item.view.dtype)) return "";
+  const int64_t at = first_not_finite(all.view);
+  return at < 0 ? "" : concat(index_text(all.view, at), " is not a finite number");
 }
 
 void set_status(CaseReport& report) {
@@ -191,19 +239,19 @@ void set_status(CaseReport& report) {
 
 /// An output from outside, under its name or "output/" and its name, if it can be compared with gold.
 Tensor output_from(const std::map<std::string, ConstTensorView>& outputs, const CaseRun::Item& item,
-                   const Tensor& gold) {
+                   const ConstTensorView& gold) {
   const auto plain = outputs.find(item.name), prefixed = outputs.find("output/" + item.name);
   const auto found = plain != outputs.end() ? plain : prefixed;
   if (plain != outputs.end() && prefixed != outputs.end())
     input_error("output ", item.name, " is there twice, as ", item.name, " and as output/", item.name);
   if (found == outputs.end()) {
-    input_error("output ", item.name, ' ', gold.view, " is missing: it is looked for under that name and as output/",
+    input_error("output ", item.name, ' ', gold, " is missing: it is looked for under that name and as output/",
                 item.name);
   }
   const ConstTensorView& v = found->second;
-  if (!equal_extents(v, gold.view) || is_float(v.dtype) != is_float(gold.view.dtype)) {
-    input_error("output ", item.name, " is ", v, ", wanted are the extents of gold ", gold.view, " and ",
-                is_float(gold.view.dtype) ? "a float type" : "integers");
+  if (!equal_extents(v, gold) || is_float(v.dtype) != is_float(gold.dtype)) {
+    input_error("output ", item.name, " is ", v, ", wanted are the extents of gold ", gold, " and ",
+                is_float(gold.dtype) ? "a float type" : "integers");
   }
   Tensor copy(v.dtype, v);
   convert(v, copy.view);
@@ -218,7 +266,8 @@ void check_known(const std::map<std::string, ConstTensorView>& outputs, const st
   }
   for (const auto& output : outputs) {
     const std::string& name = output.first;  // not bound: clang 14 does not capture bindings
-    const bool dumped = name.starts_with("input/") || name.starts_with("gold/") || name.starts_with("allowed/");
+    const bool dumped = name == "sampled_rows" || name.starts_with("input/") || name.starts_with("gold/") ||
+                        name.starts_with("allowed/");
     const bool known = std::any_of(items.begin(), items.end(), [&](const CaseRun::Item& item) {
       return item.is_output && (name == item.name || name == "output/" + item.name);
     });
@@ -228,41 +277,63 @@ void check_known(const std::map<std::string, ConstTensorView>& outputs, const st
 
 }  // namespace
 
+void sample_rows(Case& c) {
+  constexpr double kAffordable = 5e8;  // operations of one run of the reference: gold and five orders take seconds
+  if (c.tokens <= 4 || c.flops <= kAffordable) return;
+  const auto rows = static_cast<int64_t>(kAffordable / (c.flops / static_cast<double>(c.tokens)));
+  c.sample = std::min(c.tokens, std::clamp<int64_t>(rows, 4, 64));
+}
+
+std::vector<int64_t> sampled_rows(const Case& c) {
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < c.sample; ++i) rows.push_back(c.sample == 1 ? 0 : i * (c.tokens - 1) / (c.sample - 1));
+  return rows;
+}
+
 struct CaseTruth::Runs {
+  SharedTensors shared;
+  std::vector<int64_t> rows;  ///< empty = all
   Truth truth;
   std::map<std::string, std::string> beyond;  ///< outputs where the reference leaves its analytic bound, and how
 };
 
-CaseTruth::CaseTruth(const Case& c, const Backend& reference, uint64_t seed) : case_(c), seed_(seed) {
-  Runs runs{truth_of(c, reference, seed), {}};
-  if (c.sum_length > 0) {
-    const Result sizes = execute(c, reference, seed, {DType::f64, Reduction::blocked, CaseRun::Mode::absolute});
-    for (const CaseRun::Item& item : runs.truth.gold.items) {
-      if (!item.is_output || item.judge != Judge::noise) continue;
-      std::string what = beyond_bound(c, runs.truth.gold.outputs.at(item.name),
-                                      runs.truth.legal[0].outputs.at(item.name), sizes.outputs.at(item.name));
-      if (!what.empty()) runs.beyond[item.name] = std::move(what);
-    }
+CaseTruth::CaseTruth(const Case& c, const Backend& reference, uint64_t seed)
+    : case_(c), seed_(seed), runs_(std::make_unique<Runs>()) {
+  runs_->rows = sampled_rows(c);
+  const auto how = [&](CaseRun::Mode mode) {
+    return How{DType::f64, Reduction::blocked, {mode, &runs_->rows, &runs_->shared}, false};
+  };
+  runs_->truth = truth_of(c, reference, seed, how(CaseRun::Mode::plain));
+  if (c.sum_length == 0) return;
+  const Result sizes = execute(c, reference, seed, how(CaseRun::Mode::absolute));
+  for (const CaseRun::Item& item : runs_->truth.gold.items) {
+    if (!item.is_output || item.judge != Judge::noise) continue;
+    std::string what = beyond_bound(c, runs_->truth.gold.outputs.at(item.name),
+                                    runs_->truth.legal[0].outputs.at(item.name), sizes.outputs.at(item.name));
+    if (!what.empty()) runs_->beyond[item.name] = std::move(what);
   }
-  runs_ = std::make_unique<const Runs>(std::move(runs));
 }
 
 CaseTruth::~CaseTruth() = default;
 
-CaseReport CaseTruth::judge(const Backend& backend) const {
-  CaseReport report{case_.name, std::string(backend.name), seed_, CaseReport::Status::passed, {}, 0};
-  if (!case_.has(backend.ops)) {
-    report.status = CaseReport::Status::not_implemented;
-    return report;
-  }
-  const auto start = std::chrono::steady_clock::now();
-  const Result got = execute(case_, backend, seed_, {case_.dtype});
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  for (const CaseRun::Item& item : got.items) {
+SharedTensors& CaseTruth::shared() const { return runs_->shared; }
+
+CaseReport CaseTruth::judge(const CaseRun& run, std::string_view who) const {
+  CaseReport report{case_.name, std::string(who), seed_, CaseReport::Status::passed, {}, 0};
+  Result got;
+  take_outputs(run, got);
+  for (const CaseRun::Item& item : run.items()) {
     if (!item.is_output) continue;
-    report.outputs.push_back(judge_output(item, runs_->truth.gold, runs_->truth.legal, got.outputs.at(item.name)));
+    const Tensor& all = got.outputs.at(item.name);
+    const bool part = !runs_->rows.empty();
+    GLMV_CHECK(!part || item.by_token, case_.name, ": output ", item.name, " has no token rows to sample");
+    report.outputs.push_back(
+        judge_output(item, runs_->truth.gold, runs_->truth.legal, part ? picked(all, runs_->rows) : all));
+    OutputReport& r = report.outputs.back();
+    name_sampled_rows(r, all.view, runs_->rows);
+    if (const std::string what = part ? not_a_number(item, all) : ""; !what.empty()) fail(r, what);
     const auto beyond = runs_->beyond.find(item.name);
-    if (report.outputs.back().within && beyond != runs_->beyond.end()) fail(report.outputs.back(), beyond->second);
+    if (r.within && beyond != runs_->beyond.end()) fail(r, beyond->second);
   }
   if (!got.broken_guard.empty()) {
     report.outputs.emplace_back();
@@ -270,6 +341,22 @@ CaseReport CaseTruth::judge(const Backend& backend) const {
     fail(report.outputs.back(), "memory beside the tensor was written to");
   }
   set_status(report);
+  return report;
+}
+
+CaseReport CaseTruth::judge(const Backend& backend) const {
+  if (!case_.has(backend.ops)) {
+    return {case_.name, std::string(backend.name), seed_, CaseReport::Status::not_implemented, {}, 0};
+  }
+  const auto start = std::chrono::steady_clock::now();
+  CaseRun run(backend, case_.dtype, case_.dtype, seed_, {CaseRun::Mode::plain, nullptr, &runs_->shared});
+  const CaseCall call = case_.build(run, backend.ops);
+  Arena scratch(backend);
+  call(Exec{{}, {}, Reduction::blocked, &scratch});
+  if (backend.sync) backend.sync({});
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  CaseReport report = judge(run, backend.name);
+  report.seconds = seconds;
   return report;
 }
 
@@ -283,12 +370,18 @@ CaseReport run_case(const Case& c, const Backend& reference, const Backend& back
 CaseReport check_case(const Case& c, const Backend& reference, uint64_t seed,
                       const std::map<std::string, ConstTensorView>& outputs) {
   CaseReport report{c.name, "a file", seed, CaseReport::Status::passed, {}, 0};
-  const auto [gold, legal] = truth_of(c, reference, seed);
+  SharedTensors shared;
+  const std::vector<int64_t> rows = sampled_rows(c);
+  const auto [gold, legal] =
+      truth_of(c, reference, seed, {DType::f64, Reduction::blocked, {CaseRun::Mode::plain, &rows, &shared}, false});
   check_known(outputs, gold.items);
   for (const CaseRun::Item& item : gold.items) {
     if (!item.is_output) continue;
-    const Tensor got = output_from(outputs, item, gold.outputs.at(item.name));
-    report.outputs.push_back(judge_output(item, gold, legal, got));
+    Tensor want = gold.outputs.at(item.name);
+    if (!rows.empty()) want.view.dim[0] = c.tokens;  // only its extents are asked for
+    const Tensor got = output_from(outputs, item, want.view);
+    report.outputs.push_back(judge_output(item, gold, legal, rows.empty() ? got : picked(got, rows)));
+    name_sampled_rows(report.outputs.back(), got.view, rows);
   }
   set_status(report);
   return report;
@@ -307,26 +400,35 @@ Tensor as_gold(const Tensor& t) {
 }  // namespace
 
 CaseDump dump_case(const Case& c, const Backend& reference, uint64_t seed) {
-  const auto [gold, legal] = truth_of(c, reference, seed);
-  CaseDump dump{{}, legal[0].arguments};
+  SharedTensors shared;
+  const std::vector<int64_t> rows = sampled_rows(c);
+  const auto [gold, legal] =
+      truth_of(c, reference, seed, {DType::f64, Reduction::blocked, {CaseRun::Mode::plain, &rows, &shared}, false});
+  CaseRun run(reference, c.dtype, c.dtype, seed, {CaseRun::Mode::plain, nullptr, &shared});
+  c.build(run, reference.ops);
+  CaseDump dump{{}, run.arguments()};
   auto& out = dump.tensors;
-  for (const CaseRun::Item& item : gold.items) {
+  if (!rows.empty()) {
+    Tensor sampled(DType::i64, {static_cast<int64_t>(rows.size())});
+    std::copy(rows.begin(), rows.end(), sampled.data<int64_t>());
+    out.emplace_back("sampled_rows", sampled);
+  }
+  for (const CaseRun::Item& item : run.items()) {
     // Inputs in the case's own type, as a kernel would be given them; an output is one only if it is overwritten in
     // place.
-    if (!item.is_output || !is_poisoned(legal[0].inputs.at(item.name))) {
-      out.emplace_back("input/" + item.name, legal[0].inputs.at(item.name));
-    }
+    const Tensor input = run.fetch(item);
+    if (!item.is_output || !is_poisoned(input)) out.emplace_back("input/" + item.name, input);
     if (!item.is_output) continue;
     const Tensor want = as_gold(gold.outputs.at(item.name));
     out.emplace_back("gold/" + item.name, want);
     if (item.judge != Judge::noise) continue;
     const Noise noise = noise_of(item.name, legal);
-    const std::vector<double> rows = row_noise(want.view, noise);
+    const std::vector<double> row_noises = row_noise(want.view, noise);
     Tensor allowed(DType::f64, want.view);
     const int64_t width = want.view.size() / std::max<int64_t>(1, want.view.dim[0]);
     for (int64_t i = 0; i < want.view.size(); ++i) {
       allowed.data<double>()[i] =
-          ulp_at(noise.rounded_to, want.data<double>()[i]) + noise.factor * rows[static_cast<size_t>(i / width)];
+          ulp_at(noise.rounded_to, want.data<double>()[i]) + noise.factor * row_noises[static_cast<size_t>(i / width)];
     }
     out.emplace_back("allowed/" + item.name, allowed);
   }

@@ -12,7 +12,8 @@ uint64_t procedural_hash(std::string_view text) {
   return h;
 }
 
-void fill_procedural_as(std::string_view name, const Procedural& law, DType rounded_to, const TensorView& out) {
+void fill_procedural_as(std::string_view name, const Procedural& law, DType rounded_to, const TensorView& out,
+                        int64_t first) {
   GLMV_CHECK(is_float(out.dtype) && out.space == Space::host && out.contiguous(), "procedural values into ", out);
   constexpr int64_t kBlock = 4096;
   const uint64_t h = procedural_hash(name);
@@ -20,7 +21,7 @@ void fill_procedural_as(std::string_view name, const Procedural& law, DType roun
     const int64_t begin = block * kBlock, n = std::min(kBlock, out.size() - begin);
     double values[kBlock];
     for (int64_t i = 0; i < n; ++i) {
-      const double u = procedural_unit(h, static_cast<uint64_t>(begin + i));
+      const double u = procedural_unit(h, static_cast<uint64_t>(first + begin + i));
       const double value = law.offset + law.scale * (2 * u - 1);
       values[i] = static_cast<double>(round_to(rounded_to, static_cast<float>(value)));
     }

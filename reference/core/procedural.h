@@ -28,8 +28,10 @@ GLMV_HD inline double procedural_unit(uint64_t hash, uint64_t i) {
   return static_cast<double>(z >> 40) * (1.0 / 16777216.0);
 }
 
-/// Fills contiguous host memory of any float type; values are rounded to `rounded_to` first.
-void fill_procedural_as(std::string_view name, const Procedural& law, DType rounded_to, const TensorView& out);
+/// Fills contiguous host memory of any float type; values are rounded to `rounded_to` first. `first` is the flat index
+/// of the first value: a part of a tensor gets the values it has in the whole.
+void fill_procedural_as(std::string_view name, const Procedural& law, DType rounded_to, const TensorView& out,
+                        int64_t first = 0);
 
 /// The same without a type to round to between f32 and the tensor's.
 void fill_procedural(std::string_view name, const Procedural& law, const TensorView& out);
