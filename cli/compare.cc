@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "bench/compare.h"
 #include "cli/bench.h"
+#include "cli/eval.h"
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
@@ -15,16 +17,22 @@ namespace {
 struct Flags {
   std::string before, after, output, format = "text";
   double threshold_percent = 5;
-  bool exit_zero = false;
+  bool exit_zero = false, attribute = false;
 };
 
 constexpr const char* kExamples = R"(Examples:
   glmv compare main.json mine.json
       SAME, FASTER, SLOWER, UNSTABLE or INVALID for every case that both have; exit code 1 if one is SLOWER or INVALID
   glmv compare main.json mine.json --threshold 3 --format markdown
-      differences from 3 % on, as a table for a pull request)";
+      differences from 3 % on, as a table for a pull request
+  glmv compare runs/a runs/b --attribute
+      two runs of eval: which samples differ and why (input, truncation, text, judge, extraction); exit code 1 if any)";
 
 int run(const Flags& f) {
+  const bool folders = std::filesystem::is_directory(f.before);
+  if (folders != std::filesystem::is_directory(f.after)) usage_error("two results of bench are wanted, or two folders of eval runs");
+  if (folders) return compare_run_folders(f.before, f.after, f.attribute, f.format == "json", f.output);
+  if (f.attribute) usage_error("--attribute is for two folders of eval runs");
   check_output(f.output, Output::text);
   const bench::BenchResult before = bench::read_bench_result(f.before), after = bench::read_bench_result(f.after);
   check_keeps_inputs(f.output);
@@ -69,8 +77,8 @@ int exit_code_of(const std::vector<bench::Compared>& list) {
 
 void add_compare(CLI::App& app, int& exit_code) {
   auto f = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("compare", "Two results of bench: what became slower or faster, and is it real?");
-  verb->add_option("before", f->before, "a result of `glmv bench --format json`")->required();
+  CLI::App* verb = app.add_subcommand("compare", "Two results of bench, or two runs of eval: what differs, and is it real?");
+  verb->add_option("before", f->before, "a result of `glmv bench --format json`, or the folder of an eval run")->required();
   verb->add_option("after", f->after, "another one")->required();
   verb->add_option("--threshold", f->threshold_percent, "percent; smaller differences are none")
       ->check(between(0, 1000))
@@ -78,6 +86,7 @@ void add_compare(CLI::App& app, int& exit_code) {
   verb->add_option("--format", f->format, "text, markdown or json")
       ->check(CLI::IsMember({"text", "markdown", "json"}))
       ->capture_default_str();
+  verb->add_flag("--attribute", f->attribute, "eval runs: every differing sample and its cause");
   verb->add_flag("--exit-zero", f->exit_zero, "exit code 0 even if something is slower");
   verb->add_option("-o,--output", f->output, "write the result to a file");
   verb->footer(kExamples);
