@@ -55,6 +55,8 @@ Tensor along(const Model& model, const Prompt& prompt, const std::vector<int64_t
   options.activation = activation;
   options.reduction = reduction;
   options.max_tokens = static_cast<int64_t>(prompt.ids.size() + tokens.size());
+  options.chunk = 4096;
+  options.page_size = 64;
   Session session(model, cpu_backend(), options);
   session.prefill(prompt);
   std::vector<Tensor> rows = {session.last_logits()};
@@ -97,6 +99,23 @@ TEST(Padding, TheLibrarysPaddedPromptsHaveTheLogitsOfOursWithoutPadding) {
       expect_within(model, prompt, tokens, point(at + "padded"), legal, at + "padded");
     }
   }
+}
+
+/// A prompt of 60,050 tokens, prefilled in pieces into pages, and two steps; one f32 run of ours is the ruler.
+TEST(Far, AContextOfSixtyThousandTokensIsTheLibrarys) {
+  const Model model = Model::open(kGolden + "padding/long");
+  constexpr int64_t kTokens = 60050;
+  const auto id = [](int64_t i) { return (7 * i * i + 3 * i) % 80; };
+  std::vector<int64_t> ids(kTokens);
+  for (int64_t i = 0; i < kTokens; ++i) ids[static_cast<size_t>(i)] = id(i);
+  const Prompt prompt = text_prompt(ids, model.config, 0);
+  const std::vector<int64_t> fed = {id(kTokens), id(kTokens + 1), 0};
+  Noise noise;
+  noise.legal.push_back(along(model, prompt, fed, DType::f32));
+  const Comparison c = compare(along(model, prompt, fed, DType::f64).view, point("long/logits"), noise);
+  EXPECT_EQ(c.elements, 3 * model.config.text.vocab_size);
+  EXPECT_TRUE(c.within()) << c.bad << " bad, worst got " << c.got << " gold " << c.gold << " allowed " << c.allowed;
+  std::cout << "60,050 tokens: peak " << c.peak_ulp << " ulp, " << c.excess << " of allowed\n";
 }
 
 TEST(Far, PositionsBeyondSixtyThousandAreTheLibrarys) {

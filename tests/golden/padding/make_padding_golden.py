@@ -5,7 +5,9 @@
 For the goldens' models moe_a and dense_a, f32, text only. `MODEL/I/ids` is a prompt; `.../padded` and `.../alone` are
 the logits [steps, V] of generate() for it in a left-padded batch of all prompts and by itself, `.../tokens` the greedy
 tokens, which are the same. `MODEL/far/ids` is a prompt whose first token stands at position FAR on all axes (forward()
-with position_ids), `MODEL/far/logits` [T, V] what comes out.
+with position_ids), `MODEL/far/logits` [T, V] what comes out. `long/logits` [3, V]: the last rows of LONG tokens, each seen
+by the next, of the model in long/ (sdpa attention, random weights, which the script writes too); token i is
+(7 i i + 3 i) mod 80.
 """
 
 import argparse
@@ -21,10 +23,11 @@ from oracle import settings  # noqa: E402
 settings.pin_cpu()
 
 import torch  # noqa: E402
-from oracle import runs, tensorfile  # noqa: E402
+from oracle import runs, tensorfile, weights  # noqa: E402
 
 HERE = Path(__file__).parent
 LENGTHS, STEPS, FAR, FAR_LENGTH = (4, 17, 9), 5, 61234, 12
+LONG, LONG_ROWS = 60052, 3
 PAD = 80
 
 
@@ -58,12 +61,22 @@ def points_of(name):
     return points | {f"{name}/far/ids": far[0], f"{name}/far/logits": logits}
 
 
+@torch.no_grad()
+def long_points():
+    folder = HERE / "long"
+    config = json.loads((folder / "config.json").read_text())
+    weights.write_random(folder / "model.safetensors", config, "long")
+    model = runs.load(folder, config, runs.Mode("f32", "sdpa", "eager"))
+    ids = torch.tensor([[(7 * i * i + 3 * i) % 80 for i in range(LONG)]])
+    return {"long/logits": model(input_ids=ids, use_cache=False, logits_to_keep=LONG_ROWS).logits[0]}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with golden.safetensors instead of writing it")
     args = parser.parse_args()
     settings.pin_torch()
-    points = points_of("moe_a") | points_of("dense_a")
+    points = points_of("moe_a") | points_of("dense_a") | long_points()
     header = {"producer": "transformers", "versions": json.dumps(settings.versions()), "far": str(FAR)}
     path = HERE / ("again.safetensors" if args.check else "golden.safetensors")
     tensorfile.write(path, {name: value.contiguous() for name, value in points.items()}, header)
