@@ -94,11 +94,13 @@ Response answer(const Local& local, const Prompt& prompt, const AskOptions& opti
   const int64_t spare = options.thinking && options.forced_close ? options.forced_tokens + 8 : 0;
   GenerateOptions how;
   how.margins = false;
-  how.max_new_tokens = std::clamp<int64_t>(options.max_new_tokens, 1, std::max<int64_t>(1, positions - have - spare));
+  GenerationSettings settings;
+  settings.max_new_tokens =
+      std::clamp<int64_t>(options.max_new_tokens, 1, std::max<int64_t>(1, positions - have - spare));
   SessionOptions session_options = local.session;
-  session_options.max_tokens = std::min(positions, have + how.max_new_tokens + spare);
+  session_options.max_tokens = std::min(positions, have + settings.max_new_tokens + spare);
   Session session(local.model, local.weights, session_options);
-  Generation g = generate(session, prompt, local.model.config, how);
+  Generation g = generate(session, prompt, local.model.config, settings, how);
   const std::string so_far = local.processor.tokenizer.decode(g.text_ids());
   if (g.finish_reason == "length" && spare > 0 && thinking_is_open(so_far)) {
     const int64_t room = session_options.max_tokens - session.length() - 4;
