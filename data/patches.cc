@@ -269,7 +269,7 @@ Patches to_patches(const std::vector<Image>& frames, const ImageConfig& config) 
 
   Patches patches;
   patches.grid = {grid_t, grid_h, grid_w};
-  patches.rows = Tensor(DType::f32, {grid_t * grid_h * grid_w, columns});
+  patches.rows = Tensor::unfilled(DType::f32, {grid_t * grid_h * grid_w, columns});
   const Table table = normalise_table(config);
   float* const rows = patches.rows.data<float>();
 
@@ -284,9 +284,15 @@ Patches to_patches(const std::vector<Image>& frames, const ImageConfig& config) 
         const int64_t left = (block_x * merge + inner % merge) * patch;
         for (int64_t s = 0; s < slots; ++s) {
           // A clip that ends inside a temporal patch repeats its last frame; a still fills all slots this way.
-          const Image& frame = frames[static_cast<size_t>(std::min(t * slots + s, count - 1))];
+          const auto frame = static_cast<size_t>(std::min(t * slots + s, count - 1));
+          const bool repeats = s > 0 && t * slots + s >= count;
           for (size_t c = 0; c < 3; ++c) {
-            write_plane(frame, top, left, patch, c, table, out + (static_cast<int64_t>(c) * slots + s) * plane);
+            float* to = out + (static_cast<int64_t>(c) * slots + s) * plane;
+            if (repeats) {
+              std::copy_n(to - plane, plane, to);
+            } else {
+              write_plane(frames[frame], top, left, patch, c, table, to);
+            }
           }
         }
       }

@@ -1,5 +1,7 @@
 #include "reference/core/arena.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <new>
 
@@ -11,10 +13,14 @@ constexpr size_t kChunk = size_t{1} << 22;  // 4 MiB
 
 size_t aligned(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
+/// Uninitialised. Large blocks ask for huge pages: touching 50 MB for the first time in small ones costs more than
+/// writing it.
 std::shared_ptr<char[]> aligned_storage(size_t bytes) {
-  auto* p = static_cast<char*>(::operator new[](std::max<size_t>(bytes, 1), std::align_val_t{kAlign}));
-  std::fill_n(p, bytes, char{0});
-  return {p, [](char* q) { ::operator delete[](q, std::align_val_t{kAlign}); }};
+  constexpr size_t kHugePage = size_t{1} << 21;
+  const std::align_val_t align{bytes < 2 * kHugePage ? kAlign : kHugePage};
+  auto* p = static_cast<char*>(::operator new[](std::max<size_t>(bytes, 1), align));
+  if (bytes >= 2 * kHugePage) ::madvise(p, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  return {p, [align](char* q) { ::operator delete[](q, align); }};
 }
 
 }  // namespace
@@ -55,10 +61,16 @@ TensorView Arena::make(DType dtype, std::initializer_list<int64_t> dims) {
   return v;
 }
 
-Tensor::Tensor(DType dtype, std::initializer_list<int64_t> dims) {
-  view = make_view(static_cast<void*>(nullptr), dtype, dims);
-  storage = aligned_storage(static_cast<size_t>(view.bytes()));
-  view.data = storage.get();
+Tensor Tensor::unfilled(DType dtype, std::initializer_list<int64_t> dims) {
+  Tensor t;
+  t.view = make_view(static_cast<void*>(nullptr), dtype, dims);
+  t.storage = aligned_storage(static_cast<size_t>(t.view.bytes()));
+  t.view.data = t.storage.get();
+  return t;
+}
+
+Tensor::Tensor(DType dtype, std::initializer_list<int64_t> dims) : Tensor(unfilled(dtype, dims)) {
+  std::fill_n(storage.get(), view.bytes(), char{0});
 }
 
 Tensor::Tensor(DType dtype, const ConstTensorView& like) {
@@ -72,6 +84,7 @@ Tensor::Tensor(DType dtype, const ConstTensorView& like) {
   }
   storage = aligned_storage(static_cast<size_t>(view.bytes()));
   view.data = storage.get();
+  std::fill_n(storage.get(), view.bytes(), char{0});
 }
 
 namespace {

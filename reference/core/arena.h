@@ -71,6 +71,8 @@ struct Tensor {
   Tensor() = default;
   Tensor(DType dtype, std::initializer_list<int64_t> dims);  ///< zero-filled
   Tensor(DType dtype, const ConstTensorView& like);          ///< zero-filled, extents of `like`
+  /// Not filled: for a large one whose every element is written at once.
+  static Tensor unfilled(DType dtype, std::initializer_list<int64_t> dims);
 
   explicit operator bool() const { return static_cast<bool>(view); }
   template <class T>

@@ -1,7 +1,7 @@
 """Our tokenizer against the tokenizers library on published vocabularies of 151,643 and 100,256 entries.
 
     python check_tokenizer.py --tool build/tests/tokenize_tool --material DIR [--strings 100000] [--seed 1]
-    python check_tokenizer.py --tool ... --material DIR --bench 5 -o result.json     speed, one thread each, taken in turns
+    python check_tokenizer.py --tool ... --material DIR --bench 5 -o result.json     CPU time, one thread each, taken in turns
 
 DIR holds what is obtained once (`--fetch` does it, with pip and apt-get; nothing of it enters the repository): the wheels
 dashscope (qwen.tiktoken) and litellm (cl100k_base), and Debian packages with texts in several languages. What is missing
@@ -37,7 +37,7 @@ import tokenizers  # noqa: E402
 TINY = Path(__file__).resolve().parents[2] / "data" / "tiny" / "glm45v" / "tokenizer.json"
 WHEELS = ("dashscope==2.0.2", "litellm==1.110.2")
 PACKAGES = ("debian-reference-zh-cn", "debian-reference-zh-tw", "debian-reference-ja", "fortunes-ru", "fortunes", "fortunes-zh",
-           , "unicode-data", "manpages-zh")
+            "unicode-data", "manpages-zh")
 # name: wheel, file in it, entries
 VOCABULARIES = {
     "qwen": ("dashscope", "dashscope/resources/qwen.tiktoken", 151643),
@@ -236,10 +236,10 @@ def bench(args, document, texts, folder):
         for _ in range(args.bench):
             ids = check.ours.encode(pieces)
             ours.append(check.ours.seconds)
-            begin = time.perf_counter()
+            begin = time.process_time()
             for piece in pieces:
                 check.library.encode(piece, add_special_tokens=False)
-            theirs.append(time.perf_counter() - begin)
+            theirs.append(time.process_time() - begin)
         count = sum(map(len, ids))
         ratios = sorted(b / a for a, b in zip(ours, theirs))
         rows[title] = {"tokens": count, "glmv_tokens_per_s": round(count / statistics.median(ours)),
@@ -281,7 +281,7 @@ def main():
     for what in skipped:
         print(f"skipped: {what} (not in {args.material})")
     if args.output:
-        header = {"schema": "glmv.tokenizer_speed/1", "library": f"tokenizers {tokenizers.__version__}", "threads": 1,
+        header = {"schema": "glmv.tokenizer_speed/1", "library": f"tokenizers {tokenizers.__version__}", "threads": 1, "clock": "CPU time of the process",
                   "pairs": args.bench, "cpu": platform.processor() or platform.machine()}
         args.output.write_text(json.dumps(header | {"vocabularies": results}, indent=1) + "\n")
     print(f"{wrong} differences, {len(skipped)} skipped")
