@@ -58,7 +58,12 @@ json run_algorithm(std::string_view id, const json& input) {
   const JsonNode node{input, concat(rule.id, ':')};
   node.expect_object();
   check_utf8(node);
-  return rule.run(node);
+  try {
+    return rule.run(node);
+  } catch (const Error& e) {  // what a rule says of a value does not name the rule
+    if (std::string_view(e.what()).starts_with(node.where)) throw;
+    throw Error(e.code(), concat(node.where, ' ', e.what()));
+  }
 }
 
 }  // namespace glmv

@@ -10,6 +10,7 @@
 #include "eval/import.h"
 #include "eval/python_random.h"
 #include "eval/rule.h"
+#include "eval/score_answer.h"
 #include "eval/score_mmmu.h"
 #include "eval/score_strict.h"
 #include "eval/text.h"
@@ -102,7 +103,8 @@ ImportRule official() {
 }
 
 /// Its open questions are compared character by character, so that none is ever right.
-Reading lmms(const StoredRow& row) {
+Reading lmms(StoredRow row) {
+  row.response = without_reasoning_lmms(row.response);
   if (row.options.empty()) {
     Reading reading = open_reading(row);
     reading.normalized = "single characters";

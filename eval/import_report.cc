@@ -91,8 +91,8 @@ std::string causes_text(const ImportReport& r) {
       ++differing;
       ++causes[name_of(cause_of(r.readings[0][i], r.readings[k][i]))];
     }
-    out += fmt::format("{} against {}: {} rows differ", r.rules[k].name, r.rules[0].name, differing);
-    for (const auto& [cause, n] : causes) out += fmt::format(", {} {}", n, cause);
+    out += fmt::format("{} against {}, rows that differ: {}", r.rules[k].name, r.rules[0].name, differing);
+    for (const auto& [cause, n] : causes) out += fmt::format("; {} by {}", n, cause);
     out += '\n';
   }
   return out;

@@ -7,6 +7,7 @@
 #include "data/json_node.h"
 #include "eval/import.h"
 #include "eval/rule.h"
+#include "eval/score_answer.h"
 #include "eval/score_strict.h"
 #include "eval/score_text.h"
 #include "eval/text.h"
@@ -89,13 +90,14 @@ Reading vlmevalkit(const StoredRow& row) {
 }
 
 Reading lmms(const StoredRow& row) {
+  const std::string reply = without_reasoning_lmms(row.response);
   if (row.options.empty())
-    return {any_gold(row, [&](const auto& gold) { return zerobench_exact(row.response, gold); }), row.response,
-            row.response, false};
+    return {any_gold(row, [&](const auto& gold) { return zerobench_exact(reply, gold); }), reply, reply, false};
   std::vector<std::string> letters;
   for (const auto& option : row.options) letters.push_back(option.first);
-  const std::string letter = mc_robust_priority(row.response, letters);
-  return {is_gold(row, letter), letter, letter, false};
+  const std::string letter = mc_robust_priority(reply, letters);
+  const auto found = letter.empty() ? std::nullopt : std::optional(letter);
+  return {is_gold(row, found), found, found, false};
 }
 
 std::vector<ImportRule> rows_import_rules() {

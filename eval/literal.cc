@@ -106,7 +106,7 @@ Result apply(std::string_view op, const Value& a, const Value& b) {
 class Parser {
  public:
   Parser(std::string_view text, bool literals_only, const Names& names)
-      : s_(text), literals_only_(literals_only), names_(names) {}
+      : s_(rstrip(text, " \t\f\n\r")), literals_only_(literals_only), names_(names) {}
 
   Result whole() {
     std::optional<Sequence> all = sequence("");
@@ -121,7 +121,7 @@ class Parser {
     while (!s_.empty()) {
       if (s_[0] == '#') {
         s_.remove_prefix(std::min(s_.find('\n'), s_.size()));
-      } else if (contains(" \t\f", s_.substr(0, 1)) || (s_[0] == '\n' && (brackets_ > 0 || only_line_ends()))) {
+      } else if (contains(" \t\f", s_.substr(0, 1)) || (s_[0] == '\n' && brackets_ > 0)) {
         s_.remove_prefix(1);
       } else {
         break;
@@ -129,7 +129,6 @@ class Parser {
     }
     return true;
   }
-  bool only_line_ends() const { return s_.find_first_not_of(" \t\f\n\r") == std::string_view::npos; }
   bool take(std::string_view token) {
     skip();
     if (!s_.starts_with(token)) return false;

@@ -90,6 +90,10 @@ std::optional<Match> Regex::search(std::string_view text, size_t from) const { r
 
 std::optional<Match> Regex::match(std::string_view text) const { return run(text, 0, PCRE2_ANCHORED); }
 
+std::optional<Match> Regex::match_at(std::string_view text, size_t from) const {
+  return run(text, from, PCRE2_ANCHORED);
+}
+
 std::optional<Match> Regex::full_match(std::string_view text) const {
   return run(text, 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED);
 }

@@ -37,6 +37,7 @@ class Regex {
 
   std::optional<Match> search(std::string_view text, size_t from = 0) const;
   std::optional<Match> match(std::string_view text) const;  ///< at the beginning
+  std::optional<Match> match_at(std::string_view text, size_t from) const;
   std::optional<Match> full_match(std::string_view text) const;
   std::vector<Match> all(std::string_view text) const;     ///< finditer
   std::optional<Match> last(std::string_view text) const;  ///< the last of finditer

@@ -22,11 +22,16 @@ std::string line(const std::string& key, const std::string& value) {
 }  // namespace
 
 std::optional<GeoPoint> geobench_parse(std::string_view response) {
-  static const py::Regex lines(line("(?:country|Country)", R"([^,\r\n]+?)") + ".*?" +
-                                   line("(?:lat|Lat)", R"([-+]?\d+\.?\d*?)") + ".*?" +
-                                   line("(?:lng|Lng)", R"([-+]?\d+\.?\d*?)"),
-                               py::kMultiline | py::kDotAll);
-  const auto m = lines.search(response);
+  static const std::string country_line = line("(?:country|Country)", R"([^,\r\n]+?)"),
+                           latitude_line = line("(?:lat|Lat)", R"([-+]?\d+\.?\d*?)"),
+                           longitude_line = line("(?:lng|Lng)", R"([-+]?\d+\.?\d*?)");
+  constexpr unsigned kFlags = py::kMultiline | py::kDotAll;
+  static const py::Regex country(country_line, kFlags), longitude(longitude_line, kFlags),
+      all(country_line + ".*?" + latitude_line + ".*?" + longitude_line, kFlags);
+  // What the first country line cannot be completed by, no later one can; nothing counts behind the last longitude.
+  const auto last = longitude.last(response);
+  const auto first = last ? country.search(response) : std::nullopt;
+  const auto m = first ? all.match_at(response.substr(0, last->end()), first->start()) : std::nullopt;
   if (!m) return std::nullopt;
   constexpr double kMostLatitude = 90, kMostLongitude = 180;
   const GeoPoint point{std::string(py::strip(m->group(1))), *py::to_float(m->group(2)), *py::to_float(m->group(3))};

@@ -31,6 +31,15 @@ const Regex& option_line() {
   return pattern;
 }
 
+/// The letter that an answer block begins with. Only what stands before the last end tag can be one.
+std::optional<string> from_answer_block(string_view text) {
+  static const Regex end(R"(<\s*/\s*answer\s*>)", py::kIgnoreCase);
+  static const Regex block(R"(<\s*answer\b[^>]*>\s*([A-Ja-j])(?:\s*[\.．:：\)\]】、])?.*?<\s*/\s*answer\s*>)",
+                           py::kIgnoreCase | py::kDotAll);
+  const auto last = end.last(text);
+  return last ? letter_of(block.search(text.substr(0, last->end()))) : std::nullopt;
+}
+
 /// str.splitlines()
 py::Views lines_of(string_view text) {
   static const Regex end("\r\n|[\n\v\f\r\x1c\x1d\x1e]|\\x{85}|\\x{2028}|\\x{2029}");
@@ -44,8 +53,9 @@ py::Views lines_of(string_view text) {
 std::optional<string> from_last_lines(string_view text) {
   static const Regex single(R"(^\s*[*_`>（）\[\]【】\(\)]*\s*([A-Fa-f])\s*[*_`（）\[\]【】\(\)]*\s*$)");
   static const Regex labelled(R"(^\s*([A-F])\s*[\.．:：\)\]】、-]\s+)", py::kIgnoreCase);
-  static const Regex alone(
-      R"((?<![A-Za-z])[*_`（\[\{\(]*\s*([A-F])\s*[*_`）\]\}\)]*(?=$|[\s\.,:;!?\)\]】》」』，。；、：）】》」』]))");
+  // Opening marks and blanks may stand between the look-behind and the letter; they never decide, so they are left out:
+  // a run of them would be gone through once from each of its characters.
+  static const Regex alone(R"((?<![A-Za-z])([A-F])\s*[*_`）\]\}\)]*(?=$|[\s\.,:;!?\)\]】》」』，。；、：）】》」』]))");
   const py::Views lines = lines_of(text);
   const size_t first = lines.size() > kTailLines ? lines.size() - kTailLines : 0;
   for (size_t i = lines.size(); i-- > first;) {
@@ -74,13 +84,14 @@ string_view after_thinking(string_view text) {
 std::optional<string> from_phrases(string_view text) {
   static const Regex phrase(
       "(?:final\\s*answer|the\\s*answer\\s*is|answer(?:\\s*is)?|correct\\s*answer|答案|最终答案|结论|所以|因此|"
-      "我选(?:择)?|选择|选)\\s*[:：>＝=]?\\s*[\\(\\[\\{（【]?\\s*([ABCDEF])\\s*[\\)\\]\\}）】]?(?:\\b|[.)、。])",
+      "我选(?:择)?|选择|选)\\s*(?:[:：>＝=]\\s*)?(?:[\\(\\[\\{（【]\\s*)?([ABCDEF])\\s*[\\)\\]\\}）】]?(?:\\b|[.)、。]"
+      ")",
       py::kIgnoreCase);
   return letter_of(phrase.search(text));
 }
 
 std::optional<string> from_capitals(string_view text) {
-  static const Regex capital(R"((?<![A-Za-z])[\(\[\{（【]?\s*([ABCDEF])\s*[\)\]\}）】]?(?![A-Za-z]))");
+  static const Regex capital(R"((?<![A-Za-z])([ABCDEF])\s*[\)\]\}）】]?(?![A-Za-z]))");
   py::Views kept;
   for (const string_view line : lines_of(text)) {
     if (!option_line().search(line)) kept.push_back(line);
@@ -93,14 +104,12 @@ std::optional<string> from_capitals(string_view text) {
 
 std::optional<string> mc_tail_match(string_view prediction) {
   static const Regex zero_width(R"([\x{200b}\x{200c}\x{200d}\x{feff}])");
-  static const Regex block(R"(<\s*answer\b[^>]*>\s*([A-Ja-j])(?:\s*[\.．:：\)\]】、])?.*?<\s*/\s*answer\s*>)",
-                           py::kIgnoreCase | py::kDotAll);
   static const Regex before_answer(R"((?<![A-Za-z])[\(\[\{（【]?\s*([ABCDEF])\s*[\)\]\}）】]?\s*</\s*answer\s*>)",
                                    py::kIgnoreCase);
   static const Regex before_think(R"((?<![A-Za-z])[\(\[\{（【]?\s*([ABCDEF])\s*[\)\]\}）】]?\s*</\s*think\s*>)",
                                   py::kIgnoreCase);
   const string text = zero_width.replace(py::strip(prediction), "");
-  if (const auto letter = letter_of(block.search(text))) return letter;
+  if (const auto letter = from_answer_block(text)) return letter;
   for (const Regex* pattern : {&before_answer, &before_think}) {
     if (const auto letter = letter_of(pattern->search(tail_of(text)))) return letter;
   }

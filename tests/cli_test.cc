@@ -23,7 +23,7 @@ TEST_F(Cli, UsageErrorsAreTwo) {
 }
 
 TEST_F(Cli, HelpIsZeroAndHasThreeExamples) {
-  for (const char* verb : {"info", "preprocess", "generate", "trace", "crosscheck", "diff", "cases", "tour"}) {
+  for (const char* verb : {"info", "preprocess", "generate", "trace", "crosscheck", "diff", "cases", "tour", "score"}) {
     const Result r = glmv(concat(verb, " --help"));
     EXPECT_EQ(r.code, 0);
     size_t examples = 0;

@@ -27,6 +27,9 @@ part "random models against Hugging Face, f32" $hugging_face "$python" tests/gol
 part "random models against Hugging Face, bf16" $hugging_face "$python" tests/golden/fuzz_hf.py --glmv "$glmv" --n 2 --seed 102 --dtype bf16
 part "random prompts against Hugging Face" $hugging_face "$python" tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 25 --seed 103
 
+part "Python's text functions against CPython" json "$python" tests/eval/compare_python.py \
+  --probe "$(dirname "$glmv")/eval_score_probe"
+
 # The trace that crosscheck/README.md promises of any engine.
 trace_with_hooks() {
   local model=data/tiny/glm45v
