@@ -1,4 +1,4 @@
-// Python literals, as data sets keep lists and dictionaries in cells: "['a', 'b']", "(1, 2)", "{'k': None}".
+// Python literals as JSON: data sets keep lists and dictionaries in cells so.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -7,9 +7,8 @@
 
 namespace glmv::eval {
 
-/// Strings with escapes ('...', "...", tripled ones, adjacent ones joined), numbers, lists, tuples (as lists),
-/// dictionaries with string keys, None, True, False. Nothing if the text is anything else, as ast.literal_eval would
-/// raise; nesting deeper than 32 levels is refused too.
+/// What ast.literal_eval makes of the text, tuples as lists. Nothing where it raises, for dictionaries whose keys are no
+/// strings, and for nesting deeper than 32 levels.
 std::optional<nlohmann::json> parse_python_literal(std::string_view text);
 
 }  // namespace glmv::eval

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "data/checkpoint.h"
 #include "data/file.h"
 #include "eval/answer.h"
@@ -139,7 +141,8 @@ std::string score_text(const RuleScore& score) {
 std::string gap_text(const TaskScore& score) {
   if (score.published == nullptr || score.rules.empty() || !score.rules[0].total.headline) return "";
   const RuleScore& first = score.rules[0];
-  const double gap = *first.total.headline - *score.published->value;
+  // Rounded first, so that no "-0.0" is printed.
+  const double gap = std::round(10 * (*first.total.headline - *score.published->value)) / 10 + 0.0;
   if (!first.interval) return fmt::format("{:+.1f}", gap);
   return fmt::format("{:+.1f}, {}", gap, first.interval->holds(*score.published->value) ? "inside" : "outside");
 }

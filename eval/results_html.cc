@@ -142,7 +142,7 @@ std::string task_section(const TaskScore& s,
                                 escaped(m.name), escaped(m.what), escaped(counts_text(s)));
   out += bars(s.rules[0]);
   const std::vector<size_t> shown = worst(s);
-  if (!shown.empty()) out += fmt::format("<h3>The {} worst samples</h3>\n", shown.size());
+  if (!shown.empty()) out += "<h3>Samples that are not right</h3>\n";
   for (const size_t i : shown)
     out += sample_figure(s, i, thumbnail ? thumbnail(m.id, s.task->samples[s.answered[i]].id) : "");
   if (!m.open_questions.empty()) {

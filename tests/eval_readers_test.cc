@@ -105,7 +105,7 @@ TEST(PythonLiteral, IsReadAsPythonReadsIt) {
 TEST_F(Readers, CellsBecomeValues) {
   const Json row = {{"options", "['A. one', 'B. two']"}, {"answer", "two"}, {"n", "7"}, {"bad", "x7"}, {"index", 3000005}, {"m", {{"task", "t"}}}};
   const auto value = [&](const std::string& name, const std::string& as, const std::string& column) {
-    Field choices{"choices", "options", "letters", {}, {}, "", false, {}}, field{name, column, as, {}, {}, "", false, {}};
+    Field choices{"choices", "options", "letters", {}, "", {}, false, {}}, field{name, column, as, {}, "", {}, false, {}};
     return convert_row(row, {field, choices}, "", "row 1")[name];
   };
   EXPECT_EQ(value("x", "letters", "options"), (Json{{"A", "one"}, {"B", "two"}})) << "letters of the data set's own are taken off";

@@ -66,6 +66,12 @@ peers() {
   "$python" bench/peers/torch_cpu.py --glmv "$glmv" --cases rmsnorm,silu_mul --tokens 8
 }
 part "bench/peers" torch,numpy peers
+part "Parquet files through data/parquet_to_jsonl.py" pyarrow "$python" tests/eval_parquet.py "$glmv"
+
+# A small run of the twin, for the notebook.
+export GLMV_EVAL_RUN=$PWD/build/eval_run
+rm -rf "$GLMV_EVAL_RUN"
+"$glmv" eval --tasks twin_choice,twin_bars --limit 4 --exit-zero -o "$GLMV_EVAL_RUN" > /dev/null 2>&1
 for notebook in notebooks/*.ipynb; do
   part "$notebook" matplotlib "$python" -c '
 import json, sys
