@@ -11,7 +11,7 @@ namespace glmv {
 struct Conversation {
   std::vector<Message> messages;
   std::vector<std::string> images;  ///< files of the image parts, in order
-  std::vector<std::string> videos;  ///< folders of frames of the video parts, in order
+  std::vector<std::string> videos;  ///< video files or folders of frames of the video parts, in order
 };
 
 /// Reads a list of {"role", "content"}, or an object that holds one as "messages". A content is a string, or a list of
