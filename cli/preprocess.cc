@@ -22,6 +22,8 @@ constexpr const char* kExamples = R"(Examples:
       grids, token count, positions and the prompt as the tokenizer sees it
   glmv preprocess --image a.png --image b.jpg --prompt "Which picture has more objects?" -o inputs.safetensors
       the tensors themselves, under their trace names; `glmv trace --inputs` takes them
+  glmv preprocess --video clip.mp4 --fps 4 --prompt "What happens?"
+      four frames per second of a video file instead of the two that the model's rule takes
   glmv preprocess --messages chat.json --no-think
       a conversation of several turns: [{"role": "user", "content": [{"type": "image", "path": "a.png"}, ...]}, ...]
   glmv preprocess --messages chat.json --chat-template glm46v --text

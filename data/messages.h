@@ -12,7 +12,7 @@ namespace glmv {
 struct Conversation {
   std::vector<Message> messages;
   std::vector<std::string> images;   ///< files of the image parts, in order
-  std::vector<std::string> videos;   ///< folders of frames of the video parts, in order
+  std::vector<std::string> videos;   ///< video files or folders of frames of the video parts, in order
   std::vector<std::string> tools{};  ///< declarations, as ChatOptions takes them
 };
 

@@ -31,6 +31,11 @@ part "random prompts against Hugging Face" $hugging_face "$python" tests/golden/
 part "random prompts against Hugging Face, Pillow backend" $hugging_face "$python" tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 25 --seed 104 \
   --image-backend pillow
 
+for family in glm45v glm46v; do
+  part "random prompts with video files against Hugging Face, $family" $hugging_face,torchcodec "$python" \
+    tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 15 --seed 107 --video-files --family $family
+done
+
 # What check_tokenizer.py --fetch obtained, in the folder that GLMV_TOKENIZER_MATERIAL names.
 material=${GLMV_TOKENIZER_MATERIAL:-build/tokenizer-material}
 if [[ -d $material ]]; then

@@ -3,6 +3,7 @@
     python fuzz_preprocess.py --glmv build/glmv --n 200 --seed 1
     python fuzz_preprocess.py --glmv build/glmv --seed 1 --only 17 --keep DIR     one case again, files kept
     python fuzz_preprocess.py --glmv build/glmv --image-backend pillow            the library's Pillow backend
+    python fuzz_preprocess.py --glmv build/glmv --video-files --family glm46v     clips as files, sampled as GLM-4.6V does
 
 Every case is a conversation of one to three questions with up to three pictures or one or two clips: PNG and JPEG of
 every mode, size, proportion, chroma subsampling and EXIF orientation, WebP, BMP and GIF, strings in several scripts
@@ -11,11 +12,13 @@ types, grids, position ids, rope_delta and pixels must all be equal, and what on
 say) the other must refuse too. The library opens a picture itself or gets what Pillow decodes. The snapshot is the tiny
 one with a larger tokenizer, learned anew from the strings used here. With --image-backend the library's Pillow backend
 opens and resizes the pictures; `pillow` wants a Pillow of version 13 or newer, `pillow-12` an older one.
+With --video-files clips are the files of clips/, which the library opens with torchcodec.
 Needs the packages of requirements.txt.
 """
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,6 +40,10 @@ from transformers.models.glm4v.image_processing_pil_glm4v import Glm4vImageProce
 from transformers.video_utils import VideoMetadata  # noqa: E402
 
 SNAPSHOT = Path(__file__).resolve().parents[2] / "data" / "tiny" / "glm45v"
+CLIPS = Path(__file__).resolve().parent / "clips"
+# Of which both rules take frames, or glmv would take one pair where the library fails.
+CLIP_FILES = [p for p in sorted(CLIPS.iterdir()) if p.suffix in (".mp4", ".webm", ".avi", ".gif")
+              and p.stem not in ("eighth_second", "truncated")]
 TIMEOUT_SECONDS = 120
 WORDS = (
     "What is this? count the RED circles how many don't I'VE you'll 3.14159 1234567 0 ½ x² café cafe\u0301 ſ 你好，世界！ 北京市海淀区 "
@@ -95,14 +102,19 @@ def decoded(path):
 class Case:
     """One conversation with its files, described for both sides."""
 
-    def __init__(self, rng, folder):
+    def __init__(self, rng, folder, video_files):
+        self.video_files = video_files
         self.thinking = rng.random() < 0.6
         self.fps = rng.choice((0.5, 1, 2, 2, 3, 7.5, 24, 30))
-        self.media = ["image"] * rng.choice((0, 1, 1, 2, 3)) if rng.random() < 0.75 else ["video"] * rng.randint(1, 2)
+        pictures = rng.random() < (0.1 if video_files else 0.75)
+        self.media = ["image"] * rng.choice((0, 1, 1, 2, 3)) if pictures else ["video"] * rng.randint(1, 2)
         self.paths, self.decoders = [], []
         for i, kind in enumerate(self.media):
             stem = folder / rng.choice((f"{kind}{i}", f"{kind} {i}%41"))  # a URL must write the blank and the % otherwise
-            if kind == "video":
+            if kind == "video" and video_files:
+                clip = rng.choice(CLIP_FILES)
+                path, decoder = shutil.copy(clip, stem.with_suffix(clip.suffix)), "library"
+            elif kind == "video":
                 path, decoder = random_pictures.write_clip(rng, stem), "Pillow"
             else:
                 path, decoder = random_pictures.write_picture(rng, stem)
@@ -138,17 +150,33 @@ class Case:
         return {"role": "assistant", "content": perhaps_parts(rng, text)} | reasoning
 
     def describe(self):
-        sizes = ["{}x{}{} ({})".format(*Image.open(p).size, p.suffix, who) if p.is_file() else f"clip of {len(list(p.iterdir()))}"
-                 for p, who in zip(self.paths, self.decoders)]
+        def one(kind, path, who):
+            if kind == "video":
+                return path.name if path.is_file() else f"clip of {len(list(path.iterdir()))}"
+            return "{}x{}{} ({})".format(*Image.open(path).size, path.suffix, who)
+
+        sizes = [one(*medium) for medium in zip(self.media, self.paths, self.decoders)]
         return f"{len(self.messages)} messages, " + (", ".join(sizes) or "no pictures") + ("" if self.thinking else ", no thinking")
+
+
+def name_as_46v(snapshot):
+    """The classes that a GLM-4.6V snapshot names."""
+    for name in ("preprocessor_config.json", "video_preprocessor_config.json", "tokenizer_config.json"):
+        text = (snapshot / name).read_text()
+        for kind in ("ImageProcessor", "VideoProcessor", "Processor"):
+            text = text.replace(f'"Glm4v{kind}"', f'"Glm46V{kind}"')
+        (snapshot / name).write_text(text)
 
 
 class Library:
     """The processor, and the model's position ids, of a snapshot."""
 
-    def __init__(self, snapshot, image_backend):
+    def __init__(self, snapshot, family, image_backend):
         self.snapshot = snapshot
+        self.family = family
         self.image_backend = image_backend
+        if family == "glm46v":
+            name_as_46v(snapshot)
         self.processor = AutoProcessor.from_pretrained(snapshot)
         if image_backend != "torchvision":
             self.processor.image_processor = Glm4vImageProcessorPil.from_pretrained(snapshot)
@@ -160,10 +188,13 @@ class Library:
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False,
                                                   enable_thinking=case.thinking)
         images = [self.picture(p, who) for k, p, who in zip(case.media, case.paths, case.decoders) if k == "image"]
-        clips = [self.clip(p) for k, p in zip(case.media, case.paths) if k == "video"]
+        files = [p for k, p in zip(case.media, case.paths) if k == "video"]
+        clips = [] if case.video_files else [self.clip(p) for p in files]
         metadata = [VideoMetadata(total_num_frames=len(c), fps=case.fps, duration=len(c) / case.fps,
                                   frames_indices=list(range(len(c)))) for c in clips]
         video = {"videos": clips, "video_metadata": metadata, "do_sample_frames": False} if clips else {}
+        if case.video_files and files:
+            video = {"videos": [str(p) for p in files]} | ({"fps": case.fps} if self.family == "glm45v" else {})
         made = dict(self.processor(text=[text], images=images or None, return_tensors="pt", return_mm_token_type_ids=True, **video))
         ids, types = made.pop("input_ids"), made.pop("mm_token_type_ids")
         grids = {name: made[name] for name in ("image_grid_thw", "video_grid_thw") if name in made}
@@ -189,7 +220,8 @@ def ours(glmv, library, case, folder):
     out = folder / "inputs.safetensors"
     command = [glmv, "preprocess", "--model", str(library.snapshot), "--messages", str(folder / "messages.json"),
                "-o", str(out)]
-    command += ["--fps", str(case.fps)] if "video" in case.media else []
+    has_rate = not case.video_files or library.family == "glm45v"
+    command += ["--fps", str(case.fps)] if "video" in case.media and has_rate else []
     command += [] if case.thinking else ["--no-think"]
     command += ["--image-backend", library.image_backend] if "image" in case.media else []
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
@@ -227,23 +259,26 @@ def one(args, library, index):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(args.keep or temporary) / f"case{index}"
         folder.mkdir(parents=True, exist_ok=True)
-        case = Case(random.Random(f"{args.seed}/{index}"), folder)
+        case = Case(random.Random(f"{args.seed}/{index}"), folder, args.video_files)
         said, refused = compare(args.glmv, library, case, folder)
         print(f"{'FAIL' if said else 'ok  '} {index}: {case.describe()}{f'; refused by both: {refused}' if refused else ''}", flush=True)
     if said:
-        fuzzing.say_failure(args, index, said, ["--image-backend", args.image_backend])
+        fuzzing.say_failure(args, index, said, ["--image-backend", args.image_backend, "--family", args.family,
+                                                 *["--video-files"] * args.video_files])
     return not said
 
 
 def main():
     parser = fuzzing.parser(__doc__, 200)
     parser.add_argument("--image-backend", choices=("torchvision", "pillow", "pillow-12"), default="torchvision")
+    parser.add_argument("--family", choices=("glm45v", "glm46v"), default="glm45v")
+    parser.add_argument("--video-files", action="store_true", help="clips are files of clips/ (needs torchcodec)")
     args = parser.parse_args()
     if args.image_backend != "torchvision" and (int(PIL.__version__.split(".")[0]) < 13) != (args.image_backend == "pillow-12"):
         sys.exit(f"--image-backend {args.image_backend}: this is Pillow {PIL.__version__}")
     settings.pin_torch()
     with tempfile.TemporaryDirectory() as snapshot:
-        library = Library(wide_snapshot.write(SNAPSHOT, training_texts(), Path(snapshot)), args.image_backend)
+        library = Library(wide_snapshot.write(SNAPSHOT, training_texts(), Path(snapshot)), args.family, args.image_backend)
         fuzzing.run(args, lambda index: one(args, library, index), "prompts")
 
 
