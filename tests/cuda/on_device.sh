@@ -54,7 +54,7 @@ done
 
 twin=(crosscheck --image data/tiny/glm45v/heldout/objects-003-0.png --prompt "List the objects." --steps 3)
 for backend in "${backends[@]}"; do
-  check "cases-$backend" "$glmv" "${cases[@]}" --backend "$backend"
+  check "cases-$backend" "$glmv" "${cases[@]}" --large --backend "$backend"
   for dtype in f32 bf16; do
     check "twin-$backend-$dtype" "$glmv" "${twin[@]}" --against-backend "$backend" --dtype $dtype -v
     check "twin-fused-$backend-$dtype" "$glmv" "${twin[@]}" --against-backend "$backend" --dtype $dtype --fused -v
