@@ -165,6 +165,8 @@ TEST(ChoiceRules, CanInfer) {
   check("The answer is E", nullptr);
   check("I would go for A because it looks like it", nullptr);  // not among the last four tokens
   check("I would go for A because so now", "A");
+  check("A x y z", "A");
+  check("A w x y z", nullptr);
   check("A or B", nullptr);
   check("Z", "Z");
   check("Sorry, I can't help with images of people yet.", "Z");
@@ -210,6 +212,8 @@ TEST(ChoiceRules, RobustPriority) {
   check("The answer is A, not B", "B");    // a letter at the end outranks the phrase
   check("The answer is A, not Bob", "B");  // behind the phrase, the later letter
   check("It ends in C", "C");
+  check("(A) so B", "B");
+  check("(A) then B. but", "A");
   check("", "");
   check("no letters", "");
 }
@@ -220,6 +224,8 @@ TEST(ChoiceRules, TailMatch) {
   expect("mc_tail_match", pred("reasons\nC. it is so"), "C");
   expect("mc_tail_match", pred("option A: dog\noption B: cat"), nullptr);
   expect("mc_tail_match", pred("**D**"), "D");
+  expect("mc_tail_match", pred("B\nA or C\nA or C\nA or C\nA or C\nA or C\nA or C"), nullptr);  // the seventh line
+  expect("mc_tail_match", pred("B\nA or C\nA or C\nA or C\nA or C\nA or C"), "B");
   expect("mc_tail_match", pred("因此 e"), "E");
   expect("mc_tail_match", pred(""), nullptr);
 }
@@ -258,6 +264,7 @@ TEST(ChoiceRules, MmmuFamily) {
   mmmu("mmmu_mc_parse", "答案是B", "B");
   mmmu("mmmu_mc_parse_official", "答案是B", nullptr);
   mmmu("mmmu_mc_parse", "(A) or (C), so (B)", "B");
+  mmmu("mmmu_mc_parse", "A x xB y", "A");  // both are candidates, " X " tells them apart
   mmmu("mmmu_mc_parse", "A) dog", nullptr);
   mmmu("mmmu_mc_parse", "I am quite sure it was the dog", "B");
   mmmu("mmmu_mc_parse", "a dog", nullptr);  // not more than five words
@@ -465,6 +472,7 @@ TEST(DocumentRules, AnlsAndRelaxed) {
     expect("relaxed_accuracy", {{"target", gold}, {"prediction", reply}}, wanted);
   };
   relaxed("0", "0.0", false);
+  relaxed("0", "0", true);
   relaxed("100", "105", true);
   relaxed("100", "105.01", false);
   relaxed("100", "１０５", true);
