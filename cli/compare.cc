@@ -30,7 +30,8 @@ constexpr const char* kExamples = R"(Examples:
 
 int run(const Flags& f) {
   const bool folders = std::filesystem::is_directory(f.before);
-  if (folders != std::filesystem::is_directory(f.after)) usage_error("two results of bench are wanted, or two folders of eval runs");
+  if (folders != std::filesystem::is_directory(f.after))
+    usage_error("two results of bench are wanted, or two folders of eval runs");
   if (folders) return compare_run_folders(f.before, f.after, f.attribute, f.format == "json", f.output);
   if (f.attribute) usage_error("--attribute is for two folders of eval runs");
   check_output(f.output, Output::text);
@@ -77,8 +78,10 @@ int exit_code_of(const std::vector<bench::Compared>& list) {
 
 void add_compare(CLI::App& app, int& exit_code) {
   auto f = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("compare", "Two results of bench, or two runs of eval: what differs, and is it real?");
-  verb->add_option("before", f->before, "a result of `glmv bench --format json`, or the folder of an eval run")->required();
+  CLI::App* verb =
+      app.add_subcommand("compare", "Two results of bench, or two runs of eval: what differs, and is it real?");
+  verb->add_option("before", f->before, "a result of `glmv bench --format json`, or the folder of an eval run")
+      ->required();
   verb->add_option("after", f->after, "another one")->required();
   verb->add_option("--threshold", f->threshold_percent, "percent; smaller differences are none")
       ->check(between(0, 1000))

@@ -34,7 +34,8 @@ JudgeLine read_line(const Json& line, const std::string& where) {
   out.reply = object.text("reply");
   const int64_t attempt = object.integer_or("attempt", 0);
   const std::string hash = object.text_or("prompt_sha256", ""), task = object.text_or("task", ""),
-                    sample = object.text_or("sample", ""), prompt = object.text_or("judge_prompt", ""), rule = object.text_or("rule", "");
+                    sample = object.text_or("sample", ""), prompt = object.text_or("judge_prompt", ""),
+                    rule = object.text_or("rule", "");
   object.find("prompt");  // kept for readers
   object.finish();
   if (hash.empty() && (task.empty() || sample.empty() || prompt.empty()))

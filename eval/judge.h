@@ -24,7 +24,8 @@ class Judge {
   /// No judge at all.
   Judge() = default;
   /// Replies from a file of JSON lines like the judge.jsonl of a run: "reply", with "prompt_sha256" or with "task",
-  /// "sample", "judge_prompt" (and "rule", if it is for one rule only), and "attempt" (0). `judge` names it. Error (exit code 3) for a malformed file.
+  /// "sample", "judge_prompt" (and "rule", if it is for one rule only), and "attempt" (0). `judge` names it. Error
+  /// (exit code 3) for a malformed file.
   static Judge recorded(const std::string& path);
   static Judge endpoint(const EndpointOptions& options);
 

@@ -1,23 +1,16 @@
 #include "eval/manifest.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <functional>
 #include <set>
 
 #include "data/checkpoint.h"
 #include "data/file.h"
 #include "data/json_file.h"
-#include "eval/aggregate.h"
-#include "eval/algorithms.h"
 #include "eval/strict.h"
-#include "eval/template.h"
 #include "reference/core/error.h"
 
 namespace glmv::eval {
 namespace {
-namespace fs = std::filesystem;
-
 constexpr uint64_t kMostBytes = 4u << 20;
 
 std::map<std::string, std::string> text_map(StrictObject& object, const char* key) {
@@ -180,61 +173,6 @@ Published read_published(const JsonNode& node) {
   return out;
 }
 
-/// Every name that a template or a rule refers to.
-std::set<std::string> names_used(const Manifest& m, const std::map<std::string, JudgePrompt>& judges) {
-  std::set<std::string> used = {"id"};
-  for (const Frame& frame : m.frames) {
-    collect_names(frame.system, used);
-    for (const PromptPart& part : frame.parts) {
-      collect_names(part.text, used);
-      if (!part.if_field.empty()) used.insert(part.if_field);
-      for (const auto& [name, value] : part.when.items()) used.insert(name);
-    }
-  }
-  for (const RuleSpec& rule : m.rules) {
-    collect_references(rule.steps, used);
-    collect_references(rule.aggregate, used);
-    if (rule.aggregate.value("how", "") == "wemath") used.insert({"problem", "key"});
-    for (const Json& step : rule.steps) {
-      if (step.is_object() && step.contains("judge")) collect_names(judges.at(step["judge"].get<std::string>()).text, used);
-    }
-  }
-  if (!m.cluster.empty()) used.insert(m.cluster);
-  if (used.count("options") + used.count("choice_letters") > 0) used.insert("choices");
-  return used;
-}
-
-void check_fields(const Manifest& m, const std::map<std::string, JudgePrompt>& judges) {
-  const std::set<std::string> used = names_used(m, judges);
-  for (const Layout& layout : m.layouts) {
-    for (const Field& field : layout.fields) {
-      const bool carried =
-          field.name == "category" || field.name == "question" || field.name == "answer";  // reports show them
-      if (used.count(field.name) == 0 && !carried)
-        input_error(m.path, ": field ", field.name, " is used by no prompt and no rule");
-    }
-  }
-}
-
-void check_algorithms(const Manifest& m) {
-  std::set<std::string> known;
-  for (const AlgorithmInfo& info : algorithms()) known.insert(std::string(info.id));
-  for (const std::string& id : m.algorithms) {
-    if (known.count(id) == 0) input_error(m.path, ": algorithms: \"", id, "\" is not a scoring algorithm");
-  }
-  std::set<std::string> used;
-  const std::function<void(const Json&)> collect = [&](const Json& value) {
-    if (value.is_object() && value.contains("algorithm") && value["algorithm"].is_string())
-      used.insert(value["algorithm"].get<std::string>());
-    if (value.is_structured())
-      for (const Json& one : value) collect(one);
-  };
-  for (const RuleSpec& rule : m.rules) collect(rule.steps), collect(rule.aggregate);
-  for (const std::string& id : used) {
-    if (known.count(id) == 0) input_error(m.path, ": \"", id, "\" is not a scoring algorithm");
-  }
-}
-
 void read_source(StrictObject object, Manifest& m) {
   m.repository = object.text_or("repository", "");
   m.location = object.text("location");
@@ -292,46 +230,7 @@ Manifest read_manifest(const std::string& path) {
   object.finish();
   if (m.frames.empty() || m.rules.empty() || m.layouts.empty())
     input_error(path, ": a layout, a prompt and a rule are wanted");
-  check_algorithms(m);
   return m;
-}
-
-void check_manifest(const Manifest& m, const std::map<std::string, JudgePrompt>& judges) {
-  for (const RuleSpec& rule : m.rules) {
-    check_rule(rule, judges, m.path);
-    check_aggregate(rule.aggregate, m.path);
-  }
-  check_fields(m, judges);
-}
-
-std::vector<Manifest> read_manifests(const std::string& folder) {
-  std::set<std::string> files;
-  if (!fs::is_directory(folder)) input_error(folder, ": no such folder of manifests");
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() == ".json" && entry.path().stem() != "judges") files.insert(entry.path().string());
-  }
-  const auto judges = read_judge_prompts(folder + "/judges.json");
-  std::vector<Manifest> out;
-  for (const std::string& file : files) {
-    out.push_back(read_manifest(file));
-    check_manifest(out.back(), judges);
-    if (fs::path(file).stem() != out.back().id)
-      input_error(file, ": id is ", out.back().id, ", unlike the file's name");
-  }
-  return out;
-}
-
-std::map<std::string, JudgePrompt> read_judge_prompts(const std::string& path) {
-  const Json root = parse_json_object(read_file(path, kMostBytes), path);
-  std::map<std::string, JudgePrompt> out;
-  for (const auto& [name, value] : root.items()) {
-    StrictObject object({value, path + ": " + name});
-    JudgePrompt one{name, object.text("source"), object.text("text"), object.integer_or("max_new_tokens", 512),
-                    object.flag_or("pictures", false)};
-    object.finish();
-    out.emplace(name, one);
-  }
-  return out;
 }
 
 }  // namespace glmv::eval

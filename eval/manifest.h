@@ -94,11 +94,11 @@ struct Manifest {
   std::vector<std::string> open_questions, notes;
 };
 
-/// Error (exit code 3) names file, key and value: unknown keys, algorithms that do not exist.
+/// Error (exit code 3) names file, key and value: unknown keys, values of the wrong kind.
 Manifest read_manifest(const std::string& path);
 
 struct JudgePrompt;
-/// What can only be checked with the judges' prompts: steps, aggregates, and that every field is used.
+/// What can only be checked with the judges' prompts: steps, aggregates, that algorithms exist and every field is used.
 void check_manifest(const Manifest& m, const std::map<std::string, JudgePrompt>& judges);
 
 /// All of a folder, by id, checked. Error (exit code 3) for an id that differs from its file's name.

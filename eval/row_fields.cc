@@ -118,7 +118,8 @@ std::string joined(const Json& row, const Field& field, const std::string& where
   for (const std::string& column : field.columns) {
     const Json* cell = find_column(row, column);
     if (cell == nullptr) input_error(where, ": ", column, " is missing");
-    out += (out.empty() ? "" : "/") + text_of(*cell);
+    if (!out.empty()) out += '/';
+    out += text_of(*cell);
   }
   return out;
 }

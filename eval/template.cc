@@ -48,7 +48,10 @@ std::string text_of(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();
   std::string out;
-  for (const Json& one : value) out += (out.empty() ? "" : "\n") + text_of(one);
+  for (const Json& one : value) {
+    if (!out.empty()) out += '\n';
+    out += text_of(one);
+  }
   return out;
 }
 

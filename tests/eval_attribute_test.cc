@@ -50,12 +50,24 @@ TEST(Attribute, FindsEveryPlantedCause) {
   a.add("agrees", true);
   b.add("agrees", true);
   a.add("input", true);
-  b.add("input", false, [](Response& r, Verdict&) { r.sent["prompt"] = "question of input, with a hint"; r.text = "other"; });
+  b.add("input", false, [](Response& r, Verdict&) {
+    r.sent["prompt"] = "question of input, with a hint";
+    r.text = "other";
+  });
   a.add("pixels", true, [](Response& r, Verdict&) { r.sent["picture_sha256"] = {"1"}; });
-  b.add("pixels", false, [](Response& r, Verdict&) { r.sent["picture_sha256"] = {"2"}; r.text = "other"; });
-  a.add("cut", false, [](Response& r, Verdict&) { r.finish_reason = "length"; r.text = "sa"; });
+  b.add("pixels", false, [](Response& r, Verdict&) {
+    r.sent["picture_sha256"] = {"2"};
+    r.text = "other";
+  });
+  a.add("cut", false, [](Response& r, Verdict&) {
+    r.finish_reason = "length";
+    r.text = "sa";
+  });
   b.add("cut", true);
-  a.add("forced", false, [](Response& r, Verdict&) { r.forced = true; r.text = "sa"; });
+  a.add("forced", false, [](Response& r, Verdict&) {
+    r.forced = true;
+    r.text = "sa";
+  });
   b.add("forced", true);
   for (int i = 0; i < 5; ++i) {
     a.add("noise" + std::to_string(i), true);

@@ -8,12 +8,14 @@
 namespace glmv {
 namespace {
 
-constexpr const char* kTwinTasks = "twin_text,twin_number,twin_yes_no,twin_choice,twin_box,twin_clip,twin_bars,twin_thinking";
+constexpr const char* kTwinTasks =
+    "twin_text,twin_number,twin_yes_no,twin_choice,twin_box,twin_clip,twin_bars,twin_thinking";
 
 class EvalEndpoint : public EvalCli {
  protected:
   std::string ask(const OpenAiServer& server, const std::string& tasks, const std::string& more = "") const {
-    return concat("eval --tasks ", tasks, " --base-url ", server.url(), " --model-name twin --retry-wait 0.01 -o run ", more);
+    return concat("eval --tasks ", tasks, " --base-url ", server.url(), " --model-name twin --retry-wait 0.01 -o run ",
+                  more);
   }
   /// Each task's score is what its manifest says the Hugging Face model has.
   void expect_published(const Json& found, int64_t samples) const {
@@ -103,16 +105,20 @@ TEST_F(EvalEndpoint, AnAddressWithNobodyThereIsAFailureThatIsTold) {
 TEST(Completion, IsTakenApartOrRefused) {
   eval::Response r;
   std::string why;
-  EXPECT_TRUE(eval::parse_completion(R"({"choices":[{"message":{"content":"hi"},"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":4}})", r, why));
+  EXPECT_TRUE(eval::parse_completion(
+      R"({"choices":[{"message":{"content":"hi"},"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":4}})",
+      r, why));
   EXPECT_EQ(r.text, "hi");
   EXPECT_EQ(r.finish_reason, "length");
   EXPECT_EQ(r.completion_tokens, 4);
   EXPECT_TRUE(eval::parse_completion(R"({"choices":[{"message":{"content":"hi","reasoning_content":"hm"}}]})", r, why));
   EXPECT_EQ(r.text, "<think>hm</think>\nhi");
-  EXPECT_TRUE(eval::parse_completion(R"({"choices":[{"message":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]})", r, why));
+  EXPECT_TRUE(eval::parse_completion(
+      R"({"choices":[{"message":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]})", r, why));
   EXPECT_EQ(r.text, "ab");
-  for (const char* broken : {"", "{", "[]", "null", R"({"choices":{}})", R"({"choices":[null]})", R"({"choices":[{"message":"hi"}]})", R"({"choices":[{"message":{}}]})",
-                             R"({"error":{"message":"x"}})"})
+  for (const char* broken :
+       {"", "{", "[]", "null", R"({"choices":{}})", R"({"choices":[null]})", R"({"choices":[{"message":"hi"}]})",
+        R"({"choices":[{"message":{}}]})", R"({"error":{"message":"x"}})"})
     EXPECT_FALSE(eval::parse_completion(broken, r, why)) << broken;
 }
 

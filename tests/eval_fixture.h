@@ -42,7 +42,10 @@ class EvalCli : public Cli {
     tsv << header << '\n';
     for (int i = 0; i < count; ++i) {
       tsv << i << '\t' << (i == 0 ? picture : "0") << "\tWhat is written?\t['word" << i << "']\tRegular\n";
-      replies << Json({{"sample", std::to_string(i)}, {"text", i % 3 == 0 ? "something else" : "it says word" + std::to_string(i)}}).dump() << '\n';
+      replies << Json({{"sample", std::to_string(i)},
+                       {"text", i % 3 == 0 ? "something else" : "it says word" + std::to_string(i)}})
+                     .dump()
+              << '\n';
     }
   }
   std::string ask_rows(const std::string& more = "") const {
@@ -54,7 +57,8 @@ class EvalCli : public Cli {
 class OpenAiServer {
  public:
   OpenAiServer(const fs::path& folder, const std::string& mischief) {
-    const std::string port_file = (folder / "port").string(), script = kSource + "/tests/openai_server.py", heldout = kTwin + "/heldout/heldout.json";
+    const std::string port_file = (folder / "port").string(), script = kSource + "/tests/openai_server.py",
+                      heldout = kTwin + "/heldout/heldout.json";
     std::vector<std::string> words = {"python3", script, port_file, heldout, mischief};
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());

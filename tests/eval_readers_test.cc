@@ -43,7 +43,8 @@ class Readers : public testing::Test {
 };
 
 TEST_F(Readers, TsvCellsMayHoldTabsLineBreaksAndQuotes) {
-  const TsvTable t = read_tsv(put("a.tsv", "Index\tquestion\tA\r\n1\t\"two\tcells\nand \"\"quotes\"\"\"\tx\r\n\n2\t\t\"\"\n3\tlast\ty"));
+  const TsvTable t = read_tsv(
+      put("a.tsv", "Index\tquestion\tA\r\n1\t\"two\tcells\nand \"\"quotes\"\"\"\tx\r\n\n2\t\t\"\"\n3\tlast\ty"));
   EXPECT_EQ(t.columns, (std::vector<std::string>{"index", "question", "A"}));
   ASSERT_EQ(t.rows.size(), 3u);
   EXPECT_EQ(cell_text(t.rows[0][1]), "two\tcells\nand \"quotes\"");
@@ -66,7 +67,8 @@ TEST_F(Readers, CellsOfMegabytesStayWhereTheyAre) {
   const std::string large(5 << 20, 'A');
   const TsvTable t = read_tsv(put("c.tsv", "index\timage\n1\t" + large + "\n"));
   EXPECT_EQ(t.rows[0][1].size(), large.size());
-  EXPECT_EQ(t.rows[0][1].data(), t.file.text().data() + std::string("index\timage\n1\t").size()) << "a slice of the mapping, no copy";
+  EXPECT_EQ(t.rows[0][1].data(), t.file.text().data() + std::string("index\timage\n1\t").size())
+      << "a slice of the mapping, no copy";
 }
 
 TEST(Base64, GoesThereAndBack) {
@@ -97,30 +99,42 @@ TEST(PythonLiteral, IsReadAsPythonReadsIt) {
   is("'\\u4e2d\\x41\\101\\n'", "\"\u4e2dAA\\n\"");
   is("'a' 'b'", R"("ab")");
   is(" [ ] ", "[]");
-  for (const char* text : {"", "[", "['a'", "a", "[1 2]", "[1,,2]", "{'a'}", "{1: 2}", "'a\nb'", "__import__('os')", "[050]x", "1 2", "'\\ud800'"})
+  for (const char* text : {"", "[", "['a'", "a", "[1 2]", "[1,,2]", "{'a'}", "{1: 2}", "'a\nb'", "__import__('os')",
+                           "[050]x", "1 2", "'\\ud800'"})
     EXPECT_FALSE(parse_python_literal(text).has_value()) << text;
   EXPECT_FALSE(parse_python_literal(std::string(100, '[') + std::string(100, ']')).has_value()) << "too deep";
 }
 
 TEST_F(Readers, CellsBecomeValues) {
-  const Json row = {{"options", "['A. one', 'B. two']"}, {"answer", "two"}, {"n", "7"}, {"bad", "x7"}, {"index", 3000005}, {"m", {{"task", "t"}}}};
+  const Json row = {{"options", "['A. one', 'B. two']"},
+                    {"answer", "two"},
+                    {"n", "7"},
+                    {"bad", "x7"},
+                    {"index", 3000005},
+                    {"m", {{"task", "t"}}}};
   const auto value = [&](const std::string& name, const std::string& as, const std::string& column) {
-    Field choices{"choices", "options", "letters", {}, "", {}, false, {}}, field{name, column, as, {}, "", {}, false, {}};
+    Field choices{"choices", "options", "letters", {}, "", {}, false, {}},
+        field{name, column, as, {}, "", {}, false, {}};
     return convert_row(row, {field, choices}, "", "row 1")[name];
   };
-  EXPECT_EQ(value("x", "letters", "options"), (Json{{"A", "one"}, {"B", "two"}})) << "letters of the data set's own are taken off";
+  EXPECT_EQ(value("x", "letters", "options"), (Json{{"A", "one"}, {"B", "two"}}))
+      << "letters of the data set's own are taken off";
   EXPECT_EQ(value("x", "option_text", "answer"), "B");
   EXPECT_EQ(value("x", "lettered", "answer"), "(B) two");
   EXPECT_EQ(value("x", "circular_group", "index"), 5);
   EXPECT_EQ(value("x", "text", "m.task"), "t");
   EXPECT_EQ(value("x", "integer", "n"), 7);
-  EXPECT_NE(error_of([&] { value("x", "integer", "bad"); }).find("row 1: bad is \"x7\", not an integer"), std::string::npos);
+  EXPECT_NE(error_of([&] { value("x", "integer", "bad"); }).find("row 1: bad is \"x7\", not an integer"),
+            std::string::npos);
   EXPECT_NE(error_of([&] { value("x", "text", "none"); }).find("none is missing"), std::string::npos);
   EXPECT_NE(error_of([&] { value("x", "option_text", "bad"); }).find("not one of the options"), std::string::npos);
 }
 
 TEST(Subtitles, KeepOnlyWhatIsSaid) {
-  EXPECT_EQ(subtitle_text("1\r\n00:00:01,000 --> 00:00:02,000\r\nHello\r\n12 monkeys\r\n\r\n2\n00:00:03,000 --> 00:00:04,000\nbye"), "Hello\n12 monkeys\nbye");
+  EXPECT_EQ(
+      subtitle_text(
+          "1\r\n00:00:01,000 --> 00:00:02,000\r\nHello\r\n12 monkeys\r\n\r\n2\n00:00:03,000 --> 00:00:04,000\nbye"),
+      "Hello\n12 monkeys\nbye");
   EXPECT_EQ(subtitle_text(""), "");
 }
 
@@ -148,7 +162,8 @@ TEST(Question, PutsPicturesWhereTheTextNamesThem) {
 }
 
 TEST(Reply, IsWhatEachToolkitLooksAt) {
-  const std::string boxed = "<think>A? \\boxed{7}</think>\nIt is <|begin_of_box|>B<|end_of_box|> or <|begin_of_box|> C <|end_of_box|>.";
+  const std::string boxed =
+      "<think>A? \\boxed{7}</think>\nIt is <|begin_of_box|>B<|end_of_box|> or <|begin_of_box|> C <|end_of_box|>.";
   EXPECT_EQ(reply_for_rule("answer", boxed), "C");
   EXPECT_EQ(reply_for_rule("box", "no box"), "");
   EXPECT_EQ(reply_for_rule("answer", "<think>x</think>\n plain "), "plain");

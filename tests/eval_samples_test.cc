@@ -57,7 +57,8 @@ TEST_F(EvalSamples, ScoresAreThoseWorkedOutByHand) {
     }
   }
   EXPECT_GT(compared, 42);
-  std::cout << compared << " scores of " << all.size() << " benchmarks compared, " << without_browser << " not, for want of a browser\n";
+  std::cout << compared << " scores of " << all.size() << " benchmarks compared, " << without_browser
+            << " not, for want of a browser\n";
 }
 
 TEST_F(EvalSamples, WithoutItsJudgeABenchmarkHasNoNumber) {
@@ -82,10 +83,25 @@ TEST_F(EvalSamples, JudgeRepliesAreKeptAndUsedAgain) {
 TEST_F(EvalSamples, AJudgeThatRepliesNonsenseIsCounted) {
   std::string lines;
   for (int attempt = 0; attempt < 3; ++attempt)
-    lines += Json({{"judge", "x"}, {"task", "logicvista"}, {"sample", "1"}, {"judge_prompt", "logicvista_extract"}, {"attempt", attempt}, {"reply", "well, hm"}}).dump() + '\n';
-  for (const char* id : {"2", "3"}) lines += Json({{"judge", "x"}, {"task", "logicvista"}, {"sample", id}, {"judge_prompt", "logicvista_extract"}, {"reply", "A"}}).dump() + '\n';
+    lines += Json({{"judge", "x"},
+                   {"task", "logicvista"},
+                   {"sample", "1"},
+                   {"judge_prompt", "logicvista_extract"},
+                   {"attempt", attempt},
+                   {"reply", "well, hm"}})
+                 .dump() +
+             '\n';
+  for (const char* id : {"2", "3"})
+    lines += Json({{"judge", "x"},
+                   {"task", "logicvista"},
+                   {"sample", id},
+                   {"judge_prompt", "logicvista_extract"},
+                   {"reply", "A"}})
+                 .dump() +
+             '\n';
   std::ofstream(path("judge.jsonl")) << lines;
-  const Result r = glmv("eval --tasks logicvista --data " + kSamples + " --any-hash --replies " + kSamples + "/logicvista/replies.jsonl --judge-replies judge.jsonl -o run");
+  const Result r = glmv("eval --tasks logicvista --data " + kSamples + " --any-hash --replies " + kSamples +
+                        "/logicvista/replies.jsonl --judge-replies judge.jsonl -o run");
   EXPECT_EQ(r.code, 0) << r.err;
   const Json counts = results("run")["results"]["logicvista"]["counts,official"];
   EXPECT_EQ(counts["judge_nonsense"], 1);
@@ -93,16 +109,19 @@ TEST_F(EvalSamples, AJudgeThatRepliesNonsenseIsCounted) {
 }
 
 TEST_F(EvalSamples, ThePlanNamesRequestsAndPromptsAndAsksNobody) {
-  const Result r = glmv("eval --tasks mmstar --data " + kSamples + " --any-hash --repeat 3 --dry-run --replies " + kSamples + "/mmstar/replies.jsonl");
+  const Result r = glmv("eval --tasks mmstar --data " + kSamples + " --any-hash --repeat 3 --dry-run --replies " +
+                        kSamples + "/mmstar/replies.jsonl");
   EXPECT_EQ(r.code, 0) << r.err;
   EXPECT_NE(r.out.find("12 requests"), std::string::npos) << r.out;
-  EXPECT_NE(r.out.find("    <image>Question: Colour?\n    Options:\n    A. red\n    B. green\n"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("    <image>Question: Colour?\n    Options:\n    A. red\n    B. green\n"), std::string::npos)
+      << r.out;
 }
 
 TEST_F(EvalSamples, ProtocolCardsSayWhatDecidesTheScore) {
   const Result r = glmv("eval --explain mathvista");
   EXPECT_EQ(r.code, 0) << r.err;
-  for (const char* part : {"testmini", "84.6", "mathvista_normalize_equal", "cc-by-sa-4.0", "8192 new tokens", "Open questions"})
+  for (const char* part :
+       {"testmini", "84.6", "mathvista_normalize_equal", "cc-by-sa-4.0", "8192 new tokens", "Open questions"})
     EXPECT_NE(r.out.find(part), std::string::npos) << part;
 }
 
@@ -134,7 +153,8 @@ TEST_F(EvalSamples, AMissingPictureIsNamed) {
   fs::create_directories(path("data"));
   fs::copy(kSamples + "/muirbench", path("data/muirbench"), fs::copy_options::recursive);
   fs::remove(path("data/muirbench/media/2.png"));
-  expect_error("eval --tasks muirbench --data data --replies " + kSamples + "/muirbench/replies.jsonl -o run", 3, {"muirbench.jsonl line 1", "media/2.png", "no such picture"});
+  expect_error("eval --tasks muirbench --data data --replies " + kSamples + "/muirbench/replies.jsonl -o run", 3,
+               {"muirbench.jsonl line 1", "media/2.png", "no such picture"});
 }
 
 TEST_F(EvalSamples, ManifestsAreReadStrictly) {
@@ -169,7 +189,8 @@ TEST_F(EvalSamples, TheSameFolderIsNotBegunTwice) {
 }
 
 TEST_F(EvalSamples, ShardsLieInOneFolderAndScoreAsOne) {
-  for (const char* shard : {"3/3", "1/3", "2/3"}) EXPECT_EQ(run("mmstar", "shards", concat("--shard ", shard)).code, 0) << shard;
+  for (const char* shard : {"3/3", "1/3", "2/3"})
+    EXPECT_EQ(run("mmstar", "shards", concat("--shard ", shard)).code, 0) << shard;
   ASSERT_EQ(run("mmstar", "whole").code, 0);
   ASSERT_EQ(glmv("score shards --resamples 20 --judge-replies " + kSamples + "/mmstar/judge.jsonl").code, 0);
   EXPECT_EQ(results("shards")["results"], results("whole")["results"]);

@@ -12,11 +12,13 @@ namespace {
 // The interval's ends are the p for which (phat - p)^2 = z^2 p (1 - p) / n: put them back into the equation.
 TEST(Wilson, EndsSolveTheScoreEquation) {
   const double z = 1.959963984540054;
-  for (const auto& [right, n] : {std::pair<int64_t, int64_t>{330, 900}, {7, 10}, {1, 3}, {999, 1000}, {50000, 100000}}) {
+  for (const auto& [right, n] :
+       {std::pair<int64_t, int64_t>{330, 900}, {7, 10}, {1, 3}, {999, 1000}, {50000, 100000}}) {
     const Interval ci = wilson(right, n);
     const double share = static_cast<double>(right) / static_cast<double>(n);
     for (const double p : {ci.low, ci.high})
-      EXPECT_NEAR((share - p) * (share - p), z * z * p * (1 - p) / static_cast<double>(n), 1e-12) << right << " of " << n;
+      EXPECT_NEAR((share - p) * (share - p), z * z * p * (1 - p) / static_cast<double>(n), 1e-12)
+          << right << " of " << n;
     EXPECT_LT(ci.low, share);
     EXPECT_GT(ci.high, share);
   }
@@ -39,7 +41,8 @@ TEST(McNemar, IsTheExactBinomial) {
   EXPECT_EQ(mcnemar(0, 0), 1);
 }
 
-std::optional<Interval> of_values(const std::vector<double>& values, const std::vector<std::vector<size_t>>& clusters, uint64_t seed = 1) {
+std::optional<Interval> of_values(const std::vector<double>& values, const std::vector<std::vector<size_t>>& clusters,
+                                  uint64_t seed = 1) {
   const auto mean = [&](const std::vector<size_t>& drawn) -> std::optional<double> {
     double sum = 0;
     for (const size_t i : drawn) sum += values[i];
@@ -80,7 +83,9 @@ TEST(Bootstrap, IsRepeatedByItsSeedAndAbsentWithoutClusters) {
   for (size_t i = 0; i < values.size(); ++i) clusters.push_back({i});
   EXPECT_EQ(of_values(values, clusters, 5)->low, of_values(values, clusters, 5)->low);
   EXPECT_FALSE(of_values(values, {{0, 1, 2}}).has_value());
-  EXPECT_FALSE(clustered_bootstrap(clusters, [](const auto&) { return std::optional<double>(); }, 1).has_value());
+  EXPECT_FALSE(clustered_bootstrap(
+                   clusters, [](const auto&) { return std::optional<double>(); }, 1)
+                   .has_value());
 }
 
 }  // namespace

@@ -20,13 +20,18 @@ class EvalStore : public EvalCli {
     }
     return out;
   }
-  int64_t bytes() const { return fs::exists(path("run/responses.jsonl")) ? static_cast<int64_t>(fs::file_size(path("run/responses.jsonl"))) : 0; }
+  int64_t bytes() const {
+    return fs::exists(path("run/responses.jsonl")) ? static_cast<int64_t>(fs::file_size(path("run/responses.jsonl")))
+                                                   : 0;
+  }
   static void wait(int64_t microseconds) { std::this_thread::sleep_for(std::chrono::microseconds(microseconds)); }
 
   /// Starts the program, lets it run for a random time, most often until it has begun to answer, and kills it. True if
   /// it was still running.
   bool kill_at_random(std::mt19937_64& random) const {
-    std::vector<std::string> words = {"sh", "-c", "cd " + dir_.string() + " && exec " GLMV_BINARY_DIR "/glmv " + ask_rows("--resume") + " >out 2>err"};
+    std::vector<std::string> words = {
+        "sh", "-c",
+        "cd " + dir_.string() + " && exec " GLMV_BINARY_DIR "/glmv " + ask_rows("--resume") + " >out 2>err"};
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
@@ -53,7 +58,8 @@ TEST_F(EvalStore, FiftyKillsLoseNothingAndAskNothingTwice) {
   for (int i = 0; i < 50; ++i) {
     killed += kill_at_random(random);
     const std::map<std::string, int> now = counted();
-    for (const auto& [sample, count] : before) ASSERT_EQ(now.count(sample), 1u) << sample << " is lost after kill " << i;
+    for (const auto& [sample, count] : before)
+      ASSERT_EQ(now.count(sample), 1u) << sample << " is lost after kill " << i;
     for (const auto& [sample, count] : now) ASSERT_EQ(count, 1) << sample << " is there twice after kill " << i;
     with_part += !now.empty() && now.size() < kRows;
     before = now;
@@ -91,7 +97,8 @@ TEST_F(EvalStore, ADamagedLineInTheMiddleIsAnError) {
 TEST_F(EvalStore, AFileThatMayNotGrowEndsTheRunAndResumeFinishesIt) {
   constexpr int kRows = 120;
   write_rows(kRows);
-  const Result full = shell("ulimit -f 70; $GLMV " + ask_rows());  // blocks of 512 bytes: the samples fit, the answers do not
+  const Result full =
+      shell("ulimit -f 70; $GLMV " + ask_rows());  // blocks of 512 bytes: the samples fit, the answers do not
   EXPECT_EQ(full.code, 3) << full.err;
   EXPECT_NE(full.err.find("responses.jsonl: cannot be written"), std::string::npos) << full.err;
   const size_t there = counted().size();
@@ -107,7 +114,8 @@ TEST_F(EvalStore, AFullDiskEndsTheRunAndResumeFinishesIt) {
   constexpr int kRows = 400;
   write_rows(kRows);
   fs::create_directories(path("run"));
-  if (::mount("tmpfs", path("run").c_str(), "tmpfs", 0, "size=120k") != 0) GTEST_SKIP() << "no file system can be mounted here";
+  if (::mount("tmpfs", path("run").c_str(), "tmpfs", 0, "size=120k") != 0)
+    GTEST_SKIP() << "no file system can be mounted here";
   const Result full = glmv(ask_rows());
   const std::map<std::string, int> there = counted();
   const int remounted = ::mount("tmpfs", path("run").c_str(), "tmpfs", MS_REMOUNT, "size=4m");

@@ -8,10 +8,12 @@ class EvalTwin : public EvalCli {};
 
 TEST_F(EvalTwin, GivesTheAnswersAndTheScoreOfTheHuggingFaceModel) {
   const Json heldout = Json::parse(read(kTwin + "/heldout/heldout.json"));
-  const Result r = glmv("eval --tasks twin_text,twin_number,twin_yes_no,twin_choice,twin_box,twin_clip,twin_bars,twin_thinking -o run");
+  const Result r = glmv(
+      "eval --tasks twin_text,twin_number,twin_yes_no,twin_choice,twin_box,twin_clip,twin_bars,twin_thinking -o run");
   ASSERT_EQ(r.code, 0) << r.err;
   std::map<std::string, std::string> text;
-  for (const Json& line : lines("run/responses.jsonl")) text[line["sample"].get<std::string>()] = line["text"].get<std::string>();
+  for (const Json& line : lines("run/responses.jsonl"))
+    text[line["sample"].get<std::string>()] = line["text"].get<std::string>();
   EXPECT_EQ(text.size(), 123u);
   int64_t right = 0;
   for (const Json& p : heldout["prompts"]) {
@@ -30,7 +32,8 @@ TEST_F(EvalTwin, GivesTheAnswersAndTheScoreOfTheHuggingFaceModel) {
   }
   EXPECT_NEAR(ours, static_cast<double>(right), 1e-9);
   EXPECT_EQ(right, 117);
-  EXPECT_NE(read(path("run/report.html")).find("data:image/png;base64,"), std::string::npos) << "wrong answers are shown with their pictures";
+  EXPECT_NE(read(path("run/report.html")).find("data:image/png;base64,"), std::string::npos)
+      << "wrong answers are shown with their pictures";
 }
 
 // With six tokens the twin is cut off in its thinking, which is closed for it; without that it has no answer.

@@ -25,7 +25,8 @@ std::string file_with(const std::string& text) {
     ::unlink(name);
     return fd;
   }();
-  if (::ftruncate(file, 0) != 0 || ::pwrite(file, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) std::abort();
+  if (::ftruncate(file, 0) != 0 || ::pwrite(file, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    std::abort();
   return "/proc/self/fd/" + std::to_string(file);
 }
 
