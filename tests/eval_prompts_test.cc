@@ -1,5 +1,5 @@
 // Prompts as one toolkit builds them, character by character: recorded snapshots of those of its tasks that are ours.
-// They are read from ../shared/data/prompt_snapshots and not kept here; without them the test is skipped.
+// They are not kept here: GLMV_PROMPT_SNAPSHOTS names their folder, and without it the test is skipped.
 #include "cli_fixture.h"
 #include "data/json_file.h"
 #include "eval/manifest.h"
@@ -11,10 +11,8 @@ namespace {
 using eval::Json;
 
 std::string snapshots() {
-  for (const char* above : {"/../shared/data/prompt_snapshots", "/../../shared/data/prompt_snapshots"}) {
-    if (fs::is_directory(kSource + above)) return kSource + above;
-  }
-  return "";
+  const char* named = std::getenv("GLMV_PROMPT_SNAPSHOTS");
+  return named != nullptr && fs::is_directory(named) ? named : "";
 }
 
 eval::Json snapshot(const std::string& name) { return Json::parse(read(snapshots() + '/' + name + ".json")); }
@@ -28,7 +26,7 @@ const eval::Frame& frame_of(const eval::Manifest& m, const std::string& name) {
 class EvalPrompts : public testing::Test {
  protected:
   void SetUp() override {
-    if (snapshots().empty()) GTEST_SKIP() << "../shared/data/prompt_snapshots is not there";
+    if (snapshots().empty()) GTEST_SKIP() << "GLMV_PROMPT_SNAPSHOTS names no folder";
   }
   void expect_prompt(const std::string& task, const std::string& frame, const std::string& name,
                      const Json& row) const {
