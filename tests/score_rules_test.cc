@@ -152,6 +152,33 @@ TEST(ScoringRules, AnswerAsTheToolkitsDid) {
   EXPECT_GT(count, 250u);
 }
 
+/// Runs of what patterns stumble over, in every field that holds a reply: an answer or one clear error, and no hang.
+TEST(ScoringRules, HugeTextsEnd) {
+  constexpr size_t kBytes = 100'000;
+  std::ifstream in(std::string(GLMV_SOURCE_DIR) + "/tests/eval/toolkit_cases.jsonl");
+  std::set<std::string> done;
+  for (std::string line; std::getline(in, line);) {
+    const json c = json::parse(line);
+    const std::string id = c.at("id");
+    if (!done.insert(id).second) continue;
+    for (const char* field : {"prediction", "response", "text", "extraction", "res", "judge_output"}) {
+      if (!c["input"].contains(field)) continue;
+      for (const std::string unit : {" ", "(", "{", "<answer>A", "\n", "1,", "answer is ", "country: x\nlat: 1\n"}) {
+        json input = c["input"];
+        std::string text = "x";
+        while (text.size() < kBytes) text += unit;
+        input[field] = text;
+        try {
+          run(id, input);
+        } catch (const Error& e) {
+          EXPECT_NE(std::string(e.what()).find(id), std::string::npos) << e.what();
+        }
+      }
+    }
+  }
+  EXPECT_GT(done.size(), 30u);
+}
+
 TEST(ChoiceRules, CanInfer) {
   const auto check = [](const std::string& text, const json& wanted, const json& choices = kAnimals) {
     expect("mc_can_infer", infer(text, choices), wanted);
