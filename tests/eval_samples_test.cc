@@ -72,6 +72,19 @@ TEST_F(EvalSamples, WithoutItsJudgeABenchmarkHasNoNumber) {
   EXPECT_NE(r.out.find("needs a judge: 2"), std::string::npos) << r.out;
 }
 
+// Prompts that show pictures read alike for every sample: without pictures their replies must not be taken for each
+// other.
+TEST_F(EvalSamples, WithoutABrowserPagesAreNotLaidOut) {
+  const std::string rows = kSamples + "/design2code";
+  const Result r = shell("GLMV_BROWSER= $GLMV eval --tasks design2code --data " + kSamples + " --any-hash --replies " +
+                         rows + "/replies.jsonl --judge-replies " + rows + "/judge.jsonl -o run");
+  EXPECT_EQ(r.code, 0) << r.err;
+  const Json found = results("run")["results"]["design2code"];
+  EXPECT_NEAR(found["score,official"].get<double>(), 50, 1e-9);
+  EXPECT_TRUE(found["score,original"].is_null());
+  EXPECT_EQ(found["counts,original"]["needs_browser"], 3);
+}
+
 TEST_F(EvalSamples, JudgeRepliesAreKeptAndUsedAgain) {
   ASSERT_EQ(run("hallusionbench", "run").code, 0);
   const std::string kept = read(path("run/judge.jsonl"));
