@@ -117,6 +117,7 @@ class Demuxer {
     GLMV_CHECK(format, "no memory for ", path);
     format->pb = bytes_.context();
     format->io_open = open_nothing;
+    format->protocol_whitelist = av_strdup("none");  // what a play list opens inherits this, but not io_open
     // On failure FFmpeg frees the context itself.
     check(avformat_open_input(&format, "", nullptr, nullptr), "not a video file that FFmpeg reads");
     format_.reset(format);

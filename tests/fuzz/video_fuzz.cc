@@ -10,6 +10,7 @@
 #include "data/clip.h"
 #include "data/video.h"
 #include "reference/core/error.h"
+#include "reference/core/parallel.h"
 
 namespace {
 
@@ -39,9 +40,10 @@ glmv::ImageConfig config() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!glmv::video_files_are_read()) return 0;
+  glmv::set_thread_count(1);
   const MemoryFile file(data, size);
   try {
-    const glmv::Clip clip = glmv::read_clip(file.name(), config(), 30.0);
+    const glmv::Clip clip = glmv::read_clip(file.name(), config(), 4.0);
     if (clip.frames.empty() || clip.frames.size() != clip.seconds.size() || clip.frames.size() % 2 != 0) std::abort();
     for (const glmv::Image& frame : clip.frames) {
       if (frame.width != clip.frames[0].width || frame.height != clip.frames[0].height) std::abort();
