@@ -7,8 +7,8 @@
 
 namespace glmv::eval {
 
-/// What ast.literal_eval makes of the text, tuples as lists. Nothing where it raises, for dictionaries whose keys are
-/// no strings, and for nesting deeper than 32 levels.
+/// What ast.literal_eval makes of the text, tuples as lists. Nothing where it raises, for bytes that are not UTF-8, for
+/// dictionaries whose keys are no strings, and for nesting deeper than 32 levels.
 std::optional<nlohmann::json> parse_python_literal(std::string_view text);
 
 }  // namespace glmv::eval

@@ -544,9 +544,10 @@ TEST_F(Inputs, CasesRefuseFlagsThatDoNothing) {
   expect_error("cases --dump add/f32_T1_H8 -o c --json", 2, {"--json"});
   expect_error("cases --dump add/f32_T1_H8 -o c --list", 2, {"--list"});
   expect_error("cases add --dump add/f32_T1_H8 -o c", 2, {"--dump"});
-  const Json list = Json::parse(glmv("cases --list --json sample").out);
+  const Json list = Json::parse(glmv("cases --list --json ^sample/").out);
   EXPECT_EQ(list["schema"], "glmv.cases/1");
-  EXPECT_EQ(list["cases"].size(), 12u);
+  EXPECT_GE(list["cases"].size(), 12u);
+  for (const Json& c : list["cases"]) EXPECT_EQ(c["name"].get<std::string>().rfind("sample/", 0), 0u) << c["name"];
   EXPECT_EQ(list["cases"][0]["name"], "sample/f32_T1_V1");
 }
 

@@ -129,7 +129,8 @@ TEST(IncludeDirections, AreKept) {
       for (std::string line; std::getline(in, line);) {
         if (extension != ".cc") {
           EXPECT_FALSE(std::regex_search(line, eigen)) << path << ": Eigen belongs in .cc files";
-          EXPECT_FALSE(std::regex_search(line, json)) << path << ": JSON belongs in .cc files";
+          // In eval rows, rules and responses are JSON, whatever the benchmark.
+          if (layer != "eval") EXPECT_FALSE(std::regex_search(line, json)) << path << ": JSON belongs in .cc files";
         }
         if (!std::regex_search(line, match, ours)) continue;
         ++includes;
