@@ -126,7 +126,7 @@ class Parser {
     Result base = postfix();
     while (base && take("^")) {
       if (take("\\circ") || take("{\\circ}")) continue;  // degrees are dropped
-      const bool plain = !s_.starts_with("\\");  // 2^\frac{1}{2} without braces is no power to the converters
+      const bool plain = !s_.starts_with("\\");          // 2^\frac{1}{2} without braces is no power to the converters
       const Result exponent = plain ? postfix() : std::nullopt;
       if (!exponent) return std::nullopt;
       base = raised(*base, *exponent);

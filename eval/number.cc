@@ -137,7 +137,7 @@ std::string repr(double value) {
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
   std::array<char, 32> buffer{};
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific);
-  const std::string text(buffer.data(), end.ptr);  // d[.ddd]e[+-]dd
+  std::string text(buffer.data(), end.ptr);  // d[.ddd]e[+-]dd
   const size_t e = text.find('e');
   const int exponent = std::atoi(text.c_str() + e + 1);
   constexpr int kLeastFixed = -4, kMostFixed = 15;

@@ -4,8 +4,10 @@
 
 #include <cmath>
 #include <fstream>
+#include <utility>
 
 #include "eval/algorithms.h"
+#include "eval/assignment.h"
 #include "tests/eval/python_functions.h"
 
 namespace glmv {
@@ -128,6 +130,42 @@ TEST(PythonRegex, APatternThatRunsAwayIsAnError) {
     EXPECT_EQ(e.code(), ExitCode::bad_input);
     EXPECT_NE(std::string(e.what()).find("(?:a|aa)+$"), std::string::npos) << e.what();
   }
+}
+
+/// The textbook's table, for texts of one byte per character.
+size_t slow_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t corner = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t best = std::min({row[j] + 1, row[j - 1] + 1, corner + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      corner = std::exchange(row[j], best);
+    }
+  }
+  return row.back();
+}
+
+TEST(EditDistance, LongTextsSpanSeveralWords) {
+  uint32_t state = 1;
+  const auto text = [&](size_t n) {
+    std::string out;
+    for (size_t i = 0; i < n; ++i) out += static_cast<char>('a' + ((state = state * 1664525u + 1013904223u) >> 24) % 3);
+    return out;
+  };
+  for (const size_t n : {1u, 63u, 64u, 65u, 127u, 128u, 129u, 300u}) {
+    for (const size_t m : {1u, 64u, 100u, 257u}) {
+      const std::string a = text(n), b = text(m);
+      EXPECT_EQ(edit_distance(a, b), slow_distance(a, b)) << n << ' ' << m;
+    }
+  }
+}
+
+TEST(Assignment, TiesGiveTheIdentity) {
+  using Pairs = std::vector<std::pair<size_t, size_t>>;
+  EXPECT_EQ(cheapest_assignment({3, 3, std::vector<double>(9, 1)}), (Pairs{{0, 0}, {1, 1}, {2, 2}}));
+  EXPECT_EQ(cheapest_assignment({3, 2, {0, 1, 1, 0, 5, 5}}), (Pairs{{0, 0}, {1, 1}}));
+  EXPECT_EQ(cheapest_assignment({2, 2, {1, 2, 0, 9}}), (Pairs{{0, 1}, {1, 0}}));
 }
 
 TEST(PythonLiterals, NestingHasALimit) {
