@@ -16,7 +16,8 @@ table { border-collapse: collapse; width: 100%; font-size: 13px; }
 th { text-align: left; border-bottom: 2px solid #444; padding: 4px 8px 4px 0; vertical-align: bottom; }
 td { border-bottom: 1px solid #ddd; padding: 3px 8px 3px 0; vertical-align: top; }
 td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-td.name { min-width: 13em; } td.wide { width: 110px; }
+table.rows { table-layout: fixed; } table.rows th:nth-child(1) { width: 27%; } table.rows th:nth-child(4) { width: 15%; }
+table.rows th:nth-child(7) { width: 10%; } td.wide, table.rows th:nth-child(8) { padding-left: 10px; }
 code { font: 12px ui-monospace, monospace; overflow-wrap: anywhere; }
 .bad { color: #a40000; font-weight: 600; } .warn { color: #7a4b00; }
 .bar { background: #e6e6e6; height: 9px; margin-top: 5px; } .bar div { background: #0072b2; height: 9px; }
@@ -98,7 +99,7 @@ std::string op_tables(const BenchResult& result) {
   std::string out;
   for (const std::string& op : order) {
     out += fmt::format(
-        "<h2>{}</h2><table><thead><tr><th>case</th><th>backend</th><th class='n'>median</th><th "
+        "<h2>{}</h2><table class='rows'><thead><tr><th>case</th><th>backend</th><th class='n'>median</th><th "
         "class='n'>quartiles</th>"
         "<th class='n'>arithmetic</th><th class='n'>traffic</th><th class='n'>roofline</th><th>of roofline</th>"
         "<th class='n'>error of allowed</th></tr></thead><tbody>{}</tbody></table>",

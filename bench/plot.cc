@@ -87,7 +87,7 @@ struct Look {
 Look look_of(size_t i) {
   constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                       "#7a5c00", "#4b4b9b", "#333333", "#8c1c13"};
-  return {kColours[i % 8], static_cast<int>(i % 4)};
+  return {kColours[i % 8], static_cast<int>((i + i / 8) % 4)};
 }
 
 std::string mark(double x, double y, Look look, const std::string& title) {

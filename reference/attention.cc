@@ -99,11 +99,9 @@ void gather(const ConstTensorView& pages, const KvView& kv, const Item& item, in
 template <class Acc>
 void scale_scores(Acc* s, int64_t n, Acc scale, DType rounded) {
   constexpr int kLanes = simd::Lanes<Acc>::count;
-  if (rounded == DType::f32 || rounded == DType::f64) {
-    for (int64_t i = 0; i < n; i += kLanes) simd::store(s + i, simd::load(s + i) * simd::splat(scale));
-  } else {
-    for (int64_t i = 0; i < n; ++i) s[i] = round_to(rounded, round_to(rounded, s[i]) * scale);
-  }
+  round_row(rounded, s, n);
+  for (int64_t i = 0; i < n; i += kLanes) simd::store(s + i, simd::load(s + i) * simd::splat(scale));
+  round_row(rounded, s, n);
 }
 
 template <class Acc>
@@ -136,9 +134,7 @@ void softmax_row(Acc* s, int64_t visible, int64_t padded, Acc scale, DType round
   }
   const simd::Vec<Acc> sum = simd::splat(simd::sum(total));
   for (int64_t i = 0; i < padded; i += kLanes) simd::store(s + i, simd::load(s + i) / sum);
-  if (rounded != DType::f32 && rounded != DType::f64) {
-    for (int64_t i = 0; i < visible; ++i) s[i] = round_to(rounded, s[i]);
-  }
+  round_row(rounded, s, visible);
 }
 
 /// Scores of a block of keys in another legal order.

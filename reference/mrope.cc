@@ -27,18 +27,22 @@ void body(const MropeArgs& a) {
   const int64_t step = a.pairing == Pairing::half_split ? 1 : 2;        // distance of two pairs
   parallel_for(a.x.dim[0], 8 * a.x.dim[1] * a.x.dim[2], [&](int64_t t) {
     std::vector<Acc> cosine(static_cast<size_t>(pairs)), sine(static_cast<size_t>(pairs));
-    std::vector<Acc> x(static_cast<size_t>(width));
+    std::vector<Acc> x(static_cast<size_t>(width)), products(static_cast<size_t>(4 * pairs));
+    Acc *const first_c = products.data(), *const other_s = first_c + pairs, *const other_c = other_s + pairs,
+               *const first_s = other_c + pairs;
     load_row(row_of(a.cos, t), a.cos.dtype, pairs, cosine.data());
     load_row(row_of(a.sin, t), a.sin.dtype, pairs, sine.data());
     for (int64_t h = 0; h < heads; ++h) {
       load_row(row_of(a.x, t, h), a.x.dtype, width, x.data());
       for (int64_t j = 0; j < pairs; ++j) {
-        Acc& first = x[static_cast<size_t>(j * step)];
-        Acc& other = x[static_cast<size_t>(j * step + second)];
+        const Acc first = x[static_cast<size_t>(j * step)], other = x[static_cast<size_t>(j * step + second)];
         const Acc c = cosine[static_cast<size_t>(j)], s = sine[static_cast<size_t>(j)];
-        const Acc turned = round_to(inner, first * c) - round_to(inner, other * s);
-        other = round_to(inner, other * c) + round_to(inner, first * s);
-        first = turned;
+        first_c[j] = first * c, other_s[j] = other * s, other_c[j] = other * c, first_s[j] = first * s;
+      }
+      round_row(inner, products.data(), 4 * pairs);
+      for (int64_t j = 0; j < pairs; ++j) {
+        x[static_cast<size_t>(j * step)] = first_c[j] - other_s[j];
+        x[static_cast<size_t>(j * step + second)] = other_c[j] + first_s[j];
       }
       store_row(x.data(), width, a.out.dtype, row_of(a.out, t, h));
     }

@@ -28,7 +28,9 @@ void body(const RmsNormArgs& a, Reduction reduction) {
     load_row(row_of(a.x, t), a.x.dtype, width, x.data());
     const Acc mean_square = dot(x.data(), x.data(), width, reduction) / static_cast<Acc>(width);
     const Acc scale = Acc(1) / std::sqrt(mean_square + static_cast<Acc>(a.eps));
-    for (size_t h = 0; h < weight.size(); ++h) x[h] = weight[h] * round_to(inner, x[h] * scale);
+    for (Acc& value : x) value *= scale;
+    round_row(inner, x.data(), width);
+    for (size_t h = 0; h < weight.size(); ++h) x[h] *= weight[h];
     store_row(x.data(), width, a.out.dtype, row_of(a.out, t));
   });
 }

@@ -33,11 +33,11 @@ void body(const SiluMulArgs& a, Reduction reduction) {
     std::vector<Acc> gate = padded_row<Acc>(a.gate, t), up = padded_row<Acc>(a.up, t);
     for (size_t f = 0; f < gate.size(); f += kLanes) {
       const simd::Vec<Acc> g = simd::load(&gate[f]);
-      simd::Vec<Acc> silu = g / (exp_in(reduction, -g) + Acc(1));
-      if (round_silu) {
-        for (size_t lane = 0; lane < kLanes; ++lane) silu[lane] = round_to(a.out.dtype, Acc(silu[lane]));
-      }
-      simd::store(&gate[f], silu * simd::load(&up[f]));
+      simd::store(&gate[f], g / (exp_in(reduction, -g) + Acc(1)));
+    }
+    if (round_silu) round_row(a.out.dtype, gate.data(), a.out.dim[1]);
+    for (size_t f = 0; f < gate.size(); f += kLanes) {
+      simd::store(&gate[f], simd::load(&gate[f]) * simd::load(&up[f]));
     }
     store_row(gate.data(), a.out.dim[1], a.out.dtype, row_of(a.out, t));
   });

@@ -1,6 +1,7 @@
 // The small float types over all their bit patterns, against formulas that share nothing with the code: a value is
 // (-1)^s * m * 2^e computed in double, rounding is a search for the nearest value in a sorted list.
 #include "reference/core/dtype.h"
+#include "reference/core/rows.h"
 
 #include <gtest/gtest.h>
 
@@ -209,6 +210,23 @@ TEST(DType, RoundToGoesThroughTheStorageType) {
   EXPECT_EQ(glmv::round_to(DType::f8e4m3, 1.07f), 1.125f);
   EXPECT_EQ(glmv::round_to(DType::f64, 0.1), 0.1);
   EXPECT_EQ(glmv::round_to(DType::f32, 0.1), static_cast<double>(0.1f));
+}
+
+/// Eight at a time or one by one: the same bits, NaNs and infinities too.
+TEST(DType, RowsRoundAsSingleValues) {
+  for (const uint32_t low : {0x0000u, 0x0001u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {
+    std::vector<float> row;
+    for (uint32_t high = 0; high <= 0xffff; ++high) row.push_back(glmv::detail::float_of(high << 16 | low));
+    row.push_back(1.00390625f);  // a rest behind the whole vectors
+    for (const DType t : {DType::bf16, DType::f16, DType::f32}) {
+      std::vector<float> rounded = row;
+      round_row(t, rounded.data(), static_cast<int64_t>(rounded.size()));
+      int64_t different = 0;
+      for (size_t i = 0; i < row.size(); ++i)
+        different += glmv::detail::bits_of(rounded[i]) != glmv::detail::bits_of(round_to(t, row[i])) ? 1 : 0;
+      EXPECT_EQ(different, 0) << name_of(t) << " with low bits " << low;
+    }
+  }
 }
 
 TEST(DType, SizesAndNames) {

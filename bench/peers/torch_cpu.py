@@ -2,7 +2,7 @@
 
     python bench/peers/torch_cpu.py --glmv build/native/glmv --cases linear/glm45v_qkv --tokens 1,8,64 -o torch.json
 
-Runs `glmv bench` for each case and torch for the same dumped inputs in turn, three rounds in alternating order, with as
+Runs `glmv bench` on the cases and torch on the same dumped inputs in turn, three rounds in alternating order, with as
 many threads. Prints a table of both and their ratio; above 1 glmv is faster. torch computes what the case computes, in
 its type: F.linear, scaled_dot_product_attention, the formulas of the Hugging Face modules. Says "not available" when
 torch cannot be imported.
@@ -104,32 +104,35 @@ PEERS = {"linear": linear, "rmsnorm": rmsnorm, "silu_mul": silu_mul, "attention"
          "mrope": mrope}
 
 
-def compare(glmv, name, threads, work):
-    """Rows of both sides for one case, or why there is none."""
-    dump, out = work / "case.safetensors", work / "glmv.json"
+def load(glmv, name, work):
+    """The dumped case, its torch call and that call's error; None for a case that torch has no counterpart of."""
+    dump = work / "case.safetensors"
     subprocess.run([glmv, "cases", "--dump", name, "-o", dump], check=True, capture_output=True)
     case = Case(dump)
     call = PEERS[case.op](case)
-    if call is None:
-        return None, None
-    error = case.judge({k: v.float().numpy() for k, v in call().items()})
+    return None if call is None else (case, call, case.judge({k: v.float().numpy() for k, v in call().items()}))
+
+
+def measure(glmv, cases, threads, work):
+    """Samples of both sides, three rounds in alternating order: {name: (glmv's row, torch's rounds)}."""
+    out = work / "glmv.json"
+    bench = [glmv, "bench", ",".join(cases), "--backend", "cpu", "--threads", str(threads), "--max-seconds", "1000",
+             "--samples", "10", "--seconds", "2", "-q", "--exit-zero", "-o", out]
     evict = torch.empty(64 << 20, dtype=torch.uint8)  # as glmv does between calls
-    bench = [glmv, "bench", name, "--backend", "cpu", "--threads", str(threads), "--max-seconds", "1000", "--samples", "10",
-             "--seconds", "4", "-q", "--exit-zero", "-o", out]
-    theirs, ours = [], None
+    ours, theirs = {}, {name: [] for name in cases}
     for turn in range(3):
-        order = ("torch", "glmv") if turn % 2 == 0 else ("glmv", "torch")
-        for who in order:
+        for who in ("torch", "glmv") if turn % 2 == 0 else ("glmv", "torch"):
             if who == "torch":
-                theirs += rounds_of(call, 1, 5, lambda: evict.fill_(turn))
-            else:
-                subprocess.run(bench, check=True, capture_output=True)
-                part = json.loads(out.read_text())["benchmarks"][0]
-                if ours is None:
-                    ours = part
+                for name, (_, call, _) in cases.items():
+                    theirs[name] += rounds_of(call, 1, 10, lambda: evict.fill_(turn))
+                continue
+            subprocess.run(bench, check=True, capture_output=True)
+            for part in json.loads(out.read_text())["benchmarks"]:
+                if part["case"] in ours:
+                    ours[part["case"]]["samples_ns"] += part["samples_ns"]
                 else:
-                    ours["samples_ns"] += part["samples_ns"]
-    return ours, row(case, "torch", theirs, error)
+                    ours[part["case"]] = part
+    return {name: (ours[name], theirs[name]) for name in cases}
 
 
 def main():
@@ -146,18 +149,20 @@ def main():
     names = [c["name"] for c in listed["cases"] if c["timed"] and c["name"].split("/")[0] in PEERS
              and any(w in c["name"] for w in args.cases.split(",")) and any(f"_T{t}_" in c["name"] for t in tokens)]
     rows = []
-    print(f"{'case':<72} {'glmv':>10} {'torch':>10}  glmv is")
     with tempfile.TemporaryDirectory() as work, torch.inference_mode():
-        for name in names:
-            ours, theirs = compare(args.glmv, name, args.threads, Path(work))
-            if ours is None:
-                continue
-            rows += [ours, theirs]
-            if theirs["status"] != "ok" or ours["status"] == "INVALID":
-                print(f"{name:<72} torch {theirs['status']} ({theirs['max_err']:.2f} of allowed), glmv {ours['status']}")
-                continue
-            a, b = (statistics.median(s for r in side["samples_ns"] for s in r) / 1e3 for side in (ours, theirs))
-            print(f"{name:<72} {a:>8.1f}us {b:>8.1f}us  {b / a:.2f}x as fast")
+        loaded = {name: load(args.glmv, name, Path(work)) for name in names}
+        cases = {name: found for name, found in loaded.items() if found is not None}
+        measured = measure(args.glmv, cases, args.threads, Path(work))
+    print(f"{'case':<72} {'glmv':>10} {'torch':>10}  glmv is")
+    for name, (ours, samples) in measured.items():
+        case, _, error = cases[name]
+        theirs = row(case, "torch", samples, error)
+        rows += [ours, theirs]
+        if theirs["status"] != "ok" or ours["status"] == "INVALID":
+            print(f"{name:<72} torch {theirs['status']} ({theirs['max_err']:.2f} of allowed), glmv {ours['status']}")
+            continue
+        a, b = (statistics.median(s for r in side["samples_ns"] for s in r) / 1e3 for side in (ours, theirs))
+        print(f"{name:<72} {a:>8.1f}us {b:>8.1f}us  {b / a:.2f}x as fast")
     if args.output:
         Path(args.output).write_text(json.dumps(result(rows, args.threads, {"peer": "torch " + torch.__version__}), indent=1) + "\n")
 

@@ -72,6 +72,18 @@ template void load_row(const void*, DType, int64_t, double*);
 template void store_row(const float*, int64_t, DType, void*);
 template void store_row(const double*, int64_t, DType, void*);
 
+template <class Acc>
+void round_row(DType t, Acc* x, int64_t n) {
+  int64_t i = 0;
+  if constexpr (std::is_same_v<Acc, float>) {
+    if (t == DType::f32) return;
+    for (; t == DType::bf16 && i + 8 <= n; i += 8) simd::store(x + i, simd::round_to_bf16(simd::load(x + i)));
+  }
+  for (; i < n; ++i) x[i] = round_to(t, x[i]);
+}
+template void round_row(DType, float*, int64_t);
+template void round_row(DType, double*, int64_t);
+
 int64_t first_not_finite(const ConstTensorView& v) {
   GLMV_CHECK(v.space == Space::host && v.contiguous(), "contiguous host memory is wanted, got ", v);
   if (!is_float(v.dtype)) return -1;

@@ -29,6 +29,10 @@ void load_row(const void* from, DType t, int64_t n, Acc* to);
 template <class Acc>
 void store_row(const Acc* from, int64_t n, DType t, void* to);
 
+/// x[i] = round_to(t, x[i]) for a whole row.
+template <class Acc>
+void round_row(DType t, Acc* x, int64_t n);
+
 /// Address of row i (axis 0) of a view; element addresses within it are the caller's.
 inline const void* row_of(const ConstTensorView& v, int64_t i) {
   return static_cast<const char*>(v.data) + i * v.stride[0] * static_cast<int64_t>(size_of(v.dtype));

@@ -178,6 +178,15 @@ inline f32x8 widen(const bf16* p) {
 #endif
 }
 
+/// Each lane rounded to bf16 and widened again, as float(bf16(x)).
+inline f32x8 round_to_bf16(f32x8 x) {
+  using u32x8 = uint32_t __attribute__((vector_size(32)));
+  const u32x8 bits = reinterpret_cast<u32x8>(x);
+  const u32x8 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
+  const u32x8 quiet = (bits | 0x400000u) & 0xffff0000u;
+  return x == x ? reinterpret_cast<f32x8>(rounded) : reinterpret_cast<f32x8>(quiet);
+}
+
 /// 2^n * e^r per lane for whole n and |r| <= ln 2 / 2: the degree-6 minimax polynomial of Cephes expf.
 inline f32x8 scaled_exp(f32x8 n, f32x8 r) {
   f32x8 p = splat<float>(1.9875691500e-4f);
