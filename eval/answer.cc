@@ -65,7 +65,7 @@ std::string reply_for_rule(std::string_view mode, const std::string& response) {
         without_blocks(without_blocks(response, "<think>", "</think>"), "<analysis>", "</analysis>");
     return std::string(strip(text));
   }
-  const std::string rest(after_thinking(response));
+  std::string rest(after_thinking(response));
   if (mode == "after_think") return rest;
   std::string box;
   const bool boxed = last_box(rest, box);

@@ -5,6 +5,7 @@
 
 namespace glmv::eval {
 
+// NOLINTNEXTLINE(bugprone-exception-escape): moving JSON throws only where it is damaged already
 struct Sample {
   std::string id;
   Json values;  ///< the manifest's fields

@@ -30,7 +30,7 @@ const std::set<std::string> kMediaKinds = {"base64", "path", "pages", "video", "
 
 std::string one_of(StrictObject& object, const char* key, const std::set<std::string>& allowed,
                    const std::string& otherwise) {
-  const std::string value = object.text_or(key, otherwise);
+  std::string value = object.text_or(key, otherwise);
   if (allowed.count(value) == 0) {
     std::string names;
     for (const std::string& name : allowed) names += (names.empty() ? "" : ", ") + name;
@@ -156,6 +156,7 @@ std::vector<T> ordered(StrictObject& object, const char* order_key, const char* 
   const std::vector<std::string> order = object.texts(order_key);
   if (order.size() != node.value.size())
     input_error(node.where, ": ", order_key, " names ", order.size(), " of ", node.value.size());
+  out.reserve(order.size());
   for (const std::string& name : order) out.push_back(read(name, node.at(name.c_str())));
   return out;
 }

@@ -105,7 +105,7 @@ std::map<std::string, JudgePrompt> read_judge_prompts(const std::string& path) {
   const Json root = parse_json_object(read_file(path, kMostBytes), path);
   std::map<std::string, JudgePrompt> out;
   for (const auto& [name, value] : root.items()) {
-    StrictObject object({value, path + ": " + name});
+    StrictObject object({value, concat(path, ": ", name)});
     JudgePrompt one{name, object.text("source"), object.text("text"), object.integer_or("max_new_tokens", 512),
                     object.flag_or("pictures", false)};
     object.finish();

@@ -14,8 +14,6 @@
 #include "eval/bytes.h"
 #include "reference/core/error.h"
 
-extern char** environ;
-
 namespace glmv::eval {
 namespace {
 namespace fs = std::filesystem;
@@ -70,6 +68,7 @@ int run_browser(const Scratch& scratch, std::vector<std::string> arguments) {
                     "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND", "--force-device-scale-factor=1",
                     "--user-data-dir=" + scratch.path("profile"), "--virtual-time-budget=3000"});
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& a : arguments) argv.push_back(a.data());
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
@@ -96,7 +95,7 @@ std::string find_browser() {
   for (size_t from = 0; from <= folders.size();) {
     const size_t end = std::min(folders.find(':', from), folders.size());
     for (const char* name : {"chromium", "chromium-browser", "google-chrome"}) {
-      const std::string file = folders.substr(from, end - from) + '/' + name;
+      std::string file = folders.substr(from, end - from) + '/' + name;
       if (::access(file.c_str(), X_OK) == 0) return file;
     }
     from = end + 1;

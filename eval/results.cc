@@ -133,7 +133,7 @@ std::string lack_text(const RuleScore& score) {
 }
 
 std::string score_text(const RuleScore& score) {
-  if (const std::string lack = lack_text(score); !lack.empty()) return lack;
+  if (std::string lack = lack_text(score); !lack.empty()) return lack;
   if (!score.interval) return fmt::format("{:.1f}", *score.total.headline);
   return fmt::format("{:.1f} [{:.1f}, {:.1f}]", *score.total.headline, score.interval->low, score.interval->high);
 }

@@ -131,6 +131,7 @@ std::vector<std::vector<size_t>> clusters_of(const Manifest& m, const RuleScore&
     by_name[by.is_null() ? std::to_string(i) : text_of(resolve(by, all[i].values, m.id))].push_back(i);
   }
   std::vector<std::vector<size_t>> out;
+  out.reserve(by_name.size());
   for (auto& [name, members] : by_name) out.push_back(std::move(members));
   return out;
 }

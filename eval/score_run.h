@@ -20,6 +20,7 @@ struct KeptSample {
   std::vector<const Response*> responses;  ///< by repeat; null where there is none
 };
 
+// NOLINTNEXTLINE(bugprone-exception-escape): moving JSON throws only where it is damaged already
 struct KeptTask {
   Manifest manifest;
   Json record;  ///< what run.json says about it
@@ -27,6 +28,7 @@ struct KeptTask {
 };
 
 /// Everything in a run's folder but scores.
+// NOLINTNEXTLINE(bugprone-exception-escape): moving JSON throws only where it is damaged already
 struct KeptRun {
   std::string folder;
   Json record;  ///< run.json

@@ -77,7 +77,7 @@ const std::set<std::string>& step_operations() {
 
 Json run_operation(const std::string& name, const Json& operands, const Json& values, const std::string& where) {
   if (name == "shortcut") return mathvista_shortcut(values);
-  const Json v = resolve(operands, values, where);
+  Json v = resolve(operands, values, where);
   if (name == "set") return v;
   if (name == "known") return !v.is_null();
   if (name == "non_empty") return !strip(text_of(v)).empty();

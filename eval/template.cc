@@ -26,11 +26,12 @@ void walk(const std::string& text, const std::function<void(std::string_view)>& 
 
 std::string options_text(const Json& choices, const std::string& option) {
   std::string out;
-  for (const auto& [letter, text] : choices.items()) {
+  for (const auto& item : choices.items()) {
+    const std::string letter = item.key(), text = text_of(item.value());
     if (!out.empty()) out += '\n';
     walk(
         option, [&](std::string_view part) { out += part; },
-        [&](const std::string& name) { out += name == "letter" ? letter : text_of(text); });
+        [&](const std::string& name) { out += name == "letter" ? letter : text; });
   }
   return out;
 }

@@ -100,7 +100,7 @@ TEST(PythonLiteral, IsReadAsPythonReadsIt) {
   is("'a' 'b'", R"("ab")");
   is(" [ ] ", "[]");
   for (const char* text : {"", "[", "['a'", "a", "[1 2]", "[1,,2]", "{'a'}", "{1: 2}", "'a\nb'", "__import__('os')",
-                           "[050]x", "1 2", "'\\ud800'"})
+                           "[050]x", "1 2", "[2, -2.5\xff\xff]", "[2, -2.5\xff\xff]", "'\\ud800'"})
     EXPECT_FALSE(parse_python_literal(text).has_value()) << text;
   EXPECT_FALSE(parse_python_literal(std::string(100, '[') + std::string(100, ']')).has_value()) << "too deep";
 }
