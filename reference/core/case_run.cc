@@ -17,7 +17,7 @@ constexpr unsigned char kGuardByte = 0xA5;
 
 /// Something no op writes by accident: NaN, or a number far outside every range.
 void poison(DType dtype, std::vector<unsigned char>& bytes) {
-  std::memset(bytes.data(), 0x7e, bytes.size());
+  std::fill(bytes.begin(), bytes.end(), static_cast<unsigned char>(0x7e));
   if (!is_float(dtype)) return;
   const double nan = std::numeric_limits<double>::quiet_NaN();
   std::array<unsigned char, 8> pattern{};

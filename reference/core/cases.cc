@@ -219,7 +219,8 @@ Tensor picked(const Tensor& all, const std::vector<int64_t>& rows) {
   Tensor out(v.dtype, v);
   const size_t bytes = static_cast<size_t>(all.view.bytes() / std::max<int64_t>(all.view.dim[0], 1));
   for (size_t i = 0; i < rows.size(); ++i) {
-    std::memcpy(out.data<char>() + i * bytes, all.data<char>() + static_cast<size_t>(rows[i]) * bytes, bytes);
+    if (bytes > 0)
+      std::memcpy(out.data<char>() + i * bytes, all.data<char>() + static_cast<size_t>(rows[i]) * bytes, bytes);
   }
   return out;
 }
