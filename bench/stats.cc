@@ -6,16 +6,14 @@
 #include <random>
 
 #include "reference/core/error.h"
+#include "reference/core/quantile.h"
 
 namespace glmv::bench {
 
 double quantile(std::vector<double> values, double q) {
   GLMV_CHECK(!values.empty(), "a quantile of nothing");
   std::sort(values.begin(), values.end());
-  const double at = q * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<size_t>(at);
-  const size_t above = std::min(below + 1, values.size() - 1);
-  return values[below] + (at - static_cast<double>(below)) * (values[above] - values[below]);
+  return quantile_of_sorted(values, q);
 }
 
 double mann_whitney(const std::vector<double>& a, const std::vector<double>& b) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 
+#include "data/utf8.h"
 #include "eval/literal_arithmetic.h"
 #include "eval/literal_string.h"
 #include "eval/number.h"
@@ -22,7 +23,9 @@ class Parser {
   Parser(std::string_view text, bool literals_only, const Names& names)
       : s_(rstrip(text, " \t\f\n\r")), literals_only_(literals_only), names_(names) {}
 
+  /// What the text is; nothing for bytes that are not UTF-8, which the patterns take for granted.
   Result whole() {
+    if (utf8_first_error(s_) != std::string_view::npos) return {};
     std::optional<Sequence> all = sequence("");
     return all && skip() && s_.empty() ? as_tuple(std::move(*all)) : Result{};
   }

@@ -141,7 +141,7 @@ Image read_picture(const Medium& m) {
 }
 
 Clip read_clip(const Medium& m, const ImageConfig& config, double frames_per_second) {
-  if (m.kind == Medium::Kind::video_file) return glmv::read_clip(m.path, config, frames_per_second);
+  if (m.kind == Medium::Kind::video_file) return glmv::read_clip(m.path, config, std::nullopt);
   Clip clip;
   clip.name = m.name;
   clip.seconds = m.seconds;

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "data/utf8.h"
 #include "eval/literal.h"
 
 namespace glmv::eval {
@@ -56,8 +55,6 @@ Json to_json(const py::Value& value, int level) {
 }  // namespace
 
 std::optional<Json> parse_python_literal(std::string_view text) {
-  if (utf8_first_error(text) != std::string_view::npos)
-    return std::nullopt;  // the reader of literals takes it for granted
   const std::optional<py::Value> value = py::literal(text);
   if (!value) return std::nullopt;
   try {

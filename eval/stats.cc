@@ -6,33 +6,15 @@
 #include <cmath>
 
 #include "reference/core/error.h"
+#include "reference/core/quantile.h"
+#include "reference/core/splitmix.h"
 
 namespace glmv::eval {
 namespace {
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the standard library's distributions differ between implementations.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = state_ += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-  }
-  /// Uniform in 0 .. n-1, without the bias of a remainder.
-  size_t below(size_t n) { return static_cast<size_t>(static_cast<unsigned __int128>(next()) * n >> 64); }
-
- private:
-  uint64_t state_;
-};
-
-/// Linear between order statistics, as numpy's default.
-double quantile(const std::vector<double>& sorted, double share) {
-  const double at = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(at);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+/// Uniform in 0 .. n-1, without the bias of a remainder.
+size_t below(size_t n, SplitMix64& random) {
+  return static_cast<size_t>(static_cast<unsigned __int128>(random.next()) * n >> 64);
 }
 
 }  // namespace
@@ -53,20 +35,20 @@ std::optional<Interval> clustered_bootstrap(
     const std::function<std::optional<double>(const std::vector<size_t>&)>& statistic, uint64_t seed, int resamples,
     double confidence) {
   if (clusters.size() < 2) return std::nullopt;
-  Random random(seed);
+  SplitMix64 random(seed);
   std::vector<double> found;
   std::vector<size_t> drawn;
   for (int r = 0; r < resamples; ++r) {
     drawn.clear();
     for (size_t i = 0; i < clusters.size(); ++i) {
-      const std::vector<size_t>& cluster = clusters[random.below(clusters.size())];
+      const std::vector<size_t>& cluster = clusters[below(clusters.size(), random)];
       drawn.insert(drawn.end(), cluster.begin(), cluster.end());
     }
     if (const auto value = statistic(drawn)) found.push_back(*value);
   }
   if (found.empty()) return std::nullopt;
   std::sort(found.begin(), found.end());
-  return Interval{quantile(found, (1 - confidence) / 2), quantile(found, (1 + confidence) / 2)};
+  return Interval{quantile_of_sorted(found, (1 - confidence) / 2), quantile_of_sorted(found, (1 + confidence) / 2)};
 }
 
 double mcnemar(int64_t only_first, int64_t only_second) {

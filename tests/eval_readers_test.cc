@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <fstream>
 
+#include "data/clip.h"
 #include "data/json_file.h"
 #include "eval/answer.h"
 #include "eval/benchmark.h"
+#include "eval/media.h"
 #include "eval/python_literal.h"
 #include "eval/row_fields.h"
 #include "eval/table.h"
@@ -174,6 +176,25 @@ TEST(Reply, IsWhatEachToolkitLooksAt) {
   EXPECT_EQ(reply_for_rule("lmms_eval", "<think>x"), "<think>x");
   EXPECT_EQ(reply_for_rule("answer_tag", "<think>q</think><answer> b </answer>"), "B");
   EXPECT_EQ(reply_for_rule("after_think", "a</think>b</think> c"), "c");
+}
+
+TEST(Media, AVideoFileIsSampledByTheModelsRule) {
+  Medium m;
+  m.kind = Medium::Kind::video_file;
+  m.path = m.name = GLMV_SOURCE_DIR "/tests/golden/clips/constant.mp4";
+  const ImageConfig config = Processor::open(GLMV_SOURCE_DIR "/data/tiny/glm45v").video;
+  Clip clip;
+  try {
+    clip = read_clip(m, config, 7);  // of folders
+  } catch (const Error& e) {
+    if (e.code() == ExitCode::no_device) GTEST_SKIP() << e.what();
+    throw;
+  }
+  const Clip wanted = glmv::read_clip(m.path, config, std::nullopt);
+  EXPECT_GT(clip.frames.size(), 0u);
+  EXPECT_EQ(clip.seconds, wanted.seconds);
+  ASSERT_EQ(clip.frames.size(), wanted.frames.size());
+  for (size_t i = 0; i < wanted.frames.size(); ++i) EXPECT_EQ(clip.frames[i].rgb, wanted.frames[i].rgb) << i;
 }
 
 }  // namespace

@@ -168,6 +168,14 @@ TEST(Assignment, TiesGiveTheIdentity) {
   EXPECT_EQ(cheapest_assignment({2, 2, {1, 2, 0, 9}}), (Pairs{{0, 1}, {1, 0}}));
 }
 
+TEST(PythonLiterals, BytesThatAreNotUtf8AreNone) {
+  for (const char* text : {"'\xff'", "[1, \xc3(]", "\xed\xa0\x80"}) {
+    EXPECT_FALSE(py::literal(text)) << text;
+    EXPECT_FALSE(py::evaluate(text)) << text;
+  }
+  EXPECT_TRUE(py::literal("'\xc3\xa9'"));
+}
+
 TEST(PythonLiterals, NestingHasALimit) {
   EXPECT_FALSE(py::literal(std::string(5000, '[') + std::string(5000, ']')));
   EXPECT_FALSE(py::evaluate(std::string(100000, '(')));

@@ -21,6 +21,8 @@
 #include <string>
 #include <vector>
 
+#include "reference/core/splitmix.h"
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
@@ -30,21 +32,15 @@ using Bytes = std::vector<uint8_t>;
 
 constexpr size_t kMaxBytes = size_t{1} << 20;
 
-/// splitmix64: equal on every machine, unlike the distributions of <random>.
 class Random {
  public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-  }
+  explicit Random(uint64_t seed) : numbers_(seed) {}
+  uint64_t next() { return numbers_.next(); }
   /// Below n; 0 for n = 0.
   size_t below(size_t n) { return n == 0 ? 0 : static_cast<size_t>(next() % n); }
 
  private:
-  uint64_t state_;
+  glmv::SplitMix64 numbers_;
 };
 
 void insert_text(Bytes& input, Random& random) {
