@@ -70,22 +70,98 @@ std::string first_line(std::string text) { return text.substr(0, text.find('\n')
 
 }  // namespace
 
+/// The row of a contender before anything is known of it.
+Row CaseSession::row_of(const Contender& who) const {
+  const Case& c = case_;
+  Row r;
+  r.case_name = c.name, r.op = op_of(c.name), r.backend = who.name(), r.l2 = name_of(protocol_.l2);
+  r.name = concat(c.name, "/backend:", r.backend, "/l2:", r.l2);
+  r.cost = {c.flops, c.bytes};
+  r.tokens = c.tokens, r.context = c.context;
+  r.experts_touched = c.experts_touched, r.most_rows = c.most_rows;
+  r.repro = concat(protocol_.command, " '", c.name, "' --backend ", who.backend->name, " --l2 ", r.l2, " --seed ",
+                   protocol_.seed);
+  if (who.kernel != nullptr) r.repro += " --lib " + who.kernel->path();
+  const bool has = who.kernel == nullptr ? c.has(who.backend->ops) : who.kernel->has(r.op);
+  if (!has) r.status = Status::left_out, r.why = "it does not have the op";
+  return r;
+}
+
+/// One more set of the case's tensors; the call that works on them.
+CaseCall CaseSession::add_run(Side& side, SharedTensors* shared) {
+  const Backend& b = *side.who.backend;
+  const CaseRun::Options options{CaseRun::Mode::plain, nullptr, shared};
+  side.runs.push_back(std::make_unique<CaseRun>(b, case_.dtype, case_.dtype, protocol_.seed, options));
+  CaseRun& run = *side.runs.back();
+  CaseCall op = case_.build(run, b.ops);
+  return side.who.kernel == nullptr ? op : side.who.kernel->bind(side.row.op, run);
+}
+
+/// Runs the contender once and judges what it made. False if it is wrong.
+bool CaseSession::is_right(Side& side) {
+  Row& r = side.row;
+  side.timer->warm_up(1);
+  side.report = truth_->judge(*side.runs[0], r.backend);
+  for (const OutputReport& o : side.report.outputs) {
+    r.of_allowed = std::max(r.of_allowed, o.comparison.excess);
+    r.worst_ulp = std::max(r.worst_ulp, o.comparison.peak_ulp);
+  }
+  r.dtype = operand_type(case_, *side.runs[0]);
+  r.pad_efficiency = pad_efficiency(case_, *side.runs[0]);
+  if (side.report.status != CaseReport::Status::failed) return true;
+  r.status = Status::invalid;
+  r.why = first_line(side.report.failures());
+  return false;
+}
+
+/// A graph instead of single calls, for kernels that are shorter than a launch.
+void CaseSession::use_graph(Side& side) {
+  std::vector<CaseCall> more;
+  if (protocol_.l2 == CacheState::cold) {
+    const int64_t cold = copies_for(CacheState::rotate, *side.who.backend, footprint(*side.runs[0]));
+    for (int64_t i = 1; i < cold; ++i) more.push_back(add_run(side, nullptr));
+  }
+  side.timer->use_graph(std::move(more));
+}
+
+/// As many samples per round as its share of the time allows.
+int CaseSession::affordable_samples(Side& side) const {
+  const auto start = std::chrono::steady_clock::now();
+  side.timer->sample();
+  const double sample = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const int affordable = static_cast<int>(std::min(protocol_.seconds / std::max(sample, 1e-9), 1e6));
+  const int all = std::clamp(affordable, 2 * protocol_.rounds, std::max(protocol_.samples, 2 * protocol_.rounds));
+  return std::max(all / protocol_.rounds, 2);
+}
+
+/// Checks the contender and makes it ready to be timed. False: it is wrong. Throws what its op throws.
+bool CaseSession::prepare(Side& side) {
+  const Backend& b = *side.who.backend;
+  Timed timed;
+  timed.backend = &b, timed.l2 = protocol_.l2;
+  timed.copies = {add_run(side, protocol_.l2 == CacheState::rotate ? nullptr : &truth_->shared())};
+  side.timer = std::make_unique<Timer>(timed);
+  if (!is_right(side)) return false;
+  const int64_t copies = copies_for(protocol_.l2, b, footprint(*side.runs[0]));
+  if (copies > 1) {
+    for (int64_t i = 1; i < copies; ++i) timed.copies.push_back(add_run(side, nullptr));
+    side.timer = std::make_unique<Timer>(timed);
+  }
+  const double call = side.timer->warm_up(std::max(b.space == Space::host ? 2 : 10, static_cast<int>(copies)));
+  if (side.timer->wants_graph(call)) use_graph(side);
+  side.per_round = affordable_samples(side);
+  // A rotated cache is cold only if the calls went all the way round.
+  if (copies > 1) side.per_round = std::max(side.per_round, static_cast<int>(copies / protocol_.rounds + 1));
+  side.row.clock = side.timer->clock();
+  return true;
+}
+
 CaseSession::CaseSession(const Case& c, const std::vector<Contender>& contenders, const Protocol& protocol)
     : case_(c), protocol_(protocol) {
   for (const Contender& who : contenders) {
     auto side = std::make_unique<Side>();
     side->who = who;
-    Row& r = side->row;
-    r.case_name = c.name, r.op = op_of(c.name), r.backend = who.name(), r.l2 = name_of(protocol.l2);
-    r.name = concat(c.name, "/backend:", r.backend, "/l2:", r.l2);
-    r.cost = {c.flops, c.bytes};
-    r.tokens = c.tokens, r.context = c.context;
-    r.experts_touched = c.experts_touched, r.most_rows = c.most_rows;
-    r.repro = concat(protocol.command, " '", c.name, "' --backend ", who.backend->name, " --l2 ", r.l2, " --seed ",
-                     protocol.seed);
-    if (who.kernel != nullptr) r.repro += " --lib " + who.kernel->path();
-    const bool has = who.kernel == nullptr ? c.has(who.backend->ops) : who.kernel->has(r.op);
-    if (!has) r.status = Status::left_out, r.why = "it does not have the op";
+    side->row = row_of(who);
     sides_.push_back(std::move(side));
   }
   const auto lacks_all = [](const auto& s) { return s->row.status == Status::left_out; };
@@ -93,71 +169,20 @@ CaseSession::CaseSession(const Case& c, const std::vector<Contender>& contenders
   truth_ = std::make_unique<CaseTruth>(c, cpu_backend(), protocol.seed);
   for (auto& side : sides_) {
     if (side->row.status == Status::left_out) continue;
-    const Backend& b = *side->who.backend;
-    const auto bound = [&](CaseRun& run) {
-      CaseCall op = c.build(run, b.ops);
-      return side->who.kernel == nullptr ? op : side->who.kernel->bind(side->row.op, run);
-    };
-    const auto make_run = [&](SharedTensors* shared) {
-      const CaseRun::Options options{CaseRun::Mode::plain, nullptr, shared};
-      side->runs.push_back(std::make_unique<CaseRun>(b, c.dtype, c.dtype, protocol.seed, options));
-      return bound(*side->runs.back());
-    };
     Row& r = side->row;
+    bool ready = false;
     try {
-      Timed timed;
-      timed.backend = &b, timed.l2 = protocol.l2;
-      timed.copies = {make_run(protocol.l2 == CacheState::rotate ? nullptr : &truth_->shared())};
-      side->timer = std::make_unique<Timer>(timed);
-      side->timer->warm_up(1);
-      side->report = truth_->judge(*side->runs[0], r.backend);
-      for (const OutputReport& o : side->report.outputs) {
-        r.of_allowed = std::max(r.of_allowed, o.comparison.excess);
-        r.worst_ulp = std::max(r.worst_ulp, o.comparison.peak_ulp);
-      }
-      r.dtype = operand_type(c, *side->runs[0]);
-      r.pad_efficiency = pad_efficiency(c, *side->runs[0]);
-      if (side->report.status == CaseReport::Status::failed) {
-        r.status = Status::invalid;
-        r.why = first_line(side->report.failures());
-        side->timer.reset();
-        side->runs.clear();
-        continue;
-      }
-      const int64_t copies = copies_for(protocol.l2, b, footprint(*side->runs[0]));
-      if (copies > 1) {
-        for (int64_t i = 1; i < copies; ++i) timed.copies.push_back(make_run(nullptr));
-        side->timer = std::make_unique<Timer>(timed);
-      }
-      double call = side->timer->warm_up(std::max(b.space == Space::host ? 2 : 10, static_cast<int>(copies)));
-      if (side->timer->wants_graph(call)) {
-        std::vector<CaseCall> more;
-        if (protocol.l2 == CacheState::cold) {
-          const int64_t cold = copies_for(CacheState::rotate, b, footprint(*side->runs[0]));
-          for (int64_t i = 1; i < cold; ++i) more.push_back(make_run(nullptr));
-        }
-        side->timer->use_graph(std::move(more));
-      }
-      const auto start = std::chrono::steady_clock::now();
-      side->timer->sample();
-      const double sample = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      const int affordable = static_cast<int>(std::min(protocol.seconds / std::max(sample, 1e-9), 1e6));
-      const int all = std::clamp(affordable, 2 * protocol.rounds, std::max(protocol.samples, 2 * protocol.rounds));
-      side->per_round = std::max(all / protocol.rounds, 2);
-      // A rotated cache is cold only if the calls went all the way round.
-      if (copies > 1) side->per_round = std::max(side->per_round, static_cast<int>(copies / protocol.rounds + 1));
-      r.clock = side->timer->clock();
+      ready = prepare(*side);
     } catch (const UserKernel::Refused& e) {
       r.status = Status::left_out;
       r.why = concat("glmv_kernel_run() returned ", e.code);
-      side->timer.reset();
-      side->runs.clear();
     } catch (const Error& e) {
       r.status = Status::invalid;
       r.why = first_line(e.what());
-      side->timer.reset();
-      side->runs.clear();
     }
+    if (ready) continue;
+    side->timer.reset();
+    side->runs.clear();
   }
 }
 

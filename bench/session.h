@@ -60,6 +60,13 @@ class CaseSession {
 
  private:
   struct Side;
+  Row row_of(const Contender& who) const;
+  CaseCall add_run(Side& side, SharedTensors* shared);
+  bool is_right(Side& side);
+  void use_graph(Side& side);
+  int affordable_samples(Side& side) const;
+  bool prepare(Side& side);
+
   const Case& case_;
   Protocol protocol_;
   std::unique_ptr<CaseTruth> truth_;
