@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <memory>
 
 #include "bench/page.h"
 #include "bench/recorded.h"
@@ -149,8 +150,9 @@ int run(Flags f) {
   if (f.quick) use_quick(f);
   if (f.threads > 0) set_thread_count(f.threads);
   const std::vector<bench::Contender> contenders = contenders_of(f);
-  std::optional<bench::BenchResult> earlier;
-  if (!f.baseline.empty() && !is_contender(f.baseline, contenders)) earlier = bench::read_bench_result(f.baseline);
+  std::unique_ptr<bench::BenchResult> earlier;
+  if (!f.baseline.empty() && !is_contender(f.baseline, contenders))
+    earlier = std::make_unique<bench::BenchResult>(bench::read_bench_result(f.baseline));
   Cases cases = all_cases();
   if (!f.routing.empty()) {
     for (Case& c : bench::recorded_cases(f.routing)) cases.push_back(std::move(c));
@@ -172,7 +174,7 @@ int run(Flags f) {
   progress.clear();
   result.version = GLMV_VERSION, result.command = f.command;
   std::vector<bench::Compared> compared;
-  if (!f.baseline.empty()) compared = compared_with(f, contenders, result, earlier ? &*earlier : nullptr);
+  if (!f.baseline.empty()) compared = compared_with(f, contenders, result, earlier.get());
   for (const std::string& path : f.outputs) write_result(formatted(result, compared, format_of(path)), path);
   if (f.outputs.empty()) {
     write_result(formatted(result, compared, f.format), "");
