@@ -25,6 +25,8 @@ from case_file import Case, result, rounds_of, row
 
 
 def linear(c):
+    if "fp8" in c.name:  # torch has no product with weights of 8 bits and a scale per row
+        return None
     x, w = c.torch("x"), c.torch("w")
     bias = c.torch("bias").to(x.dtype) if "bias" in c.names("input") else None
     w = w.to(x.dtype)
