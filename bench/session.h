@@ -24,7 +24,7 @@ struct Protocol {
   CacheState l2 = CacheState::cold;
   int rounds = 3;
   int samples = 30;    ///< at most, of each contender
-  double seconds = 2;  ///< and at most as many as fit into that time, two per round at least
+  double seconds = 2;  ///< and at most as many as fit into that time, three per round at least
   uint64_t seed = 1;
   bool watch_machine = true;  ///< false: no canaries and nobody else's processes, for a clock that is not the machine's
   bool repeat_unstable = true;         ///< after a second of rest, once

@@ -1,6 +1,8 @@
 #include "bench/user_kernel.h"
 
 #include <dlfcn.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -65,6 +67,10 @@ double number_of(const std::string& text) {
   return whole ? value : std::numeric_limits<double>::quiet_NaN();
 }
 
+constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+char last_words[1024];
+size_t last_words_size = 0;
+
 /// A call's tensors and arguments with the text they point at.
 struct Bound {
   std::string op;
@@ -78,16 +84,21 @@ struct Bound {
 std::shared_ptr<Bound> bound_to(const std::string& op, const CaseRun& run) {
   auto b = std::make_shared<Bound>();
   b->op = op;
-  for (const CaseRun::Item& item : run.items()) b->names.push_back(item.name);
-  for (size_t i = 0; i < run.items().size(); ++i) {
-    const CaseRun::Item& item = run.items()[i];
+  const auto add = [&](const std::string& name, const TensorView& view, bool is_output) {
     glmv_tensor t{};
-    t.name = b->names[i].c_str();
-    t.dtype = static_cast<int32_t>(item.view.dtype), t.rank = item.view.rank;
-    std::copy_n(item.view.dim, item.view.rank, t.dim);
-    std::copy_n(item.view.stride, item.view.rank, t.stride);
-    t.data = item.view.data, t.is_output = item.is_output ? 1 : 0;
+    t.name = b->names.emplace_back(name).c_str();
+    t.dtype = static_cast<int32_t>(view.dtype), t.rank = view.rank;
+    std::copy_n(view.dim, view.rank, t.dim);
+    std::copy_n(view.stride, view.rank, t.stride);
+    t.data = view.data, t.is_output = is_output ? 1 : 0;
     b->tensors.push_back(t);
+  };
+  b->names.reserve(run.items().size() + run.parts().size());  // their text is pointed at
+  for (const CaseRun::Item& item : run.items()) add(item.name, item.view, item.is_output);
+  for (const CaseRun::Part& part : run.parts()) {
+    const auto whole = std::find_if(run.items().begin(), run.items().end(),
+                                    [&](const CaseRun::Item& item) { return item.name == part.whole; });
+    add(part.name, part.view, whole->is_output);
   }
   b->words.assign(run.arguments().begin(), run.arguments().end());
   for (const auto& [name, text] : b->words) b->arguments.push_back({name.c_str(), text.c_str(), number_of(text)});
@@ -140,6 +151,28 @@ CaseCall UserKernel::bind(const std::string& op, const CaseRun& run) const {
     const int32_t code = function(&bound->call);
     if (code != 0) throw Refused{code};
   };
+}
+
+struct LastWords::Before {
+  struct sigaction of[std::size(kSignals)];
+};
+
+LastWords::LastWords(const std::string& libraries, const std::string& case_name) : before_(std::make_unique<Before>()) {
+  const std::string text = concat("glmv bench: ", libraries, " ended the program in ", case_name, "\n");
+  last_words_size = std::min(text.size(), sizeof last_words);
+  std::copy_n(text.data(), last_words_size, last_words);
+  struct sigaction action = {};
+  action.sa_handler = [](int signal) {
+    const ssize_t written = ::write(STDERR_FILENO, last_words, last_words_size);
+    static_cast<void>(written);
+    ::raise(signal);  // the handler is gone by now: the program ends as it would have
+  };
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
+  for (size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &action, &before_->of[i]);
+}
+
+LastWords::~LastWords() {
+  for (size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &before_->of[i], nullptr);
 }
 
 }  // namespace glmv::bench

@@ -41,4 +41,17 @@ class UserKernel {
   std::unique_ptr<Symbols> symbols_;
 };
 
+/// While it lives, a signal that ends the program (a crash, an abort) says first whose kernel ran, and on what.
+class LastWords {
+ public:
+  LastWords(const std::string& libraries, const std::string& case_name);
+  ~LastWords();
+  LastWords(const LastWords&) = delete;
+  LastWords& operator=(const LastWords&) = delete;
+
+ private:
+  struct Before;
+  std::unique_ptr<Before> before_;
+};
+
 }  // namespace glmv::bench

@@ -98,7 +98,7 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const glmv::Error& e) {
-    std::cerr << "glmv: " << e.what() << '\n';
+    if (e.what()[0] != 0) std::cerr << "glmv: " << e.what() << '\n';
     return static_cast<int>(e.code());
   } catch (const std::bad_alloc&) {
     std::cerr << "glmv: out of memory\n";

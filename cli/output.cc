@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <ctime>
 #include <filesystem>
 #include <iostream>
@@ -58,7 +59,9 @@ void write_result(const std::string& text, const std::string& path) {
     file.write(text.data(), text.size());
     return file.commit();
   }
+  errno = 0;
   std::cout << text << std::flush;
+  if (!std::cout && errno == EPIPE) throw Error(ExitCode::bad_input, "");  // who reads has read enough, as `head` does
   if (!std::cout) input_error("stdout: cannot write the result");
 }
 
