@@ -69,7 +69,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   app.add_option("--sequences", f.options.sequences, "at once")->check(CLI::Range(1, 4096))->capture_default_str();
-  app.add_option("--repetitions", f.options.repetitions, "of the whole, of which medians are taken")->check(CLI::Range(1, 1000))->capture_default_str();
+  app.add_option("--repetitions", f.options.repetitions, "of the whole, of which medians are taken")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   app.add_option("-t,--threads", f.threads, "threads of the host")->check(CLI::Range(1, 1024));
   app.add_flag("--json", f.json, "print JSON with llama-bench's keys");
   app.add_option("-o,--output", f.output, "write the JSON to a file");

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "bench/row.h"
 #include "data/file.h"
@@ -219,7 +220,11 @@ BenchResult read_bench_result(const std::string& path) {
     ceilings.measured = peaks_from(c.at("measured")), ceilings.sheet = peaks_from(c.at("sheet"));
     result.ceilings.push_back(std::move(ceilings));
   }
-  for (const JsonNode& row : root.at("benchmarks").list()) result.rows.push_back(row_from(row));
+  std::set<std::string> names;
+  for (const JsonNode& row : root.at("benchmarks").list()) {
+    result.rows.push_back(row_from(row));
+    if (!names.insert(result.rows.back().name).second) row.at("name").refuse("a name that no other row has");
+  }
   return result;
 }
 

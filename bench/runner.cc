@@ -130,7 +130,7 @@ std::vector<Row> check_small_cases(const std::vector<Case>& cases, const Contend
   std::vector<Row> rows;
   for (const Case& c : cases) {
     if (c.bench || !who.kernel->has(c.name.substr(0, c.name.find('/')))) continue;
-    const LastWords words(who.kernel->path(), c.name);
+    const LastWords words(who.kernel->path(), "in " + c.name);
     rows.push_back(CaseSession(c, {who}, protocol).row(0, {}));
   }
   return rows;
@@ -223,7 +223,7 @@ BenchResult run_bench(const std::vector<const Case*>& cases, const std::vector<C
     if (before) before(i, cases.size(), *cases[i]);
     const std::string libraries = libraries_of(contenders);
     std::optional<LastWords> words;
-    if (!libraries.empty()) words.emplace(libraries, cases[i]->name);
+    if (!libraries.empty()) words.emplace(libraries, "in " + cases[i]->name);
     CaseSession session(*cases[i], contenders, protocol);
     for (Row& r : run_case_session(session, ceilings, protocol)) result.rows.push_back(std::move(r));
   }

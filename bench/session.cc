@@ -263,6 +263,29 @@ void CaseSession::forget(size_t i) {
   s.stolen_seconds = s.wall_seconds = s.cpu_seconds = 0;
 }
 
+void CaseSession::check_again(size_t i) {
+  Side& s = *sides_[i];
+  if (s.who.kernel == nullptr || s.timer == nullptr) return;
+  Row& r = s.row;
+  try {
+    r.why = s.runs[0]->broken_guard();
+    if (!r.why.empty()) r.why = concat("in later calls it writes outside of ", r.why);
+    const CaseCall call = add_run(s, &truth_->shared());
+    call({});
+    const CaseReport report = truth_->judge(*s.runs.back(), r.backend);
+    if (report.status == CaseReport::Status::failed)
+      r.why = concat("right on the first call, wrong on a later one: ", first_line(report.failures()));
+  } catch (const UserKernel::Refused& e) {
+    r.why = concat("glmv_kernel_run() returned ", e.code, " after it had returned 0");
+  } catch (const Error& e) {
+    r.why = first_line(e.what());
+  }
+  if (r.why.empty()) return;
+  r.status = Status::invalid;
+  r.seconds.clear();
+  s.timer.reset();
+}
+
 Row CaseSession::row(size_t i, const Ceilings& ceilings) const {
   const Side& s = *sides_[i];
   Row r = s.row;
@@ -330,7 +353,10 @@ std::vector<Row> run_case_session(CaseSession& session, const std::vector<Ceilin
     rounds(timed);
   }
   std::vector<Row> rows;
-  for (size_t i = 0; i < session.contenders(); ++i) rows.push_back(session.row(i, ceilings[i]));
+  for (size_t i = 0; i < session.contenders(); ++i) {
+    session.check_again(i);
+    rows.push_back(session.row(i, ceilings[i]));
+  }
   return rows;
 }
 

@@ -55,6 +55,10 @@ class CaseSession {
   bool looks_disturbed(size_t contender) const;
   void forget(size_t contender);  ///< its samples, to take them again
 
+  /// A user's kernel once more on fresh tensors, after its samples: one that worked on the first call only was not
+  /// timed doing its work. What is wrong is INVALID and loses its samples.
+  void check_again(size_t contender);
+
   /// The row as it stands, its stability judged; roofs from the contender's ceilings.
   Row row(size_t contender, const Ceilings& ceilings) const;
 

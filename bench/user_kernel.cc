@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 
@@ -49,6 +50,11 @@ std::vector<std::string> split(const char* list) {
       word += *c;
     }
   }
+}
+
+const char* text_of(const std::string& path, const char* function, const char* text) {
+  if (text == nullptr) usage_error(path, ": ", function, "() returns no text");
+  return text;
 }
 
 Space space_of(const std::string& path, const std::string& device) {
@@ -114,6 +120,7 @@ std::shared_ptr<Bound> bound_to(const std::string& op, const CaseRun& run) {
 UserKernel::UserKernel(const std::string& path) : path_(path), name_(std::filesystem::path(path).stem()) {
   open_input(path);  // says what is wrong with the file itself; a name without a folder is a file here, too
   const std::string place = std::filesystem::absolute(path);
+  const LastWords words(path, "while it was loaded");
   library_ = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library_ == nullptr) input_error(path, ": is no library that can be loaded: ", ::dlerror());
   try {
@@ -127,14 +134,14 @@ UserKernel::UserKernel(const std::string& path) : path_(path), name_(std::filesy
     symbols_->ops = symbol<decltype(symbols_->ops)>(library_, path, "glmv_kernel_ops");
     symbols_->device = symbol<decltype(symbols_->device)>(library_, path, "glmv_kernel_device");
     symbols_->run = symbol<decltype(symbols_->run)>(library_, path, "glmv_kernel_run");
-    ops_ = split(symbols_->ops());
+    ops_ = split(text_of(path, "glmv_kernel_ops", symbols_->ops()));
     if (ops_.empty()) usage_error(path, ": glmv_kernel_ops() names no op");
     for (const std::string& op : ops_) {
       bool known = false;
       OpTable().for_each([&](const char* name, const auto&) { known = known || op == name; });
       if (!known) usage_error(path, ": glmv_kernel_ops() names ", op, ", which is no op; glmv info lists them");
     }
-    space_ = space_of(path, symbols_->device());
+    space_ = space_of(path, text_of(path, "glmv_kernel_device", symbols_->device()));
   } catch (...) {
     ::dlclose(library_);
     throw;
@@ -148,7 +155,14 @@ bool UserKernel::has(const std::string& op) const { return std::find(ops_.begin(
 CaseCall UserKernel::bind(const std::string& op, const CaseRun& run) const {
   return [bound = bound_to(op, run), function = symbols_->run](Exec e) {
     bound->call.stream = e.stream.handle;
-    const int32_t code = function(&bound->call);
+    int32_t code = 0;
+    try {
+      code = function(&bound->call);
+    } catch (const std::exception& error) {
+      input_error("glmv_kernel_run() threw an exception: ", error.what());
+    } catch (...) {
+      input_error("glmv_kernel_run() threw something that is no exception");
+    }
     if (code != 0) throw Refused{code};
   };
 }
@@ -157,14 +171,31 @@ struct LastWords::Before {
   struct sigaction of[std::size(kSignals)];
 };
 
-LastWords::LastWords(const std::string& libraries, const std::string& case_name) : before_(std::make_unique<Before>()) {
-  const std::string text = concat("glmv bench: ", libraries, " ended the program in ", case_name, "\n");
+namespace {
+
+void say_last_words() {
+  const ssize_t written = ::write(STDERR_FILENO, last_words, last_words_size);
+  static_cast<void>(written);
+}
+
+/// exit() within a kernel: no result was written, so the exit code must not be its own.
+void refuse_exit() {
+  if (last_words_size == 0) return;
+  say_last_words();
+  ::_exit(static_cast<int>(ExitCode::bad_input));
+}
+
+}  // namespace
+
+LastWords::LastWords(const std::string& libraries, const std::string& when) : before_(std::make_unique<Before>()) {
+  static const bool watched = std::atexit(refuse_exit) == 0;
+  static_cast<void>(watched);
+  const std::string text = concat("glmv bench: ", libraries, " ended the program ", when, "\n");
   last_words_size = std::min(text.size(), sizeof last_words);
   std::copy_n(text.data(), last_words_size, last_words);
   struct sigaction action = {};
   action.sa_handler = [](int signal) {
-    const ssize_t written = ::write(STDERR_FILENO, last_words, last_words_size);
-    static_cast<void>(written);
+    say_last_words();
     ::raise(signal);  // the handler is gone by now: the program ends as it would have
   };
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
@@ -172,6 +203,7 @@ LastWords::LastWords(const std::string& libraries, const std::string& case_name)
 }
 
 LastWords::~LastWords() {
+  last_words_size = 0;
   for (size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &before_->of[i], nullptr);
 }
 

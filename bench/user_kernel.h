@@ -41,10 +41,10 @@ class UserKernel {
   std::unique_ptr<Symbols> symbols_;
 };
 
-/// While it lives, a signal that ends the program (a crash, an abort) says first whose kernel ran, and on what.
+/// While it lives, what ends the program (a crash, an abort, exit()) says first whose kernel ran and when: "in CASE".
 class LastWords {
  public:
-  LastWords(const std::string& libraries, const std::string& case_name);
+  LastWords(const std::string& libraries, const std::string& when);
   ~LastWords();
   LastWords(const LastWords&) = delete;
   LastWords& operator=(const LastWords&) = delete;

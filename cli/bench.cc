@@ -74,7 +74,11 @@ std::string formatted(const bench::BenchResult& result, const std::vector<bench:
 /// Those that were named, else the host and every device that is here; an emulator's time is nobody's.
 std::vector<const Backend*> backends_of(const Flags& f) {
   std::vector<const Backend*> list;
-  for (const std::string& name : f.backends) list.push_back(&find_backend(name));
+  for (const std::string& name : f.backends) {
+    const Backend* b = &find_backend(name);
+    if (std::find(list.begin(), list.end(), b) != list.end()) usage_error("--backend ", name, ": is given twice");
+    list.push_back(b);
+  }
   if (!list.empty()) return list;
   std::string absent;
   for (const Backend* b : linked_backends()) {
@@ -167,16 +171,17 @@ bool are_right_when_small(const Flags& f, const std::vector<bench::Contender>& c
   bool all_right = true;
   for (const bench::Contender& who : contenders) {
     if (who.kernel == nullptr) continue;
-    int64_t right = 0, refused = 0;
+    constexpr int64_t kMostSaid = 3;
+    int64_t right = 0, refused = 0, wrong = 0;
     for (bench::Row& r : bench::check_small_cases(cases, who, f.protocol)) {
       right += r.status == bench::Status::timed;
       refused += r.status == bench::Status::left_out;
       if (r.status != bench::Status::invalid) continue;
       all_right = false;
-      std::cerr << "INVALID: " << r.case_name << ": " << r.why << "\n    repeat: " << r.repro << '\n';
+      if (++wrong <= kMostSaid) std::cerr << "INVALID: " << r.why << "\n    repeat: " << r.repro << '\n';
     }
     if (!f.quiet) {
-      std::cerr << who.kernel->path() << ": " << right << " small cases are right, " << refused
+      std::cerr << who.kernel->path() << ": " << right << " small cases are right, " << wrong << " wrong, " << refused
                 << " it does not take\n";
     }
   }
@@ -222,6 +227,7 @@ int run(Flags f) {
     earlier = std::make_unique<bench::BenchResult>(read_baseline(f.baseline));
   Cases cases = all_cases();
   if (!f.routing.empty()) {
+    f.protocol.command += " --routing " + f.routing;
     for (Case& c : bench::recorded_cases(f.routing)) cases.push_back(std::move(c));
   }
   std::vector<const Case*> selected = bench::select_cases(f.selection, cases);

@@ -49,6 +49,9 @@ int run(const Flags& f) {
   if (before.machine.cpu != after.machine.cpu)
     notes += concat("measured on different machines: ", before.machine.cpu, " and ", after.machine.cpu, "\n");
   write_result(comparison_in(list, f.format) + notes, f.output);
+  const bool nothing = std::all_of(list.begin(), list.end(),
+                                   [](const bench::Compared& c) { return c.verdict == bench::Verdict::missing; });
+  if (nothing && !f.exit_zero) return static_cast<int>(ExitCode::skipped);
   return f.exit_zero ? 0 : exit_code_of(list);
 }
 

@@ -165,6 +165,9 @@ int32_t glmv_kernel_run(const glmv_call* c) {
   const glmv_tensor *gate = glmv_find_tensor(c, "gate"), *up = glmv_find_tensor(c, "up"), *out = glmv_find_tensor(c, "out");
   if (gate->dtype != GLMV_F32 || KIND == 2) return 1;
   if (KIND == 3) abort();
+  if (KIND == 6) exit(0);
+  static int calls;
+  if (KIND == 5 && calls++ > 0) return 0;
   float *g = gate->data, *u = up->data, *o = out->data;
   if (KIND == 1) g[0] = 0;
   for (int64_t t = 0; t < out->dim[0]; ++t)
@@ -190,6 +193,12 @@ TEST_F(Bench, AKernelIsHandedPartsAndWatched) {
   EXPECT_EQ(odd.code, 1);
   EXPECT_NE(odd.err.find("INVALID: silu_mul/f32_T7_F33"), std::string::npos) << odd.err;
   ASSERT_TRUE(compile("silu.c", "crash.so", "-DKIND=3 -lm"));
+  ASSERT_TRUE(compile("silu.c", "lazy.so", "-DKIND=5 -lm"));
+  const Result lazy = glmv(command + "lazy.so");
+  EXPECT_EQ(lazy.code, 1);
+  EXPECT_NE(lazy.out.find("right on the first call, wrong on a later one"), std::string::npos) << lazy.out;
+  ASSERT_TRUE(compile("silu.c", "exits.so", "-DKIND=6 -lm"));
+  EXPECT_EQ(glmv(command + "exits.so").code, 3);
   EXPECT_NE(glmv(command + "crash.so").err.find("crash.so ended the program in silu_mul/f32_T3_F4096"),
             std::string::npos);
 }
