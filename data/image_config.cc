@@ -1,7 +1,7 @@
 // preprocessor_config.json.
 //
-// Reads what changes the result and refuses a config that asks for another pipeline: a switch we would have to ignore is
-// an error.
+// Reads what changes the result and refuses a config that asks for another pipeline: a switch we would have to ignore
+// is an error.
 #include <algorithm>
 #include <cmath>
 #include <filesystem>

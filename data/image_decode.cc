@@ -2,8 +2,10 @@
 //
 // The two image backends of the library differ here as well: see ImageBackend.
 //
-// A file is untrusted. Its size in pixels is known and limited before memory is taken; a file that ends early or fails a
-// checksum is an error, never a half-grey picture. More pixels than Pillow accepts are refused.
+// A file is untrusted. Its size in pixels is known and limited before memory is taken; a file that ends early or fails
+// a checksum is an error, never a half-grey picture. More pixels than Pillow accepts are refused.
+#include <string_view>
+
 #include "data/file.h"
 #include "data/gif.h"
 #include "data/picture_formats.h"
@@ -20,6 +22,43 @@ Image read_gif_picture(const PictureFile& file, ImageBackend backend) {
   return image;
 }
 
+/// First bytes of formats that people do have pictures in and that are not read here.
+struct Signature {
+  size_t offset;
+  std::string_view bytes;
+  const char* format;
+};
+using namespace std::string_view_literals;
+constexpr Signature kUnread[] = {
+    {0, "II*\0"sv, "TIFF"},
+    {0, "MM\0*"sv, "TIFF"},
+    {0, "II+\0"sv, "TIFF"},
+    {0, "MM\0+"sv, "TIFF"},
+    {4, "ftypavif"sv, "AVIF"},
+    {4, "ftypavis"sv, "AVIF"},
+    {4, "ftypheic"sv, "HEIC"},
+    {4, "ftypheix"sv, "HEIC"},
+    {4, "ftypmif1"sv, "HEIF"},
+    {4, "jP  \r\n\x87\n"sv, "JPEG 2000"},
+    {0, "\xff\x4f\xff\x51"sv, "JPEG 2000"},
+    {4, "JXL \r\n\x87\n"sv, "JPEG XL"},
+    {0, "\xff\x0a"sv, "JPEG XL"},
+    {0, "\0\0\1\0"sv, "ICO"},
+    {0, "DDS "sv, "DDS"},
+    {0, "qoif"sv, "QOI"},
+    {0, "8BPS"sv, "PSD"},
+    {0, "%PDF"sv, "PDF"},
+    {0, "<svg"sv, "SVG"},
+};
+
+const char* unread_format(const PictureFile& file) {
+  for (const Signature& s : kUnread) {
+    if (file.starts_with(s.bytes.data(), s.bytes.size(), s.offset)) return s.format;
+  }
+  const bool is_pnm = file.has(0, 3) && file.data[0] == 'P' && file.data[1] >= '1' && file.data[1] <= '7';
+  return is_pnm && (file.data[2] == '\n' || file.data[2] == ' ') ? "PNM" : nullptr;
+}
+
 }  // namespace
 
 Image decode_image(const void* bytes, size_t size, const std::string& name, ImageBackend backend) {
@@ -31,6 +70,9 @@ Image decode_image(const void* bytes, size_t size, const std::string& name, Imag
   if (file.starts_with("RIFF", 4) && file.starts_with("WEBP", 4, 8)) return read_webp(file, backend);
   if (file.starts_with("GIF8", 4)) return read_gif_picture(file, backend);
   if (file.starts_with("BM", 2)) return read_bmp(file);
+  if (const char* format = unread_format(file))
+    file.fail("a ", format,
+              " file, which is not read: convert it to PNG (the library reads no such file with torchvision)");
   file.fail("not a PNG, JPEG, WebP, GIF or BMP picture");
 }
 

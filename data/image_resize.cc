@@ -1,8 +1,8 @@
 // Resampling of pictures, bit-equal to torchvision on the CPU and to Pillow.
 //
-// Antialiased bicubic is separable: width first, then height, bytes between the passes. Pillow runs the height pass first
-// since version 13 where that leaves less to do. A block of output rows takes only the input rows it needs through the
-// width pass, into a buffer that stays in the cache; where blocks meet, a few rows are done twice.
+// Antialiased bicubic is separable: width first, then height, bytes between the passes. Pillow runs the height pass
+// first since version 13 where that leaves less to do. A block of output rows takes only the input rows it needs
+// through the width pass, into a buffer that stays in the cache; where blocks meet, a few rows are done twice.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -32,8 +32,8 @@ struct RowBuffer {
       : stride(width * 3 + kRowSlack), bytes(new uint8_t[static_cast<size_t>(stride * rows + kRowSlack)]) {}
 };
 
-/// Rows [first, first + rows) of a picture through the width pass. The last one of the picture is read from a copy: there
-/// is nothing behind it that may be read.
+/// Rows [first, first + rows) of a picture through the width pass. The last one of the picture is read from a copy:
+/// there is nothing behind it that may be read.
 RowBuffer narrowed(const Image& in, const Axis& axis, int64_t first, int64_t rows) {
   RowBuffer out(axis.out, rows);
   const int64_t stride = in.width * 3;
@@ -52,9 +52,8 @@ RowBuffer narrowed(const Image& in, const Axis& axis, int64_t first, int64_t row
 /// f(first, end) for blocks of output rows; `work` is about how many operations one row takes.
 template <class F>
 void for_blocks(int64_t rows, int64_t work, F f) {
-  parallel_for((rows + kBlockRows - 1) / kBlockRows, work * kBlockRows, [&](int64_t block) {
-    f(block * kBlockRows, std::min(rows, (block + 1) * kBlockRows));
-  });
+  parallel_for((rows + kBlockRows - 1) / kBlockRows, work * kBlockRows,
+               [&](int64_t block) { f(block * kBlockRows, std::min(rows, (block + 1) * kBlockRows)); });
 }
 
 Image resize_width(const Image& in, int64_t width, Weights rule) {

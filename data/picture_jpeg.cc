@@ -1,6 +1,7 @@
 // JPEG by libjpeg-turbo with its defaults.
 //
-// EXIF orientation is looked for where torchcodec, the library's first choice of decoder, looks: the first APP1 segment.
+// EXIF orientation is looked for where torchcodec, the library's first choice of decoder, looks: the first APP1
+// segment.
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>

@@ -1,7 +1,7 @@
 // PNG: its chunks, what Pillow makes of transparency, and the way to the pixels.
 //
-// EXIF orientation is looked for where torchcodec, the library's first choice of decoder, looks: an eXIf chunk before the
-// pixels.
+// EXIF orientation is looked for where torchcodec, the library's first choice of decoder, looks: an eXIf chunk before
+// the pixels.
 #include "data/png.h"
 
 #include <libdeflate.h>

@@ -82,7 +82,8 @@ Unfilter unfilter_of(int64_t channels) {
 
 int64_t channels_of(uint8_t colour) {
   switch (colour) {
-    case kPngGrey: case kPngPalette: return 1;
+    case kPngGrey:
+    case kPngPalette: return 1;
     case kPngGreyAlpha: return 2;
     case kPngRgb: return 3;
     case kPngRgba: return 4;

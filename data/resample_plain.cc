@@ -26,8 +26,7 @@ void weigh_columns(const uint8_t* in, int64_t in_stride, int64_t rows, const Axi
   }
 }
 
-void weigh_rows(const uint8_t* in, int64_t in_stride, const Axis& axis, int64_t position, int64_t bytes,
-                uint8_t* out) {
+void weigh_rows(const uint8_t* in, int64_t in_stride, const Axis& axis, int64_t position, int64_t bytes, uint8_t* out) {
   for (int64_t i = 0; i < bytes; ++i) out[i] = weighed(in + i, in_stride, axis, position);
 }
 

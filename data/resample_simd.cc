@@ -118,8 +118,7 @@ void weigh_bytes(const uint8_t* in, int64_t stride, const uint64_t* packed, int6
                               _mm256_unpacklo_epi8(high, zero), _mm256_unpackhi_epi8(high, zero)};
     for (int part = 0; part < parts; ++part) {
       const __m256i weights = pair_at<split>(packed, j, part);
-      for (int i = 0; i < 4; ++i)
-        sums[i][part] = _mm256_add_epi32(sums[i][part], _mm256_madd_epi16(lanes[i], weights));
+      for (int i = 0; i < 4; ++i) sums[i][part] = _mm256_add_epi32(sums[i][part], _mm256_madd_epi16(lanes[i], weights));
     }
   }
   const __m256i low = _mm256_packs_epi32(whole<split>(sums[0], precision), whole<split>(sums[1], precision));
@@ -132,8 +131,7 @@ void rows_of(const uint8_t* in, int64_t stride, const Axis& axis, int64_t positi
   const int64_t taps = axis.taps[static_cast<size_t>(position)];
   const uint64_t* packed = axis.packed.data() + position * axis.groups() * axis.parts();
   int64_t i = 0;
-  for (; i + kBytes <= bytes; i += kBytes)
-    weigh_bytes<split>(in + i, stride, packed, taps, axis.precision, out + i);
+  for (; i + kBytes <= bytes; i += kBytes) weigh_bytes<split>(in + i, stride, packed, taps, axis.precision, out + i);
   if (i < bytes) plain::weigh_rows(in + i, stride, axis, position, bytes - i, out + i);
 }
 
@@ -144,8 +142,7 @@ void weigh_columns(const uint8_t* in, int64_t in_stride, int64_t rows, const Axi
   (axis.rule == Weights::pillow ? columns<true> : columns<false>)(in, in_stride, rows, axis, out, out_stride);
 }
 
-void weigh_rows(const uint8_t* in, int64_t in_stride, const Axis& axis, int64_t position, int64_t bytes,
-                uint8_t* out) {
+void weigh_rows(const uint8_t* in, int64_t in_stride, const Axis& axis, int64_t position, int64_t bytes, uint8_t* out) {
   (axis.rule == Weights::pillow ? rows_of<true> : rows_of<false>)(in, in_stride, axis, position, bytes, out);
 }
 
@@ -156,8 +153,7 @@ void weigh_columns(const uint8_t* in, int64_t in_stride, int64_t rows, const Axi
   plain::weigh_columns(in, in_stride, rows, axis, out, out_stride);
 }
 
-void weigh_rows(const uint8_t* in, int64_t in_stride, const Axis& axis, int64_t position, int64_t bytes,
-                uint8_t* out) {
+void weigh_rows(const uint8_t* in, int64_t in_stride, const Axis& axis, int64_t position, int64_t bytes, uint8_t* out) {
   plain::weigh_rows(in, in_stride, axis, position, bytes, out);
 }
 

@@ -84,6 +84,21 @@ TEST(ImageDecode, EveryCorruptFileIsRefusedForItsReason) {
   }
 }
 
+// Formats that torchvision refuses and Pillow reads; here both backends refuse, and say what the file is.
+TEST(ImageDecode, OtherFormatsAreRefusedByName) {
+  std::ifstream in(kFolder + "unread/unread.json");
+  const auto files = nlohmann::json::parse(in)["files"];
+  ASSERT_GE(files.size(), 10u);
+  for (const auto& row : files) {
+    const auto file = row["file"].get<std::string>(), format = row["format"].get<std::string>();
+    EXPECT_EQ(row["read_by"], nlohmann::json({"pillow"})) << file;
+    for (const ImageBackend backend : {ImageBackend::torchvision, ImageBackend::pillow}) {
+      const std::string message = refusal([&] { read_image(kFolder + "unread/" + file, backend); });
+      EXPECT_NE(message.find(file + ": a " + format + " file"), std::string::npos) << message;
+    }
+  }
+}
+
 TEST(ImageDecode, NoPrefixOfAPictureIsAccepted) {
   // GIF and WebP may be cut behind their picture, a BMP in its last padding; everything before must be missed.
   for (const char* file : {"one_pixel.jpg", "one_pixel.png", "exif_6.jpg", "progressive_420.jpg", "palette_4bit.png"}) {
