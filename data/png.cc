@@ -22,31 +22,6 @@ void note_chunk(const PictureFile& file, size_t at, size_t length, PngChunks& ch
   if (chunks.pixels.empty()) chunks.orientation = orientation;
 }
 
-/// Walks the chunks and looks at their checksums, which no decoder here does.
-PngChunks check_png(const PictureFile& file) {
-  constexpr size_t kSignature = 8, kFrame = 12;  // length, type and checksum round each chunk's data
-  file.need(0, kSignature + kFrame + 13, "PNG: the header");
-  if (!file.starts_with("IHDR", 4, kSignature + 4)) file.fail("PNG: the first chunk is not IHDR");
-  check_size(file, file.big32(kSignature + 8), file.big32(kSignature + 12));
-  PngChunks chunks;
-  chunks.width = file.big32(kSignature + 8), chunks.height = file.big32(kSignature + 12);
-  chunks.bits = file.data[kSignature + 16], chunks.colour = file.data[kSignature + 17];
-  const uint8_t* methods = file.data + kSignature + 18;  // compression, filter, interlace
-  chunks.is_plain = methods[0] == 0 && methods[1] == 0 && methods[2] == 0;
-  for (size_t at = kSignature;;) {
-    file.need(at, kFrame, "PNG: a chunk");
-    const size_t length = file.big32(at);
-    file.need(at, length + kFrame, "PNG: a chunk");
-    const bool is_critical = !(file.data[at + 4] & 0x20);
-    const bool is_intact = libdeflate_crc32(0, file.data + at + 4, length + 4) == file.big32(at + 8 + length);
-    if (is_critical && !is_intact) file.fail("PNG: the checksum of the chunk at offset ", at, " is wrong");
-    if (file.starts_with("IEND", 4, at + 4)) return chunks;
-    if (file.starts_with("IDAT", 4, at + 4)) chunks.pixels.emplace_back(at + 8, length);
-    if (is_intact) note_chunk(file, at, length, chunks);
-    at += length + kFrame;
-  }
-}
-
 /// The colour that Pillow replaces by white: it keeps a tRNS chunk of one colour through its conversion to RGB and
 /// compares colours, not indices. A palette of several levels of alpha is dropped. Values are not scaled to 8 bits, as
 /// pixels are, and a grey value of 1 or 16 bits is taken for the red of a colour without green and blue.
@@ -74,6 +49,30 @@ Image read_pixels(const PictureFile& file, const PngChunks& chunks) {
 }
 
 }  // namespace
+
+PngChunks check_png(const PictureFile& file) {
+  constexpr size_t kSignature = 8, kFrame = 12;  // length, type and checksum round each chunk's data
+  file.need(0, kSignature + kFrame + 13, "PNG: the header");
+  if (!file.starts_with("IHDR", 4, kSignature + 4)) file.fail("PNG: the first chunk is not IHDR");
+  check_size(file, file.big32(kSignature + 8), file.big32(kSignature + 12));
+  PngChunks chunks;
+  chunks.width = file.big32(kSignature + 8), chunks.height = file.big32(kSignature + 12);
+  chunks.bits = file.data[kSignature + 16], chunks.colour = file.data[kSignature + 17];
+  const uint8_t* methods = file.data + kSignature + 18;  // compression, filter, interlace
+  chunks.is_plain = methods[0] == 0 && methods[1] == 0 && methods[2] == 0;
+  for (size_t at = kSignature;;) {
+    file.need(at, kFrame, "PNG: a chunk");
+    const size_t length = file.big32(at);
+    file.need(at, length + kFrame, "PNG: a chunk");
+    const bool is_critical = !(file.data[at + 4] & 0x20);
+    const bool is_intact = libdeflate_crc32(0, file.data + at + 4, length + 4) == file.big32(at + 8 + length);
+    if (is_critical && !is_intact) file.fail("PNG: the checksum of the chunk at offset ", at, " is wrong");
+    if (file.starts_with("IEND", 4, at + 4)) return chunks;
+    if (file.starts_with("IDAT", 4, at + 4)) chunks.pixels.emplace_back(at + 8, length);
+    if (is_intact) note_chunk(file, at, length, chunks);
+    at += length + kFrame;
+  }
+}
 
 Image read_png(const PictureFile& file, ImageBackend backend) {
   const PngChunks chunks = check_png(file);

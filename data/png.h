@@ -23,6 +23,9 @@ struct PngChunks {
   std::vector<std::pair<size_t, size_t>> pixels{};  ///< offset and length of every IDAT
 };
 
+/// Walks the chunks and looks at their checksums, which no decoder here does.
+PngChunks check_png(const PictureFile& file);
+
 /// Pixels of 8 bits a channel that are not interlaced. Nothing for any other kind, nor where the data is not exactly
 /// the rows that the header announces or uses a colour the palette does not have: what to make of such a file is left
 /// to the decoder for all kinds.
