@@ -32,13 +32,13 @@ def parse_arguments():
     parser.add_argument("--work", help="folder of checkpoints and the log (default: OUT.work)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--vision-steps", type=int, default=600)
-    parser.add_argument("--language-steps", type=int, help="default: 4400, of the dense twin 600")
+    parser.add_argument("--language-steps", type=int, help="default: 4400, of the dense twin 350")
     parser.add_argument("--prompts", type=int, default=40, help="held-out prompts per kind")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--smoke", action="store_true", help="a few steps of everything")
     options = parser.parse_args()
-    options.language_steps = options.language_steps or (600 if options.family == DENSE.name else 4400)
+    options.language_steps = options.language_steps or (350 if options.family == DENSE.name else 4400)
     options.work = options.work or options.out.rstrip("/") + ".work"
     if options.smoke:
         options.vision_steps, options.language_steps, options.prompts = 20, 20, 2
