@@ -68,9 +68,9 @@ void weigh_pixel(const uint8_t* const* in, const uint64_t* packed, int64_t group
     bytes[row] = _mm256_castsi256_si128(whole<split>(halves, precision));
   }
   const __m128i all = _mm_packus_epi16(_mm_packs_epi32(bytes[0], bytes[1]), _mm_packs_epi32(bytes[2], bytes[3]));
-  alignas(16) uint8_t pixels[16];
+  alignas(16) uint8_t pixels[kRows][4];
   _mm_store_si128(reinterpret_cast<__m128i*>(pixels), all);
-  for (int row = 0; row < kRows; ++row) std::memcpy(out[row], pixels + row * 4, 4);
+  for (int row = 0; row < kRows; ++row) std::memcpy(out[row], pixels[row], sizeof pixels[row]);
 }
 
 template <bool split>
