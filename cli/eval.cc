@@ -132,6 +132,15 @@ void say_counts(const eval::RunCounts& c) {
   std::cerr << '\n';
 }
 
+/// The held-out prompts that lie beside a local model, or those of the embedded one.
+std::string own_data(const Flags& f) {
+  if (f.endpoint.base_url.empty() && f.replies.empty()) {
+    const std::string own = resolve_model(f.model) + "/heldout";
+    if (std::filesystem::is_directory(own)) return own;
+  }
+  return std::string(GLMV_DEFAULT_MODEL) + "/heldout";
+}
+
 int ask_and_score(Flags& f, const std::string& command) {
   eval::RunOptions& o = f.options;
   o.folder = f.output;
@@ -144,6 +153,7 @@ int ask_and_score(Flags& f, const std::string& command) {
   read_shard(f, o);
   const std::vector<eval::Manifest> manifests = chosen_manifests(f);
   f.score.make_judge();  // complains before anything is computed
+  if (f.data.empty()) f.data = own_data(f);
   std::vector<eval::Benchmark> benchmarks;
   for (const eval::Manifest& m : manifests) benchmarks.push_back(eval::load_benchmark(m, f.data, {f.any_hash}));
   if (!f.dry_run && f.output.empty()) usage_error("-o is missing: the folder of the run");
@@ -249,12 +259,11 @@ void add_eval(CLI::App& app, int& exit_code) {
   auto f = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("eval", "Run and score benchmarks");
   f->options.manifests = GLMV_BENCHMARKS;
-  f->data = std::string(GLMV_DEFAULT_MODEL) + "/heldout";
   verb->add_flag("--list", f->list, "list the benchmarks");
   verb->add_option("--explain", f->explain, "print a benchmark's protocol card");
   verb->add_option("--tasks", f->tasks, "benchmarks to run")->delimiter(',');
   verb->add_option("--data", f->data, "folder with the data sets: DIR/<benchmark>/ or DIR itself")
-      ->capture_default_str();
+      ->default_str("the model's heldout/ if it has one, else the embedded model's");
   verb->add_option("--manifests", f->options.manifests, "folder of manifests")->capture_default_str();
   verb->add_option("-o,--output", f->output, "folder of the run");
   add_model(*verb, f->model);

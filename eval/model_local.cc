@@ -68,7 +68,7 @@ bool is_end(const ModelConfig& config, int64_t id) {
 /// Closes the thinking and goes on until the model ends or `tokens` are used up.
 void force_close(Session& session, const Local& local, int64_t tokens, Generation& g) {
   int64_t next = session.step(g.ids.back());
-  for (const int64_t id : local.processor.tokenizer.encode("</think>")) {
+  for (const int64_t id : think_tokens(local.processor.tokenizer, local.processor.chat_template).end) {
     g.ids.push_back(id);
     next = session.step(id);
   }

@@ -7,12 +7,12 @@ endif()
 
 get_target_property(eigen_folder Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)
 set(fuzz_includes "")
-foreach(folder ${CMAKE_SOURCE_DIR} ${eigen_folder} ${STB_INCLUDE_DIR} ${PCRE2_INCLUDE_DIRS} ${WEBP_INCLUDE_DIRS})
+foreach(folder ${CMAKE_SOURCE_DIR} ${eigen_folder} ${STB_INCLUDE_DIR} ${PCRE2_INCLUDE_DIRS} ${WEBP_INCLUDE_DIRS} ${DEFLATE_INCLUDE_DIRS})
   list(APPEND fuzz_includes -I${folder})
 endforeach()
 set(fuzz_compile ${GLMV_CLANGXX} -std=c++20 -O1 -g -fno-omit-frame-pointer -march=x86-64-v3 -ffp-contract=off -w
     -DEIGEN_DONT_PARALLELIZE -fsanitize=address,undefined -fno-sanitize-recover=all ${fuzz_includes})
-set(fuzz_libraries ${PCRE2_LINK_LIBRARIES} ${WEBP_LINK_LIBRARIES} $<TARGET_FILE:JPEG::JPEG> $<TARGET_FILE:OpenSSL::Crypto>
+set(fuzz_libraries ${PCRE2_LINK_LIBRARIES} ${WEBP_LINK_LIBRARIES} ${DEFLATE_LINK_LIBRARIES} $<TARGET_FILE:JPEG::JPEG> $<TARGET_FILE:OpenSSL::Crypto>
     ${FFMPEG_LINK_LIBRARIES})
 
 # One object per source, rebuilt when a header it includes changes.
