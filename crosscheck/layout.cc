@@ -26,6 +26,7 @@ struct Piece {
   int64_t shard = 0, shards = 1;
   bool addend = false;    ///< is to be added to the point
   bool stand_in = false;  ///< an equal value from elsewhere; the point itself is preferred
+  std::string source;     ///< their name, without the rank
 };
 
 struct Heads {
@@ -119,18 +120,20 @@ class Undoing {
       rules.insert(rules.begin(), mapped.substr(at + 1));
       mapped.resize(at);
     }
-    Piece piece{view, std::max<int64_t>(shard, 0), shard < 0 ? 1 : shards_.at(base), false, false};
-    apply(mapped, rules, piece);
+    Piece piece{view, std::max<int64_t>(shard, 0), shard < 0 ? 1 : shards_.at(base), false, false, base};
+    apply(mapped.empty() ? base : mapped, rules, piece);
   }
 
   void add(const std::string& point, const Piece& piece) { points_[point].push_back(piece); }
 
   void apply(std::string point, const std::vector<std::string>& rules, Piece piece) {
     for (const std::string& rule : rules) {
-      if (rule == "ignored") return used("left out, no points of ours", point.empty() ? theirs_.path : point);
+      if (rule == "ignored") return used("left out, no points of ours", point);
       if (rule == "qkv" || rule == "qkv_by_group") return take_qkv_apart(point, rule, piece);
       if (rule == "residual") {
         piece.addend = true;
+      } else if (rule == "same") {
+        piece.stand_in = true;
       } else if (rule == "input" || rule == "last") {
         point = rule == "input" ? before(point) : last_of(point);
         piece.stand_in = true;
@@ -141,7 +144,7 @@ class Undoing {
       } else if (rule == "half_split") {
         piece.view = pairs_together(point, piece.view);
       } else {
-        usage_error("layout rule @", rule, " of ", point, ": known are qkv, qkv_by_group, residual, input, last, "
+        usage_error("layout rule @", rule, " of ", point, ": known are qkv, qkv_by_group, residual, input, same, last, "
                     "transposed, heads_first, each_angle_twice, half_split, ignored");
       }
     }
@@ -284,10 +287,11 @@ class Undoing {
   // ---- pieces of one point ----
 
   void finish(const std::string& point, std::vector<Piece>& pieces) {
-    const bool has_own = std::any_of(pieces.begin(), pieces.end(), [](const Piece& p) { return !p.stand_in; });
+    const bool has_own = std::any_of(pieces.begin(), pieces.end(), [](const Piece& p) { return !p.stand_in && !p.addend; });
     std::vector<Piece> own, addends;
     for (const Piece& p : pieces) {
-      if (p.stand_in && (has_own || !own.empty())) continue;
+      const bool another = p.stand_in && !own.empty() && own[0].source != p.source;
+      if ((p.stand_in && has_own) || another) continue;
       (p.addend ? addends : own).push_back(p);
     }
     if (own.empty()) {

@@ -5,6 +5,7 @@
 //   qkv_by_group      the same, but for every kv head its queries, its key, its value (Megatron)
 //   residual          an addend: the point is the sum of the tensor of this name and this one
 //   input             the input of layer i: the output of layer i - 1, or what the first one is given
+//   same              an equal value under another name: taken if the point itself is not there
 //   last              the output of the last block or layer
 //   transposed        [hidden, T]: its two axes exchanged
 //   heads_first       [heads, T, d]: the first two axes exchanged

@@ -33,15 +33,16 @@ Rules tower_rules(const std::string& stem, const std::string& out) {
   Rules rules;
   for (const char* name : {"patch_embed", "post_conv_layernorm", "embeddings", "post_layernorm", "downsample", "merger"})
     rules.push_back(exactly(stem + name + out, std::string("model.visual.") + name));
-  rules.push_back(exactly(stem + "patch_embed\\.proj" + out, "model.visual.patch_embed"));
-  rules.push_back(exactly(stem + "merger\\.down_proj" + out, "model.visual.merger"));
+  rules.push_back(exactly(stem + "patch_embed\\.proj" + out, "model.visual.patch_embed@same"));
+  rules.push_back(exactly(stem + "merger\\.down_proj" + out, "model.visual.merger@same"));
   for (const char* inner : {"norm1", "norm2", "attn", "mlp"}) rules.push_back(tower(stem, inner + out, inner));
   rules.push_back(tower(stem, "norm2" + out + "[_.]0", "norm2"));  // a fused norm returns (normed, sum)
   rules.push_back(tower(stem, "attn\\.(?:qkv|qkv_proj)(?:" + out + ")(?:[_.]0)?", "attn.qkv@qkv"));
-  rules.push_back(tower(stem, "attn\\.proj" + out + "(?:[_.]0)?", "attn"));
-  rules.push_back(tower(stem, "mlp\\.down_proj" + out + "(?:[_.]0)?", "mlp"));
-  rules.push_back(tower(stem, out.empty() ? "" : "", ""));
-  if (!out.empty()) rules.back() = "^" + stem + "blocks\\.(\\d+)" + out + "$=model.visual.blocks.$1";
+  rules.push_back(tower(stem, "attn\\.proj" + out + "(?:[_.]0)?", "attn@same"));
+  rules.push_back(tower(stem, "mlp\\.down_proj" + out + "(?:[_.]0)?", "mlp@same"));
+  rules.push_back("^" + stem + "blocks\\.(\\d+)" + out + "$=model.visual.blocks.$1");
+  rules.push_back(tower(stem, "input", "@input"));
+  rules.push_back(tower(stem, "attn\\.proj\\.input", "attn.context"));
   return rules;
 }
 
@@ -63,12 +64,13 @@ NameMap transformers_map() {
       exactly("lm_head" + out, "logits"),
       exactly("(?:inputs_kwargs_)(input_ids|mm_token_type_ids|attention_mask|pixel_values|pixel_values_videos|image_grid_thw|video_grid_thw)", "$1"),
       "^model\\.language_model\\.layers\\.(\\d+)_inputs_args_0$=model.language_model.layers.$1@input",
-      text(layers, "self_attn\\.o_proj_inputs_args_0", "self_attn.context"),
+      text(layers, "input", "@input"),
+      text(layers, "self_attn\\.o_proj(?:_inputs_args_0|\\.input)", "self_attn.context"),
       text(layers, "self_attn\\.([qkv])_proj" + out, "self_attn.$2"),
-      text(layers, "self_attn\\.o_proj" + out, "self_attn"),
+      text(layers, "self_attn\\.o_proj" + out, "self_attn@same"),
       text(layers, "self_attn(?:_outputs)?[_.]0", "self_attn"),
-      text(layers, "mlp\\.down_proj" + out, "mlp"),
-      text(layers, "mlp\\.shared_experts\\.down_proj" + out, "mlp.shared_experts"),
+      text(layers, "mlp\\.down_proj" + out, "mlp@same"),
+      text(layers, "mlp\\.shared_experts\\.down_proj" + out, "mlp.shared_experts@same"),
       text(layers, "mlp\\.gate(?:_outputs)?[_.]0", "mlp.gate.logits"),
       text(layers, "mlp\\.gate(?:_outputs)?[_.]1", "mlp.gate.topk_weights"),
       text(layers, "mlp\\.gate(?:_outputs)?[_.]2", "mlp.gate.topk_ids"),
@@ -93,15 +95,18 @@ Rules residual_rules(const std::string& layers) {
       text(layers, "post_attention_layernorm" + first, "post_attention_layernorm"),
       text(layers, "post_attention_layernorm" + second, "@ignored"),
       text(layers, "self_attn", "self_attn"),
-      text(layers, "self_attn\\.o_proj" + first, "self_attn"),
-      text(layers, "self_attn\\.attn" + first, "self_attn.context"),
+      text(layers, "self_attn\\.o_proj" + first, "self_attn@same"),
+      text(layers, "self_attn\\.o_proj\\.input", "self_attn.context"),
+      text(layers, "self_attn\\.attn" + first, "@ignored"),  // the same
+      text(layers, "input", "@input"),
       text(layers, "self_attn\\.qkv_proj" + first, "self_attn.qkv@qkv"),
       text(layers, "self_attn\\.rotary_emb\\.0", "self_attn.q_rot"),
       text(layers, "self_attn\\.rotary_emb\\.1", "self_attn.k_rot"),
       text(layers, "mlp", "mlp"),
       text(layers, "mlp\\.gate" + first, "mlp.gate.logits"),
       text(layers, "mlp\\.shared_experts", "mlp.shared_experts"),
-      text(layers, "mlp\\.shared_experts\\.down_proj" + first, "mlp.shared_experts"),
+      text(layers, "mlp\\.shared_experts\\.down_proj" + first, "mlp.shared_experts@same"),
+      text(layers, "mlp\\.down_proj" + first, "mlp@same"),
       text(layers, "(?:mlp|self_attn|mlp\\.shared_experts)\\.(?:gate_up_proj|act_fn|down_proj|experts)(?:\\.\\d+)?", "@ignored"),
   };
 }
@@ -150,7 +155,8 @@ NameMap megatron_map() {
       text(layers, "input_layernorm", "input_layernorm"),
       text(layers, "self_attention\\.linear_qkv(?:\\.0)?", "self_attn.qkv@qkv_by_group"),
       text(layers, "self_attention\\.core_attention(?:\\.0)?", "self_attn.context"),
-      text(layers, "self_attention(?:\\.linear_proj)?(?:\\.0)?", "self_attn"),
+      text(layers, "self_attention(?:\\.0)?", "self_attn"),
+      text(layers, "self_attention\\.linear_proj(?:\\.0)?", "self_attn@same"),
       text(layers, "pre_mlp_layernorm", "post_attention_layernorm"),
       text(layers, "mlp(?:\\.0)?", "mlp"),
       text(layers, "mlp\\.router\\.gating", "mlp.gate.logits"),
@@ -172,7 +178,7 @@ NameMap mlx_map() {
       text(layers, "", ""),
       text(layers, "(input_layernorm|post_attention_layernorm|self_attn|mlp|mlp\\.shared_experts)", "$2"),
       text(layers, "self_attn\\.([qkv])_proj", "self_attn.$2"),
-      text(layers, "self_attn\\.o_proj", "self_attn"),
+      text(layers, "self_attn\\.o_proj", "self_attn@same"),
       text(layers, "mlp\\.gate\\.0", "mlp.gate.topk_ids"),
       text(layers, "mlp\\.gate\\.1", "mlp.gate.topk_weights"),
       exactly("language_model\\.model\\.norm", "model.language_model.norm"),

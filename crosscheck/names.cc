@@ -68,6 +68,8 @@ std::string NameRules::mapped(const std::string& name) const {
 }
 
 std::pair<std::string, bool> NameRules::mapped_by(const Map& map, const std::string& name) {
+  constexpr size_t kLongestName = 1024;  // of a module; a longer one is nobody's, and dozens of patterns would be slow
+  if (map.built_in && name.size() > kLongestName) return {name, false};
   const size_t prefix = map.built_in ? prefix_bytes(name) : 0;
   const std::string rest = name.substr(prefix);
   for (const auto& [from, to] : map.rules) {

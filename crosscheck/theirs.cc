@@ -149,6 +149,14 @@ void sort_choices(Theirs& t) {
   sorted.note(t.notes);
 }
 
+/// --map as it was given; without one, the map that the file says its names belong to (dump_torch.py writes it).
+NameRules rules_for(const ForeignTensors& foreign, const NameRules& given, std::vector<std::string>& notes) {
+  const auto said = foreign.metadata.find("names");
+  if (given.given() || said == foreign.metadata.end() || find_name_map(said->second) == nullptr) return given;
+  notes.push_back(concat("its metadata say that --map ", said->second, " knows its names"));
+  return NameRules({said->second}, "");
+}
+
 /// What the names say about --map: rules that found nothing, and a map that would know them.
 void note_names(Theirs& t, const ForeignTensors& foreign, const NameRules& names) {
   std::vector<std::string> theirs;
@@ -171,14 +179,15 @@ int rank_of_point(std::string_view point) {
   return heads.count(split_layer(at.point).inner) > 0 ? 3 : 2;
 }
 
-Theirs theirs_from(const ForeignTensors& foreign, const NameRules& names, const ModelConfig* config) {
+Theirs theirs_from(const ForeignTensors& foreign, const NameRules& given, const ModelConfig* config) {
   Theirs t;
+  const NameRules names = rules_for(foreign, given, t.notes);
   t.label = foreign.path;
   t.metadata = foreign.metadata;
   t.owners = foreign.owners;
-  t.notes = foreign.notes;
+  t.notes.insert(t.notes.end(), foreign.notes.begin(), foreign.notes.end());
   t.warnings = foreign.warnings;
-  if (foreign.format != "safetensors") t.notes.insert(t.notes.begin(), concat("read as ", foreign.format));
+  if (foreign.format != "safetensors") t.notes.insert(t.notes.begin(), foreign.format);
   OurLayout ours = to_our_layout(foreign, names, config);
   t.converted = std::move(ours.made);
   t.notes.insert(t.notes.end(), ours.notes.begin(), ours.notes.end());
