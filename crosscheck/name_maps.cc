@@ -113,10 +113,11 @@ Rules residual_rules(const std::string& layers) {
 
 NameMap vllm_map() {
   const std::string model = "language_model\\.model\\.";
-  Rules rules = tower_rules("visual\\.", "");
+  // Its embeddings are called on zeros and give the table alone; the sum is the input of the first block.
+  Rules rules = {exactly("visual\\.embeddings", "@ignored")};
+  append(rules, tower_rules("visual\\.", ""));
   append(rules, residual_rules(model + "layers\\."));
   append(rules, {
-      exactly("visual\\.embeddings\\.sum", "model.visual.embeddings"),
       exactly(model + "norm(?:\\.0)?", "model.language_model.norm"),
       exactly(model + "norm\\.1", "model.language_model.layers@last"),
       exactly("language_model\\.(?:logits_processor|lm_head)", "logits"),
