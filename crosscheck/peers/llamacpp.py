@@ -12,6 +12,7 @@ Needs torch and transformers for the converter. Exit code 77 where the source or
 import argparse
 import json
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -54,6 +55,13 @@ def prompt_ids(path):
         return struct.unpack(f"<{(end - begin) // 8}q", file.read(end - begin))
 
 
+def keep_only(path, pattern):
+    sys.path.insert(0, str(HERE.parent))
+    from dump_torch import read_safetensors, write_safetensors
+    kept = {name: tensor for name, tensor in read_safetensors(path).items() if re.search(pattern, name)}
+    write_safetensors(path, kept, {"names": "llamacpp", "dtype": "f32", "producer": "llama.cpp"})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=pathlib.Path)
@@ -62,6 +70,7 @@ def main():
     parser.add_argument("--source", type=pathlib.Path, default=pathlib.Path("llama.cpp"))
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("llama.cpp/build"))
     parser.add_argument("--image")
+    parser.add_argument("--keep", default="", help="keep only names in which this regular expression is found")
     args = parser.parse_args()
     if not (args.source / "convert_hf_to_gguf.py").exists():
         not_available(f"no llama.cpp in {args.source} (--source)")
@@ -79,7 +88,10 @@ def main():
         (work / "picture.rgb").write_bytes(picture.tobytes())
         token = json.loads((args.model / "config.json").read_text())["image_token_id"]
         command += [work / "mmproj.gguf", str(token), work / "picture.rgb", *map(str, picture.size)]
-    return subprocess.run(command, stderr=subprocess.DEVNULL).returncode
+    status = subprocess.run(command, stderr=subprocess.DEVNULL).returncode
+    if status == 0 and args.keep:
+        keep_only(args.out, args.keep)
+    return status
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ Exit code 77 where MLX-VLM is not installed.
 import argparse
 import importlib.util
 import pathlib
+import re
 import sys
 
 TOWER = ("patch_embed", "post_conv_layernorm", "embeddings", "post_layernorm", "downsample", "merger")
@@ -85,7 +86,7 @@ def main():
     parser.add_argument("inputs", help="what glmv preprocess wrote")
     parser.add_argument("out", help="an npz file")
     parser.add_argument("--true-table", metavar="TRACE", help="take model.visual.embeddings from this trace")
-    parser.add_argument("--only", default="", help="keep only names that contain this")
+    parser.add_argument("--keep", default="", help="keep only names in which this regular expression is found")
     args = parser.parse_args()
     for package in ("mlx", "mlx_vlm"):
         # This file is called like the package: only what is installed elsewhere counts.
@@ -109,7 +110,7 @@ def main():
     kept["inputs_embeds"] = embeds
     # MLX looks for vision_start_token_id, which other vocabularies do not have: the positions are handed to it.
     model.language_model(ids, inputs_embeds=embeds, position_ids=inputs["position_ids"].reshape(3, 1, -1))
-    arrays = f32_arrays(mx, np, {name: value for name, value in kept.items() if args.only in name})
+    arrays = f32_arrays(mx, np, {name: value for name, value in kept.items() if re.search(args.keep, name)})
     np.savez_compressed(args.out, **arrays)
     print(f"{args.out}: {len(arrays)} tensors", file=sys.stderr)
 
