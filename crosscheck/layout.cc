@@ -304,11 +304,13 @@ class Undoing {
   }
 
   ConstTensorView joined(const std::string& point, std::vector<Piece>& shards) {
-    if (shards.size() == 1) return shards[0].view;
+    if (shards.size() == 1 && shards[0].shards == 1) return shards[0].view;
     std::sort(shards.begin(), shards.end(), [](const Piece& a, const Piece& b) { return a.shard < b.shard; });
     for (size_t i = 0; i < shards.size(); ++i) {
-      if (shards[i].shard != static_cast<int64_t>(i) || shards[i].shards != static_cast<int64_t>(shards.size()))
+      if (shards[i].source != shards[0].source)
         input_error(theirs_.path, ": --map gives two tensors the name ", point);
+      if (shards[i].shard != static_cast<int64_t>(i) || shards[i].shards != static_cast<int64_t>(shards.size()))
+        input_error(theirs_.path, ": ", point, ": of ", shards[0].shards, " ranks only ", shards.size(), " are there");
     }
     const std::string plain = split_step(point).point;
     if (plain == "logits" || rank_of_point(plain) == 3) return side_by_side(point, shards);

@@ -267,7 +267,7 @@ std::string name_map_names() {
 
 const NameMap* likely_name_map(const std::vector<std::string>& names) {
   const NameMap* best = nullptr;
-  int64_t most = known_points(names, NameRules());
+  int64_t most = 2 * known_points(names, NameRules());  // a stray name or two that a map knows says nothing
   for (const NameMap& map : name_maps()) {
     const int64_t known = known_points(names, NameRules({map.name}, ""));
     if (known > most) most = known, best = &map;
