@@ -7,11 +7,12 @@
 #include "crosscheck/layout.h"
 #include "crosscheck/name_maps.h"
 #include "crosscheck/stages.h"
+#include "reference/core/splitmix.h"
 
 namespace glmv {
 namespace {
 
-const std::string kMoe = GLMV_SOURCE_DIR "/tests/golden/moe_a", kDense = GLMV_SOURCE_DIR "/tests/golden/dense_a";
+const std::string kMoe = GLMV_SOURCE_DIR "/tests/golden/moe_a", kDense = GLMV_SOURCE_DIR "/tests/golden/dense_b";
 const std::string kLayer = "model.language_model.layers.1", kBlock = "model.visual.blocks.0";
 
 Tensor copy_of(const ConstTensorView& v) {
@@ -209,7 +210,7 @@ TEST(Layout, HalfSplitRowsOfTheDenseFamilyArePutBackInPairs) {
   }
   dump.tensors[point] = theirs;
   EXPECT_GE(dump.check().first, 0);
-  expect_noise(dump.check({"(self_attn\\.q)$=$1@half_split"}), point);
+  expect_noise(dump.check({"(layers\\.1\\.self_attn\\.q)$=$1@half_split"}), point);
 }
 
 TEST(Layout, PaddingIsCutWhereTheMaskSaysSo) {
@@ -264,6 +265,44 @@ TEST(Layout, MisfitsAreErrors) {
   dump.tensors["logits#1"] = dump.take("logits");
   EXPECT_THROW(dump.theirs(), Error) << "rank 0 is missing";
   EXPECT_THROW(to_our_layout(dump.foreign(), NameRules({"(layers\\.1)$=$1.qkv@qkv"}, ""), nullptr), Error);
+}
+
+/// Shapes that nobody would write: each is read or refused, and no element outside of a tensor is touched.
+TEST(Layout, AnyShapeIsReadOrRefused) {
+  const std::vector<std::string> rules = {"qkv",        "qkv_by_group", "residual",         "input",      "same",
+                                          "transposed", "heads_first",  "each_angle_twice", "half_split", "ignored"};
+  const std::vector<std::string> points = {kLayer, kLayer + ".self_attn.qkv", kBlock + ".attn.qkv", "attention_mask",
+                                           "position_ids", kLayer + ".self_attn.k", "logits", "input_ids",
+                                           "model.language_model.rotary.cos", "model.visual.downsample"};
+  SplitMix64 random(7);
+  const ModelConfig moe = read_config(kMoe), dense = read_config(kDense);
+  int64_t read = 0, refused = 0;
+  for (int run = 0; run < 3000; ++run) {
+    ForeignTensors f;
+    f.path = "dump";
+    std::vector<std::string> maps;
+    std::vector<Tensor> kept;
+    for (int n = 0; n < 4; ++n) {
+      const std::string point = points[random.next() % points.size()];
+      ConstTensorView extents;
+      extents.rank = static_cast<int>(random.next() % 6);
+      for (int i = 0; i < extents.rank; ++i) extents.dim[i] = static_cast<int64_t>(random.next() % 5);
+      kept.emplace_back(random.next() % 2 == 0 ? DType::f32 : DType::i64, extents);
+      const std::string name = concat("t", n, random.next() % 4 == 0 ? concat('#', random.next() % 3) : "");
+      f.tensors.emplace(name, kept.back().view);
+      const std::string rule = random.next() % 2 == 0 ? "@" + rules[random.next() % rules.size()] : "";
+      maps.push_back(concat("^t", n, "$=", point, rule));
+    }
+    try {
+      to_our_layout(f, NameRules(maps, ""), run % 3 == 0 ? nullptr : run % 3 == 1 ? &moe : &dense);
+      ++read;
+    } catch (const Error& e) {
+      ++refused;
+      EXPECT_EQ(std::string(e.what()).find(".cc:"), std::string::npos) << "an inner check, not a message: " << e.what();
+    }
+  }
+  EXPECT_GT(read, 100);
+  EXPECT_GT(refused, 100);
 }
 
 TEST(NameMaps, EachKnowsItsOwnNames) {
