@@ -73,12 +73,8 @@ class Undoing {
                            const std::string& why) const {
     input_error(theirs_.path, ": ", name, " is ", v, ", which layout rule ", rule, " does not fit: ", why);
   }
-  const ModelConfig& config(const std::string& name, const std::string& rule) const {
-    if (config_ == nullptr) usage_error(name, ": layout rule ", rule, " needs --model");
-    return *config_;
-  }
-  Heads heads_of(std::string_view point, const std::string& rule) const {
-    const ModelConfig& c = config(std::string(point), rule);
+  Heads heads_of(std::string_view point) const {
+    const ModelConfig& c = *config_;
     if (starts_with(point, kTower)) return {c.vision.num_heads, c.vision.num_heads, c.vision.head_dim()};
     return {c.text.num_heads, c.text.num_kv_heads, c.text.head_dim};
   }
@@ -129,6 +125,10 @@ class Undoing {
   void apply(std::string point, const std::vector<std::string>& rules, Piece piece) {
     for (const std::string& rule : rules) {
       if (rule == "ignored") return used("left out, no points of ours", point);
+      if (config_ == nullptr && needs_config(rule)) {
+        used(concat("left as it is, for @", rule, " needs the numbers of a model"), point);
+        continue;
+      }
       if (rule == "qkv" || rule == "qkv_by_group") return take_qkv_apart(point, rule, piece);
       if (rule == "residual") {
         piece.addend = true;
@@ -151,6 +151,10 @@ class Undoing {
     add(point, piece);
   }
 
+  static bool needs_config(const std::string& rule) {
+    return rule == "qkv" || rule == "qkv_by_group" || rule == "last" || rule == "half_split";
+  }
+
   /// The input of a layer is the output of the one before.
   std::string before(const std::string& name) {
     const PointName at = split_step(name);
@@ -163,7 +167,7 @@ class Undoing {
   }
   std::string last_of(const std::string& name) {
     const PointName at = split_step(name);
-    const ModelConfig& c = config(name, "last");
+    const ModelConfig& c = *config_;
     if (at.point != kBlocks && at.point != kLayers) usage_error("layout rule @last of ", name, ": not a stack of layers");
     used("the input of the last norm stands for the output of the last layer", name);
     return join_step(at.step, concat(at.point, '.', (at.point == kBlocks ? c.vision.depth : c.text.num_layers) - 1));
@@ -202,7 +206,7 @@ class Undoing {
   void take_qkv_apart(const std::string& name, const std::string& rule, const Piece& piece) {
     if (!ends_with(name, ".qkv")) usage_error("layout rule @", rule, " of ", name, ": the name does not end in .qkv");
     const std::string stem = name.substr(0, name.size() - 3);
-    const Heads all = heads_of(split_step(name).point, rule);
+    const Heads all = heads_of(split_step(name).point);
     const int64_t query = all.query / piece.shards, kv = std::max<int64_t>(1, all.kv / piece.shards);
     ConstTensorView v = without_ones(piece.view, 2);
     if (v.rank < 2) refuse(name, rule, v, "it has no row per token");
@@ -271,7 +275,7 @@ class Undoing {
 
   /// Column j and R/2 + j of a head become 2j and 2j + 1, in the family that rotates neighbours.
   ConstTensorView pairs_together(const std::string& point, ConstTensorView v) {
-    const ModelConfig& c = config(point, "half_split");
+    const ModelConfig& c = *config_;
     if (c.family != Family::dense || starts_with(split_step(point).point, kTower)) return v;
     const int64_t d = c.text.head_dim, rotary = c.text.rotary_dim;
     v = without_ones(v, 2);
@@ -416,7 +420,7 @@ class Undoing {
 
   /// [1, T, heads * d] where [T, heads, d] is expected.
   ConstTensorView batch_of_wide_rows(const std::string& point, const ConstTensorView& v) {
-    const Heads heads = heads_of(split_step(point).point, "heads");
+    const Heads heads = heads_of(split_step(point).point);
     if (v.dim[2] == heads.width) return v;
     const ConstTensorView thin = without_ones(v, 2);
     if (thin.rank == 2) used("axes of 1 were dropped", point);

@@ -34,7 +34,7 @@ struct OurLayout {
   std::vector<std::string> warnings;
 };
 
-/// config may be null (a plain comparison of files): then rules that need numbers of the model are an error.
+/// config may be null (a plain comparison of files): rules that need numbers of the model then leave tensors as they are.
 /// Error: 2 for a rule that there is none of, 3 for a tensor that a rule does not fit and for two of one name.
 OurLayout to_our_layout(const ForeignTensors& theirs, const NameRules& names, const ModelConfig* config);
 

@@ -29,7 +29,7 @@ struct Theirs {
 };
 
 /// What another program wrote, under our names and in our layout (crosscheck/layout.h). Without a config, rules that
-/// need the model's numbers are an error. Error (exit code 3) if a mapping gives two tensors one name, or a floor is not
+/// need the model's numbers are left out. Error (exit code 3) if a mapping gives two tensors one name, or a floor is not
 /// [rows] of finite numbers >= 0.
 Theirs theirs_from(const ForeignTensors& foreign, const NameRules& names, const ModelConfig* config);
 Theirs theirs_from(const SafetensorsFile& trace, const NameRules& names = {});

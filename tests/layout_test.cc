@@ -264,7 +264,13 @@ TEST(Layout, MisfitsAreErrors) {
   Dump dump(kMoe);
   dump.tensors["logits#1"] = dump.take("logits");
   EXPECT_THROW(dump.theirs(), Error) << "rank 0 is missing";
-  EXPECT_THROW(to_our_layout(dump.foreign(), NameRules({"(layers\\.1)$=$1.qkv@qkv"}, ""), nullptr), Error);
+}
+
+TEST(Layout, WithoutAModelItsNumbersAreNotGuessed) {
+  const Dump dump(kMoe);
+  const OurLayout out = to_our_layout(dump.foreign(), NameRules({"(layers\\.1)$=$1.qkv@qkv"}, ""), nullptr);
+  EXPECT_EQ(out.tensors.count(kLayer + ".qkv"), 1u);
+  EXPECT_TRUE(has_note(out.notes, "needs the numbers of a model"));
 }
 
 /// Shapes that nobody would write: each is read or refused, and no element outside of a tensor is touched.
