@@ -154,7 +154,8 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   CLI::App* verb =
       app.add_subcommand("crosscheck", "Compare a trace with the reference, stage by stage; names the first departure");
   add_model(*verb, flags->model);
-  verb->add_option("--against", flags->against, "what to judge: a trace, or a file or folder of tensors that another program dumped")
+  verb->add_option("--against", flags->against,
+                   "what to judge: a trace, or a file or folder of tensors that another program dumped")
       ->check(not_empty());
   verb->add_option("--inputs", flags->inputs, "a file with the inputs (input_ids, pixel_values ...) that it lacks")
       ->check(not_empty());
@@ -165,9 +166,9 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
                  "with --against-backend: run its fused ops, and judge the points that both paths have");
   verb->add_option("--steps", flags->steps, "with --against-backend and a prompt: greedy decode steps after it")
       ->check(CLI::Range(0, 1 << 20));
-  verb->add_option("--map", flags->maps, 
-                   concat("rewrites names of the trace: PATTERN=REPLACEMENT, or one of ", name_map_names(),
-                          "; may be repeated"));
+  verb->add_option(
+      "--map", flags->maps,
+      concat("rewrites names of the trace: PATTERN=REPLACEMENT, or one of ", name_map_names(), "; may be repeated"));
   verb->add_option("--only", flags->only, "judge only points whose name matches this regular expression");
   verb->add_option("--mistake", flags->mistake, "build a known mistake into our side");
   verb->add_flag("--list-mistakes", flags->list, "print the catalogue of known mistakes");

@@ -152,8 +152,8 @@ std::string as_text(const Result& r, bool only_different) {
   std::string out;
   for (const std::string& note : r.mapped.notes) out += note + '\n';
   for (const std::string& warning : r.mapped.warnings) out += "WARNING   " + warning + '\n';
-  out += fmt::format("{:<54} {:<20} {:>10} {:>10} {:>10} {:>10}  {}\n", "tensor", "shape", "peak ulp",
-                                "p99 ulp", "rel L2", "cosine", "verdict");
+  out += fmt::format("{:<54} {:<20} {:>10} {:>10} {:>10} {:>10}  {}\n", "tensor", "shape", "peak ulp", "p99 ulp",
+                     "rel L2", "cosine", "verdict");
   for (const Row& row : r.rows) {
     if (only_different && row.same()) continue;
     if (!row.problem.empty()) {
@@ -234,7 +234,7 @@ void add_diff(CLI::App& app, int& exit_code) {
   verb->add_option("a", flags->a, "a file of tensors (safetensors, torch.save, npz, npy) or a folder of them")
       ->required();
   verb->add_option("b", flags->b, "another one")->required();
-  verb->add_option("--map", flags->maps, 
+  verb->add_option("--map", flags->maps,
                    concat("rewrites names of the second file: PATTERN=REPLACEMENT, or one of ", name_map_names(),
                           "; may be repeated"));
   verb->add_option("--only", flags->only, "only tensors whose name matches this regular expression");

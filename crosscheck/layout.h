@@ -22,6 +22,7 @@
 
 #include "crosscheck/adapters/foreign.h"
 #include "crosscheck/names.h"
+#include "crosscheck/rearrange.h"
 #include "data/config.h"
 
 namespace glmv {
@@ -29,13 +30,13 @@ namespace glmv {
 /// Tensors under our names and in our layout, as far as that can be told without running the model.
 struct OurLayout {
   std::map<std::string, ConstTensorView> tensors;
-  std::vector<Tensor> made;           ///< keep the views alive
-  std::vector<std::string> notes;     ///< which rule was used, one sentence each
+  Rearranged rearranged;           ///< keeps the views alive, with the owners of the file
+  std::vector<std::string> notes;  ///< which rule was used, one sentence each
   std::vector<std::string> warnings;
 };
 
-/// config may be null (a plain comparison of files): rules that need numbers of the model then leave tensors as they are.
-/// Error: 2 for a rule that there is none of, 3 for a tensor that a rule does not fit and for two of one name.
+/// config may be null (a plain comparison of files): rules that need numbers of the model then leave tensors as they
+/// are. Error: 2 for a rule that there is none of, 3 for a tensor that a rule does not fit and for two of one name.
 OurLayout to_our_layout(const ForeignTensors& theirs, const NameRules& names, const ModelConfig* config);
 
 }  // namespace glmv

@@ -21,7 +21,8 @@ std::string text(const std::string& stem, const std::string& inner, const std::s
 }
 std::string tower(const std::string& stem, const std::string& inner, const std::string& ours) {
   const std::string dot = ours.empty() || ours[0] == '@' ? "" : ".";
-  return "^" + stem + "blocks\\.(\\d+)" + (inner.empty() ? "" : "\\." + inner) + "$=model.visual.blocks.$1" + dot + ours;
+  return "^" + stem + "blocks\\.(\\d+)" + (inner.empty() ? "" : "\\." + inner) + "$=model.visual.blocks.$1" + dot +
+         ours;
 }
 std::string exactly(const std::string& name, const std::string& ours) { return "^" + name + "$=" + ours; }
 
@@ -31,7 +32,8 @@ void append(Rules& rules, const Rules& more) { rules.insert(rules.end(), more.be
 /// outputs end in.
 Rules tower_rules(const std::string& stem, const std::string& out) {
   Rules rules;
-  for (const char* name : {"patch_embed", "post_conv_layernorm", "embeddings", "post_layernorm", "downsample", "merger"})
+  for (const char* name :
+       {"patch_embed", "post_conv_layernorm", "embeddings", "post_layernorm", "downsample", "merger"})
     rules.push_back(exactly(stem + name + out, std::string("model.visual.") + name));
   rules.push_back(exactly(stem + "patch_embed\\.proj" + out, "model.visual.patch_embed@same"));
   rules.push_back(exactly(stem + "merger\\.down_proj" + out, "model.visual.merger@same"));
@@ -50,37 +52,46 @@ Rules tower_rules(const std::string& stem, const std::string& out) {
 NameMap transformers_map() {
   const std::string layers = "model\\.language_model\\.layers\\.", visual = "model\\.visual\\.", out = "(?:_outputs)?";
   Rules rules = tower_rules(visual, out);
-  append(rules, {
-      tower(visual, "attn\\.proj_inputs_args_0", "attn.context"),
-      "^model\\.visual\\.blocks\\.(\\d+)_inputs_args_0$=model.visual.blocks.$1@input",
-      exactly("model\\.visual\\.post_layernorm_inputs_args_0", "model.visual.blocks@last"),
-      exactly("model\\.visual\\.rotary_pos_emb(?:_outputs)?[_.]0", "model.visual.rotary.cos@each_angle_twice"),
-      exactly("model\\.visual\\.rotary_pos_emb(?:_outputs)?[_.]1", "model.visual.rotary.sin@each_angle_twice"),
-      exactly("model\\.language_model\\.rotary_emb(?:_outputs)?[_.]0", "model.language_model.rotary.cos@each_angle_twice"),
-      exactly("model\\.language_model\\.rotary_emb(?:_outputs)?[_.]1", "model.language_model.rotary.sin@each_angle_twice"),
-      exactly("model\\.language_model_inputs_kwargs_(inputs_embeds|position_ids)", "$1"),
-      exactly("model\\.language_model\\.norm_inputs_args_0", "model.language_model.layers@last"),
-      exactly("model\\.language_model\\.norm" + out, "model.language_model.norm"),
-      exactly("lm_head" + out, "logits"),
-      exactly("(?:inputs_kwargs_)(input_ids|mm_token_type_ids|attention_mask|pixel_values|pixel_values_videos|image_grid_thw|video_grid_thw)", "$1"),
-      "^model\\.language_model\\.layers\\.(\\d+)_inputs_args_0$=model.language_model.layers.$1@input",
-      text(layers, "input", "@input"),
-      text(layers, "self_attn\\.o_proj(?:_inputs_args_0|\\.input)", "self_attn.context"),
-      text(layers, "self_attn\\.([qkv])_proj" + out, "self_attn.$2"),
-      text(layers, "self_attn\\.o_proj" + out, "self_attn@same"),
-      text(layers, "self_attn(?:_outputs)?[_.]0", "self_attn"),
-      text(layers, "mlp\\.down_proj" + out, "mlp@same"),
-      text(layers, "mlp\\.shared_experts\\.down_proj" + out, "mlp.shared_experts@same"),
-      text(layers, "mlp\\.gate(?:_outputs)?[_.]0", "mlp.gate.logits"),
-      text(layers, "mlp\\.gate(?:_outputs)?[_.]1", "mlp.gate.topk_weights"),
-      text(layers, "mlp\\.gate(?:_outputs)?[_.]2", "mlp.gate.topk_ids"),
-      text(layers, "(input_layernorm|post_attention_layernorm|post_self_attn_layernorm|post_mlp_layernorm|mlp|mlp\\.experts|mlp\\.shared_experts)_outputs", "$2"),
-      "^model\\.language_model\\.layers\\.(\\d+)_outputs$=model.language_model.layers.$1",
-      // What else the debugger writes are inputs of modules, told again, and what lies inside of points.
-      "^.*_inputs_(?:args|kwargs)_.*$=@ignored",
-      "^.*\\.(?:act_fn|act1|gate_proj|up_proj|embed_tokens|post_projection_norm|merger\\.proj)_outputs.*$=@ignored",
-      "^outputs_.*$=@ignored",
-  });
+  append(
+      rules,
+      {
+          tower(visual, "attn\\.proj_inputs_args_0", "attn.context"),
+          "^model\\.visual\\.blocks\\.(\\d+)_inputs_args_0$=model.visual.blocks.$1@input",
+          exactly("model\\.visual\\.post_layernorm_inputs_args_0", "model.visual.blocks@last"),
+          exactly("model\\.visual\\.rotary_pos_emb(?:_outputs)?[_.]0", "model.visual.rotary.cos@each_angle_twice"),
+          exactly("model\\.visual\\.rotary_pos_emb(?:_outputs)?[_.]1", "model.visual.rotary.sin@each_angle_twice"),
+          exactly("model\\.language_model\\.rotary_emb(?:_outputs)?[_.]0",
+                  "model.language_model.rotary.cos@each_angle_twice"),
+          exactly("model\\.language_model\\.rotary_emb(?:_outputs)?[_.]1",
+                  "model.language_model.rotary.sin@each_angle_twice"),
+          exactly("model\\.language_model_inputs_kwargs_(inputs_embeds|position_ids)", "$1"),
+          exactly("model\\.language_model\\.norm_inputs_args_0", "model.language_model.layers@last"),
+          exactly("model\\.language_model\\.norm" + out, "model.language_model.norm"),
+          exactly("lm_head" + out, "logits"),
+          exactly("(?:inputs_kwargs_)(input_ids|mm_token_type_ids|attention_mask|pixel_values|pixel_values_videos|"
+                  "image_grid_thw|video_grid_thw)",
+                  "$1"),
+          "^model\\.language_model\\.layers\\.(\\d+)_inputs_args_0$=model.language_model.layers.$1@input",
+          text(layers, "input", "@input"),
+          text(layers, "self_attn\\.o_proj(?:_inputs_args_0|\\.input)", "self_attn.context"),
+          text(layers, "self_attn\\.([qkv])_proj" + out, "self_attn.$2"),
+          text(layers, "self_attn\\.o_proj" + out, "self_attn@same"),
+          text(layers, "self_attn(?:_outputs)?[_.]0", "self_attn"),
+          text(layers, "mlp\\.down_proj" + out, "mlp@same"),
+          text(layers, "mlp\\.shared_experts\\.down_proj" + out, "mlp.shared_experts@same"),
+          text(layers, "mlp\\.gate(?:_outputs)?[_.]0", "mlp.gate.logits"),
+          text(layers, "mlp\\.gate(?:_outputs)?[_.]1", "mlp.gate.topk_weights"),
+          text(layers, "mlp\\.gate(?:_outputs)?[_.]2", "mlp.gate.topk_ids"),
+          text(layers,
+               "(input_layernorm|post_attention_layernorm|post_self_attn_layernorm|post_mlp_layernorm|mlp|mlp\\."
+               "experts|mlp\\.shared_experts)_outputs",
+               "$2"),
+          "^model\\.language_model\\.layers\\.(\\d+)_outputs$=model.language_model.layers.$1",
+          // What else the debugger writes are inputs of modules, told again, and what lies inside of points.
+          "^.*_inputs_(?:args|kwargs)_.*$=@ignored",
+          "^.*\\.(?:act_fn|act1|gate_proj|up_proj|embed_tokens|post_projection_norm|merger\\.proj)_outputs.*$=@ignored",
+          "^outputs_.*$=@ignored",
+      });
   return {"transformers", "hooks on modules, and the files of model_addition_debugger_context", rules};
 }
 
@@ -107,7 +118,8 @@ Rules residual_rules(const std::string& layers) {
       text(layers, "mlp\\.shared_experts", "mlp.shared_experts"),
       text(layers, "mlp\\.shared_experts\\.down_proj" + first, "mlp.shared_experts@same"),
       text(layers, "mlp\\.down_proj" + first, "mlp@same"),
-      text(layers, "(?:mlp|self_attn|mlp\\.shared_experts)\\.(?:gate_up_proj|act_fn|down_proj|experts)(?:\\.\\d+)?", "@ignored"),
+      text(layers, "(?:mlp|self_attn|mlp\\.shared_experts)\\.(?:gate_up_proj|act_fn|down_proj|experts)(?:\\.\\d+)?",
+           "@ignored"),
   };
 }
 
@@ -117,14 +129,18 @@ NameMap vllm_map() {
   Rules rules = {exactly("visual\\.embeddings", "@ignored")};
   append(rules, tower_rules("visual\\.", ""));
   append(rules, residual_rules(model + "layers\\."));
-  append(rules, {
-      exactly(model + "norm(?:\\.0)?", "model.language_model.norm"),
-      exactly(model + "norm\\.1", "model.language_model.layers@last"),
-      exactly("language_model\\.(?:logits_processor|lm_head)", "logits"),
-      exactly("positions", "position_ids"),
-      exactly("(?:visual|language_model)(?:\\.model)?\\.(?:rotary_pos_emb|embed_tokens|merger\\..*|patch_embed\\..*)", "@ignored"),
-      "^visual\\.blocks\\.\\d+\\.(?:mlp|attn|norm2)\\..*$=@ignored",
-  });
+  append(
+      rules,
+      {
+          exactly(model + "norm(?:\\.0)?", "model.language_model.norm"),
+          exactly(model + "norm\\.1", "model.language_model.layers@last"),
+          exactly("language_model\\.(?:logits_processor|lm_head)", "logits"),
+          exactly("positions", "position_ids"),
+          exactly(
+              "(?:visual|language_model)(?:\\.model)?\\.(?:rotary_pos_emb|embed_tokens|merger\\..*|patch_embed\\..*)",
+              "@ignored"),
+          "^visual\\.blocks\\.\\d+\\.(?:mlp|attn|norm2)\\..*$=@ignored",
+      });
   return {"vllm", "hooks on modules of vLLM (0.32), tuple outputs as .0 and .1", rules};
 }
 
@@ -132,18 +148,22 @@ NameMap sglang_map() {
   const std::string model = "(?:language_model\\.)?model\\.";
   Rules rules = tower_rules("visual\\.", "");
   append(rules, residual_rules(model + "layers\\."));
-  append(rules, {
-      "^layer(\\d+)_out$=model.language_model.layers.$1",  // what the examples of its dumper call it
-      text(model + "layers\\.", "mlp\\.topk\\.0", "mlp.gate.topk_weights"),
-      text(model + "layers\\.", "mlp\\.topk\\.1", "mlp.gate.topk_ids"),
-      text(model + "layers\\.", "mlp\\.topk\\.2", "@ignored"),
-      exactly(model + "norm(?:\\.0)?", "model.language_model.norm"),
-      exactly(model + "norm\\.1", "model.language_model.layers@last"),
-      exactly("logits_processor(?:\\.0|\\.next_token_logits)?", "logits"),
-      exactly("positions", "position_ids"),
-      exactly("(?:visual|model)\\.(?:rotary_pos_emb|rotary_emb(?:\\.\\d)?|embed_tokens|merger\\..*|patch_embed\\..*)", "@ignored"),
-      "^visual\\.blocks\\.\\d+\\.(?:mlp|attn|norm2)\\..*$=@ignored",
-  });
+  append(
+      rules,
+      {
+          "^layer(\\d+)_out$=model.language_model.layers.$1",  // what the examples of its dumper call it
+          text(model + "layers\\.", "mlp\\.topk\\.0", "mlp.gate.topk_weights"),
+          text(model + "layers\\.", "mlp\\.topk\\.1", "mlp.gate.topk_ids"),
+          text(model + "layers\\.", "mlp\\.topk\\.2", "@ignored"),
+          exactly(model + "norm(?:\\.0)?", "model.language_model.norm"),
+          exactly(model + "norm\\.1", "model.language_model.layers@last"),
+          exactly("logits_processor(?:\\.0|\\.next_token_logits)?", "logits"),
+          exactly("positions", "position_ids"),
+          exactly(
+              "(?:visual|model)\\.(?:rotary_pos_emb|rotary_emb(?:\\.\\d)?|embed_tokens|merger\\..*|patch_embed\\..*)",
+              "@ignored"),
+          "^visual\\.blocks\\.\\d+\\.(?:mlp|attn|norm2)\\..*$=@ignored",
+      });
   return {"sglang", "SGLang's dumper and its forward hooks (0.5.23)", rules};
 }
 
@@ -153,22 +173,22 @@ NameMap megatron_map() {
   Rules rules = tower_rules("(?:module\\.)*vision_model\\.", "");
   append(rules, tower_rules("(?:module\\.)*visual\\.", ""));
   append(rules, {
-      text(layers, "input_layernorm", "input_layernorm"),
-      text(layers, "self_attention\\.linear_qkv(?:\\.0)?", "self_attn.qkv@qkv_by_group"),
-      text(layers, "self_attention\\.core_attention(?:\\.0)?", "self_attn.context"),
-      text(layers, "self_attention(?:\\.0)?", "self_attn"),
-      text(layers, "self_attention\\.linear_proj(?:\\.0)?", "self_attn@same"),
-      text(layers, "pre_mlp_layernorm", "post_attention_layernorm"),
-      text(layers, "mlp(?:\\.0)?", "mlp"),
-      text(layers, "mlp\\.router\\.gating", "mlp.gate.logits"),
-      text(layers, "mlp\\.experts(?:\\.0)?", "@ignored"),  // permuted by expert, not by token
-      text(layers, "mlp\\.shared_experts", "mlp.shared_experts"),
-      text(layers, "(?:0)?", ""),
-      "^(?:module\\.)*language_model\\.decoder\\.layers\\.(\\d+)$=model.language_model.layers.$1",
-      text(layers, "(?:self_attention|mlp)\\..*", "@ignored"),
-      exactly("(?:module\\.)*language_model\\.decoder\\.final_layernorm", "model.language_model.norm"),
-      exactly("(?:module\\.)*language_model\\.output_layer(?:\\.0)?", "logits"),
-  });
+                    text(layers, "input_layernorm", "input_layernorm"),
+                    text(layers, "self_attention\\.linear_qkv(?:\\.0)?", "self_attn.qkv@qkv_by_group"),
+                    text(layers, "self_attention\\.core_attention(?:\\.0)?", "self_attn.context"),
+                    text(layers, "self_attention(?:\\.0)?", "self_attn"),
+                    text(layers, "self_attention\\.linear_proj(?:\\.0)?", "self_attn@same"),
+                    text(layers, "pre_mlp_layernorm", "post_attention_layernorm"),
+                    text(layers, "mlp(?:\\.0)?", "mlp"),
+                    text(layers, "mlp\\.router\\.gating", "mlp.gate.logits"),
+                    text(layers, "mlp\\.experts(?:\\.0)?", "@ignored"),  // permuted by expert, not by token
+                    text(layers, "mlp\\.shared_experts", "mlp.shared_experts"),
+                    text(layers, "(?:0)?", ""),
+                    "^(?:module\\.)*language_model\\.decoder\\.layers\\.(\\d+)$=model.language_model.layers.$1",
+                    text(layers, "(?:self_attention|mlp)\\..*", "@ignored"),
+                    exactly("(?:module\\.)*language_model\\.decoder\\.final_layernorm", "model.language_model.norm"),
+                    exactly("(?:module\\.)*language_model\\.output_layer(?:\\.0)?", "logits"),
+                });
   return {"megatron", "hooks on modules of Megatron-Bridge", rules};
 }
 
@@ -176,15 +196,15 @@ NameMap mlx_map() {
   const std::string layers = "language_model\\.model\\.layers\\.";
   Rules rules = tower_rules("vision_tower\\.", "");
   append(rules, {
-      text(layers, "", ""),
-      text(layers, "(input_layernorm|post_attention_layernorm|self_attn|mlp|mlp\\.shared_experts)", "$2"),
-      text(layers, "self_attn\\.([qkv])_proj", "self_attn.$2"),
-      text(layers, "self_attn\\.o_proj", "self_attn@same"),
-      text(layers, "mlp\\.gate\\.0", "mlp.gate.topk_ids"),
-      text(layers, "mlp\\.gate\\.1", "mlp.gate.topk_weights"),
-      exactly("language_model\\.model\\.norm", "model.language_model.norm"),
-      exactly("language_model\\.lm_head", "logits"),
-  });
+                    text(layers, "", ""),
+                    text(layers, "(input_layernorm|post_attention_layernorm|self_attn|mlp|mlp\\.shared_experts)", "$2"),
+                    text(layers, "self_attn\\.([qkv])_proj", "self_attn.$2"),
+                    text(layers, "self_attn\\.o_proj", "self_attn@same"),
+                    text(layers, "mlp\\.gate\\.0", "mlp.gate.topk_ids"),
+                    text(layers, "mlp\\.gate\\.1", "mlp.gate.topk_weights"),
+                    exactly("language_model\\.model\\.norm", "model.language_model.norm"),
+                    exactly("language_model\\.lm_head", "logits"),
+                });
   return {"mlx", "wrapped modules of MLX-VLM", rules};
 }
 

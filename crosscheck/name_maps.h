@@ -23,7 +23,8 @@ const NameMap* find_name_map(std::string_view name);
 /// "transformers, vllm, ..." for messages.
 std::string name_map_names();
 
-/// The map that turns most of these names into points of ours, if it knows more than twice as many as are known as they are.
+/// The map that turns most of these names into points of ours, if it knows more than twice as many as are known as they
+/// are.
 const NameMap* likely_name_map(const std::vector<std::string>& names);
 
 }  // namespace glmv

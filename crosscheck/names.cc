@@ -50,8 +50,7 @@ NameRules::NameRules(const std::vector<std::string>& maps, const std::string& on
       out.rules.push_back(parse_rule(map));
     } else {
       const NameMap* known = find_name_map(map);
-      if (known == nullptr)
-        usage_error("--map ", map, ": expected PATTERN=REPLACEMENT or one of ", name_map_names());
+      if (known == nullptr) usage_error("--map ", map, ": expected PATTERN=REPLACEMENT or one of ", name_map_names());
       out.built_in = true;
       for (const std::string& rule : known->rules) out.rules.push_back(parse_rule(rule));
     }

@@ -27,13 +27,6 @@ struct Change {
   }
 };
 
-ConstTensorView without_axis(const ConstTensorView& v, int axis) {
-  ConstTensorView out = v;
-  --out.rank;
-  for (int i = axis; i < out.rank; ++i) out.dim[i] = v.dim[i + 1], out.stride[i] = v.stride[i + 1];
-  return out;
-}
-
 /// A batch axis of one is dropped: the first, in position_ids [3, 1, T] the second. True if there was one.
 bool drop_batch_axis(const std::string& point, ConstTensorView& v) {
   const int axis = point == "position_ids" && v.rank == 3 && v.dim[1] == 1 ? 1 : 0;
@@ -189,7 +182,7 @@ Theirs theirs_from(const ForeignTensors& foreign, const NameRules& given, const 
   t.warnings = foreign.warnings;
   if (foreign.format != "safetensors") t.notes.insert(t.notes.begin(), foreign.format);
   OurLayout ours = to_our_layout(foreign, names, config);
-  t.converted = std::move(ours.made);
+  t.converted = ours.rearranged.made();
   t.notes.insert(t.notes.end(), ours.notes.begin(), ours.notes.end());
   t.warnings.insert(t.warnings.end(), ours.warnings.begin(), ours.warnings.end());
   Change batch{"a batch axis of 1 was dropped", "", 0}, widened{"integers were widened to i64", "", 0};

@@ -21,16 +21,16 @@ struct Theirs {
   std::map<std::string, ConstTensorView> points;
   std::map<std::string, ConstTensorView> floors;  ///< by point, f32 or f64 [rows]: noise that the file brings
   std::map<std::string, std::string> metadata;
-  std::vector<std::string> notes;      ///< what was done to its tensors, one sentence each
-  std::vector<std::string> warnings;   ///< what may not have been meant
+  std::vector<std::string> notes;                   ///< what was done to its tensors, one sentence each
+  std::vector<std::string> warnings;                ///< what may not have been meant
   std::vector<std::shared_ptr<const void>> owners;  ///< keep the views alive, as the next two do
   std::vector<Tensor> converted;
   Recording recording;
 };
 
 /// What another program wrote, under our names and in our layout (crosscheck/layout.h). Without a config, rules that
-/// need the model's numbers are left out. Error (exit code 3) if a mapping gives two tensors one name, or a floor is not
-/// [rows] of finite numbers >= 0.
+/// need the model's numbers are left out. Error (exit code 3) if a mapping gives two tensors one name, or a floor is
+/// not [rows] of finite numbers >= 0.
 Theirs theirs_from(const ForeignTensors& foreign, const NameRules& names, const ModelConfig* config);
 Theirs theirs_from(const SafetensorsFile& trace, const NameRules& names = {});
 Theirs theirs_from(Recording recording, const std::string& label);

@@ -131,13 +131,15 @@ std::string torch_archive(const std::string& pickle, const std::string& storage 
 /// A tensor whose persistent id and arguments are given as pickle opcodes.
 std::string tensor_pickle(const std::string& elements, const std::string& offset, const std::string& size,
                           const std::string& stride, const std::string& key = "0") {
-  return "\x80\x02" "ctorch._utils\n_rebuild_tensor_v2\n((X\x07" + std::string("\0\0\0storage", 10) +
-         "ctorch\nFloatStorage\nX" + little(key.size(), 4) + key + "X\x03" + std::string("\0\0\0cpu", 6) + elements +
-         "tQ" + offset + size + stride + "\x89}tR.";
+  return "\x80\x02"
+         "ctorch._utils\n_rebuild_tensor_v2\n((X\x07" +
+         std::string("\0\0\0storage", 10) + "ctorch\nFloatStorage\nX" + little(key.size(), 4) + key + "X\x03" +
+         std::string("\0\0\0cpu", 6) + elements + "tQ" + offset + size + stride + "\x89}tR.";
 }
 
 TEST_F(Adapters, AnHonestTensorByHandIsRead) {
-  const std::string path = written(torch_archive(tensor_pickle("K\4", std::string("K\0", 2), "K\2K\2\x86", "K\2K\1\x86")));
+  const std::string path =
+      written(torch_archive(tensor_pickle("K\4", std::string("K\0", 2), "K\2K\2\x86", "K\2K\1\x86")));
   EXPECT_EQ(concat(read_foreign(path).tensors.at("tensor")), "f32 [2,2]");
 }
 
@@ -145,8 +147,11 @@ TEST_F(Adapters, NoCodeRuns) {
   const std::string marker = (dir_ / "ran").string(), command = "touch " + marker;
   const std::string call = "(X" + little(command.size(), 4) + command + "tR.";
   for (const std::string name : {"posix\nsystem", "os\nsystem", "builtins\neval", "subprocess\nPopen", "torch\nload",
-                                  "torch.storage\n_load_from_bytes", "torch\nos.systemStorage", "builtins\ngetattr"}) {
-    expect_refused(torch_archive("\x80\x02" "c" + name + "\n" + call), {"nothing was run"});
+                                 "torch.storage\n_load_from_bytes", "torch\nos.systemStorage", "builtins\ngetattr"}) {
+    expect_refused(torch_archive("\x80\x02"
+                                 "c" +
+                                 name + "\n" + call),
+                   {"nothing was run"});
   }
   const std::string named = "\x80\x04\x8c\x05posix\x8c\x06system\x93";
   expect_refused(torch_archive(named + call), {"posix.system", "nothing was run"});
@@ -159,7 +164,9 @@ TEST_F(Adapters, NoCodeRuns) {
 TEST_F(Adapters, PicklesThatLieAreRefused) {
   const std::string head = "\x80\x02", zero = std::string("K\0", 2);
   const std::string square = "K\2K\2\x86", strides = "K\2K\1\x86";
-  expect_refused(torch_archive(head + "X\xff\xff\xff\x7f" "a."), {"bytes, but only"});
+  expect_refused(torch_archive(head + "X\xff\xff\xff\x7f"
+                                      "a."),
+                 {"bytes, but only"});
   expect_refused(torch_archive(head + "h\x09."), {"memo place 9"});
   expect_refused(torch_archive(head + "0."), {"stack is empty"});
   expect_refused(torch_archive(head + "(."), {"ends with"});
@@ -173,8 +180,10 @@ TEST_F(Adapters, PicklesThatLieAreRefused) {
   expect_refused(torch_archive(tensor_pickle("K\4", zero, "J\xff\xff\xff\xffK\2\x86", strides)), {"extent -1"});
   expect_refused(torch_archive(tensor_pickle("K\4", zero, square, "J\xfe\xff\xff\xffK\1\x86")), {"stride -2"});
   expect_refused(torch_archive(tensor_pickle("K\4", zero, "\x8a\x08" + little(uint64_t{1} << 62, 8) + "K\x08\x86",
-                                             zero + zero + "\x86")), {"overflows"});
-  expect_refused(torch_archive(tensor_pickle("K\4", zero, "J\xff\xff\xff\x7f\x85", zero + "\x85")), {"elements out of 4"});
+                                             zero + zero + "\x86")),
+                 {"overflows"});
+  expect_refused(torch_archive(tensor_pickle("K\4", zero, "J\xff\xff\xff\x7f\x85", zero + "\x85")),
+                 {"elements out of 4"});
   expect_refused(torch_archive(tensor_pickle("K\4", zero, "(K\1K\1K\1K\1K\1K\1t", "(K\1K\1K\1K\1K\1K\1t")), {"axes"});
   expect_refused(torch_archive(tensor_pickle("K\4", zero, square, "K\1\x85")), {"2 extents but 1 strides"});
   expect_refused(torch_archive(tensor_pickle("K\4", zero, square, strides, "../0")), {"data/../0", "not in the file"});
@@ -188,7 +197,9 @@ TEST_F(Adapters, DeepAndCircularPicklesEnd) {
   expect_refused(torch_archive(std::string("\x80\x02]q\0h\0a.", 9)), {"levels"});
   // Lists of two of the list before: 2^60 leaves out of some 400 bytes.
   std::string laughs = std::string("\x80\x02]q\0", 5);
-  for (int i = 1; i <= 30; ++i) laughs += std::string("(h") + static_cast<char>(i - 1) + "h" + static_cast<char>(i - 1) + "lq" + static_cast<char>(i) + '0';
+  for (int i = 1; i <= 30; ++i)
+    laughs += std::string("(h") + static_cast<char>(i - 1) + "h" + static_cast<char>(i - 1) + "lq" +
+              static_cast<char>(i) + '0';
   expect_refused(torch_archive(laughs + "0h\x1e."), {"values to walk"});
   std::string many = "\x80\x02(";
   for (int i = 0; i < 1100000; ++i) many += 'N';

@@ -29,8 +29,7 @@ Tensor reshaped(const Tensor& t, std::initializer_list<int64_t> dims) {
 
 /// A trace that a test rewrites.
 struct Dump {
-  explicit Dump(const std::string& folder, const std::string& trace = "one_image")
-      : model(Model::open(folder)) {
+  explicit Dump(const std::string& folder, const std::string& trace = "one_image") : model(Model::open(folder)) {
     const SafetensorsFile file = SafetensorsFile::open(concat(folder, "/traces/", trace, ".safetensors"));
     for (const auto& [name, view] : file.tensors()) tensors[name] = copy_of(view);
   }
@@ -76,12 +75,15 @@ Tensor side_by_side(const std::vector<Tensor>& parts) {
 }
 
 bool has_note(const std::vector<std::string>& notes, const std::string& part) {
-  return std::any_of(notes.begin(), notes.end(), [&](const std::string& n) { return n.find(part) != std::string::npos; });
+  return std::any_of(notes.begin(), notes.end(),
+                     [&](const std::string& n) { return n.find(part) != std::string::npos; });
 }
 
 void expect_noise(const CrosscheckReport& r, const std::string& point) {
-  EXPECT_EQ(r.first, -1) << point << ": first departure is " << (r.first < 0 ? "" : r.points[static_cast<size_t>(r.first)].name);
-  const bool judged = std::any_of(r.points.begin(), r.points.end(), [&](const PointResult& p) { return p.name == point; });
+  EXPECT_EQ(r.first, -1) << point << ": first departure is "
+                         << (r.first < 0 ? "" : r.points[static_cast<size_t>(r.first)].name);
+  const bool judged =
+      std::any_of(r.points.begin(), r.points.end(), [&](const PointResult& p) { return p.name == point; });
   EXPECT_TRUE(judged) << point;
 }
 
@@ -151,7 +153,8 @@ TEST(Layout, ShardsOfRanksAreJoined) {
   for (const std::string& point : {kLayer + ".self_attn.q", std::string("logits"), kLayer, kLayer + ".mlp.experts"})
     expect_noise(r, point);
   const Theirs theirs = dump.theirs();
-  for (const char* rule : {"put side by side", "read once", "partial sums"}) EXPECT_TRUE(has_note(theirs.notes, rule)) << rule;
+  for (const char* rule : {"put side by side", "read once", "partial sums"})
+    EXPECT_TRUE(has_note(theirs.notes, rule)) << rule;
 }
 
 TEST(Layout, FusedShardsAreTakenApartBeforeTheyAreJoined) {
@@ -179,7 +182,8 @@ TEST(Layout, TransposedAndHeadsFirst) {
   exchange(kLayer);
   exchange(kLayer + ".self_attn.q_rot");
   EXPECT_GE(dump.check().first, 0);  // not asked for, not undone
-  const CrosscheckReport r = dump.check({"(layers\\.1)$=$1@transposed", "(layers\\.1\\.self_attn\\.q_rot)$=$1@heads_first"});
+  const CrosscheckReport r =
+      dump.check({"(layers\\.1)$=$1@transposed", "(layers\\.1\\.self_attn\\.q_rot)$=$1@heads_first"});
   expect_noise(r, kLayer);
   expect_noise(r, kLayer + ".self_attn.q_rot");
 }
@@ -277,9 +281,16 @@ TEST(Layout, WithoutAModelItsNumbersAreNotGuessed) {
 TEST(Layout, AnyShapeIsReadOrRefused) {
   const std::vector<std::string> rules = {"qkv",        "qkv_by_group", "residual",         "input",      "same",
                                           "transposed", "heads_first",  "each_angle_twice", "half_split", "ignored"};
-  const std::vector<std::string> points = {kLayer, kLayer + ".self_attn.qkv", kBlock + ".attn.qkv", "attention_mask",
-                                           "position_ids", kLayer + ".self_attn.k", "logits", "input_ids",
-                                           "model.language_model.rotary.cos", "model.visual.downsample"};
+  const std::vector<std::string> points = {kLayer,
+                                           kLayer + ".self_attn.qkv",
+                                           kBlock + ".attn.qkv",
+                                           "attention_mask",
+                                           "position_ids",
+                                           kLayer + ".self_attn.k",
+                                           "logits",
+                                           "input_ids",
+                                           "model.language_model.rotary.cos",
+                                           "model.visual.downsample"};
   SplitMix64 random(7);
   const ModelConfig moe = read_config(kMoe), dense = read_config(kDense);
   int64_t read = 0, refused = 0;

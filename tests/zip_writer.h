@@ -41,8 +41,8 @@ struct ZipEntry {
       : name(std::move(member)), stored(deflate ? deflated(content) : content), bytes(content.size()) {
     method = deflate ? 8 : 0;
     stored_bytes = stored.size();
-    crc = static_cast<uint32_t>(::crc32(0, reinterpret_cast<const Bytef*>(content.data()),
-                                        static_cast<uInt>(content.size())));
+    crc = static_cast<uint32_t>(
+        ::crc32(0, reinterpret_cast<const Bytef*>(content.data()), static_cast<uInt>(content.size())));
   }
 };
 

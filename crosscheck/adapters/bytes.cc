@@ -7,7 +7,8 @@
 namespace glmv {
 
 std::string_view ByteReader::take(uint64_t n, const char* field) {
-  if (n > left()) input_error(where_, ": ", field, " at byte ", at_, " has ", n, " bytes, but only ", left(), " follow");
+  if (n > left())
+    input_error(where_, ": ", field, " at byte ", at_, " has ", n, " bytes, but only ", left(), " follow");
   const std::string_view part = bytes_.substr(at_, n);
   at_ += n;
   return part;

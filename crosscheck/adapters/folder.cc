@@ -123,7 +123,8 @@ ForeignTensors read_debugger(const std::string& path, const std::string& model, 
     merge_single(out, {file, name.substr(1), -1, 0});
   }
   if (out.tensors.empty())
-    input_error(path, ": the debugger's tree is there, but no tensors: call it with use_repr=False and "
+    input_error(path,
+                ": the debugger's tree is there, but no tensors: call it with use_repr=False and "
                 "do_prune_layers=False");
   return out;
 }
@@ -194,8 +195,7 @@ ForeignTensors read_passes(const std::string& path, const std::vector<fs::path>&
   }
   keep_first_step(found, out);
   forget_single_rank(found);
-  for (const Found& f : found)
-    merge(out, read_foreign(f.path.string()), "", f.shard < 0 ? "" : concat('#', f.shard));
+  for (const Found& f : found) merge(out, read_foreign(f.path.string()), "", f.shard < 0 ? "" : concat('#', f.shard));
   return out;
 }
 

@@ -66,11 +66,14 @@ const void* readable(ForeignTensors& into, std::string_view data, const StoredTy
 [[noreturn]] void refuse(const std::string& path, std::string_view begin) {
   if (starts_with(begin, "GGUF"))
     input_error(path, ": a GGUF file holds weights; crosscheck/peers/llamacpp_dump.cc writes what llama.cpp computes");
-  if (begin.find("common_debug_cb_eval") != std::string_view::npos || begin.find("ggml_debug:") != std::string_view::npos)
-    input_error(path, ": a printed log of llama-eval-callback has six values per axis with four decimals, too few to "
+  if (begin.find("common_debug_cb_eval") != std::string_view::npos ||
+      begin.find("ggml_debug:") != std::string_view::npos)
+    input_error(path,
+                ": a printed log of llama-eval-callback has six values per axis with four decimals, too few to "
                 "judge; crosscheck/peers/llamacpp_dump.cc writes whole tensors");
   if (starts_with(begin, "\x80\x02\x8a\x0al\xfc"))
-    input_error(path, ": torch.save's format of before version 1.6; save it again without "
+    input_error(path,
+                ": torch.save's format of before version 1.6; save it again without "
                 "_use_new_zipfile_serialization=False");
   if (starts_with(begin, "\x80"))
     input_error(path, ": a bare pickle; torch.save, numpy.savez and safetensors files are read");
@@ -136,8 +139,7 @@ ForeignTensors read_foreign(const std::string& path) {
   if (std::filesystem::is_directory(path)) return read_folder(path);
   const MappedFile file(path);
   const std::string_view begin = file.bytes().substr(0, 4096);
-  if (looks_like_zip(begin))
-    return is_npz(zip_members(file.bytes(), path)) ? read_npz(path) : read_torch_archive(path);
+  if (looks_like_zip(begin)) return is_npz(zip_members(file.bytes(), path)) ? read_npz(path) : read_torch_archive(path);
   if (starts_with(begin, "\x93NUMPY")) return read_npy(path, std::filesystem::path(path).stem().string());
   if (begin.size() > 8 && begin[8] == '{') return read_safetensors(path);
   // A damaged safetensors file gets the message of the reader that knows the format.

@@ -20,8 +20,8 @@ struct ForeignTensors {
   std::string format;  ///< for people: "safetensors", "torch.save archive", ...
   std::map<std::string, ConstTensorView> tensors;
   std::map<std::string, std::string> metadata;
-  std::vector<std::string> notes;     ///< how it was read, one sentence each
-  std::vector<std::string> warnings;  ///< what was left out
+  std::vector<std::string> notes;                   ///< how it was read, one sentence each
+  std::vector<std::string> warnings;                ///< what was left out
   std::vector<std::shared_ptr<const void>> owners;  ///< keep the views alive
 
   /// Error (exit code 3) if the name is taken.
@@ -49,9 +49,9 @@ ForeignTensors read_folder(const std::string& path);
 
 /// How elements lie in a file. Integers that we have no type for are widened to i64.
 struct StoredType {
-  DType dtype = DType::f32;   ///< as it is, or what it is widened to
-  int bytes = 4;              ///< of an element in the file
-  bool is_signed = true;      ///< of a widened integer
+  DType dtype = DType::f32;  ///< as it is, or what it is widened to
+  int bytes = 4;             ///< of an element in the file
+  bool is_signed = true;     ///< of a widened integer
   bool widened() const { return static_cast<size_t>(bytes) != size_of(dtype); }
 };
 

@@ -21,13 +21,16 @@ constexpr size_t kMostArguments = 16;  // of a call: torch passes up to seven, a
 /// What torch.save refers to by name: functions and classes that stand for data, and element types.
 bool is_known_global(const std::string& module, const std::string& name) {
   static const std::set<std::string> known = {
-      "collections OrderedDict",       "torch Size",
-      "torch device",                  "torch._utils _rebuild_tensor_v2",
-      "torch._utils _rebuild_parameter", "torch.storage UntypedStorage",
+      "collections OrderedDict",
+      "torch Size",
+      "torch device",
+      "torch._utils _rebuild_tensor_v2",
+      "torch._utils _rebuild_parameter",
+      "torch.storage UntypedStorage",
   };
   static const std::set<std::string> types = {
-      "float64",  "double", "float32", "float", "float16", "half",  "bfloat16",      "int64",       "long",
-      "int32",    "int",    "int16",   "short", "int8",    "uint8", "bool",          "float8_e4m3fn",
+      "float64", "double", "float32", "float", "float16", "half",  "bfloat16", "int64",         "long",
+      "int32",   "int",    "int16",   "short", "int8",    "uint8", "bool",     "float8_e4m3fn",
   };
   if (known.count(module + ' ' + name) > 0) return true;
   if (module != "torch") return false;
@@ -72,7 +75,8 @@ class Machine {
     return value;
   }
   PickleRef container(Kind kind) {
-    if (top()->kind != kind) fail(kind == Kind::list ? "appends to what is no list" : "sets an item of what is no dict");
+    if (top()->kind != kind)
+      fail(kind == Kind::list ? "appends to what is no list" : "sets an item of what is no dict");
     return top();
   }
   /// What lies above the last mark, which goes too.

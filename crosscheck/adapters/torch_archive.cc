@@ -16,11 +16,11 @@ constexpr int64_t kMostSteps = 1'000'000;
 
 const std::map<std::string, StoredType>& storage_types() {
   static const std::map<std::string, StoredType> known = {
-      {"torch DoubleStorage", {DType::f64, 8, true}},   {"torch FloatStorage", {DType::f32, 4, true}},
-      {"torch HalfStorage", {DType::f16, 2, true}},     {"torch BFloat16Storage", {DType::bf16, 2, true}},
-      {"torch LongStorage", {DType::i64, 8, true}},     {"torch IntStorage", {DType::i32, 4, true}},
-      {"torch ShortStorage", {DType::i64, 2, true}},    {"torch CharStorage", {DType::i64, 1, true}},
-      {"torch ByteStorage", {DType::u8, 1, false}},     {"torch BoolStorage", {DType::u8, 1, false}},
+      {"torch DoubleStorage", {DType::f64, 8, true}}, {"torch FloatStorage", {DType::f32, 4, true}},
+      {"torch HalfStorage", {DType::f16, 2, true}},   {"torch BFloat16Storage", {DType::bf16, 2, true}},
+      {"torch LongStorage", {DType::i64, 8, true}},   {"torch IntStorage", {DType::i32, 4, true}},
+      {"torch ShortStorage", {DType::i64, 2, true}},  {"torch CharStorage", {DType::i64, 1, true}},
+      {"torch ByteStorage", {DType::u8, 1, false}},   {"torch BoolStorage", {DType::u8, 1, false}},
   };
   return known;
 }
@@ -38,7 +38,8 @@ class Collector {
       case Kind::tensor: return add_tensor(name, value);
       case Kind::dict: return walk_dict(name, value, level);
       case Kind::list:
-        for (size_t i = 0; i < value.items.size(); ++i) walk(joined(name, std::to_string(i)), *value.items[i], level + 1);
+        for (size_t i = 0; i < value.items.size(); ++i)
+          walk(joined(name, std::to_string(i)), *value.items[i], level + 1);
         return;
       default: return add_metadata(name, value);
     }
@@ -88,7 +89,8 @@ class Collector {
     const int64_t elements = integer(*value.items[4], where, "storage elements");
     const std::string_view bytes = bytes_of(member->second);
     if (elements < 0 || static_cast<uint64_t>(elements) > bytes.size() / static_cast<uint64_t>(type.bytes))
-      input_error(where, ": a storage of ", elements, " elements, but data/", key.text, " has ", bytes.size(), " bytes");
+      input_error(where, ": a storage of ", elements, " elements, but data/", key.text, " has ", bytes.size(),
+                  " bytes");
     return bytes.substr(0, static_cast<size_t>(elements * type.bytes));
   }
   /// Inflated at most once, and its checksum looked at once.

@@ -20,8 +20,8 @@ namespace {
 constexpr std::string_view kLocal("PK\3\4", 4), kCentral("PK\1\2", 4), kEnd("PK\5\6", 4), kEnd64("PK\6\6", 4),
     kLocator64("PK\6\7", 4);
 constexpr uint64_t kEndBytes = 22, kLocatorBytes = 20, kMostComment = 65535;
-constexpr uint64_t kMostGrowth = 1032;                        // of deflate: 258 bytes from two bits
-constexpr uint64_t kMostInflated = uint64_t{1} << 30;         // of all members, unless the file is large itself
+constexpr uint64_t kMostGrowth = 1032;                 // of deflate: 258 bytes from two bits
+constexpr uint64_t kMostInflated = uint64_t{1} << 30;  // of all members, unless the file is large itself
 constexpr uint64_t kUsualGrowth = 16;
 constexpr uint64_t kMostMembers = 1'000'000;
 constexpr uint64_t kTold64 = 0xffffffff, kTold64Count = 0xffff;  // "see the zip64 record"
@@ -153,9 +153,7 @@ MappedFile::MappedFile(const std::string& path) {
   owner_ = {data, [n = file.bytes](const void* p) { ::munmap(const_cast<void*>(p), n); }};
 }
 
-bool looks_like_zip(std::string_view bytes) {
-  return bytes.substr(0, 4) == kLocal || bytes.substr(0, 4) == kEnd;
-}
+bool looks_like_zip(std::string_view bytes) { return bytes.substr(0, 4) == kLocal || bytes.substr(0, 4) == kEnd; }
 
 std::vector<ZipMember> zip_members(std::string_view archive, const std::string& path) {
   const Directory d = find_directory(archive, path);

@@ -208,7 +208,8 @@ std::map<std::string, Node> complete(Dump& text, Dump& vision, int64_t tokens) {
 
 void run(int argc, char** argv) {
   if (argc != 4 && argc != 9)
-    throw std::runtime_error("usage: llamacpp_dump TEXT.gguf OUT.safetensors IDS [MMPROJ.gguf IMAGE_TOKEN PICTURE.rgb WIDTH HEIGHT]");
+    throw std::runtime_error(
+        "usage: llamacpp_dump TEXT.gguf OUT.safetensors IDS [MMPROJ.gguf IMAGE_TOKEN PICTURE.rgb WIDTH HEIGHT]");
   Dump text, vision;
   vision.prefix = "vision/";
   llama_backend_init();
