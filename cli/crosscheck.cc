@@ -6,6 +6,7 @@
 #include "cli/progress.h"
 #include "cli/recorded.h"
 #include "cli/verbs.h"
+#include "crosscheck/name_maps.h"
 #include "crosscheck/report.h"
 #include "reference/backends.h"
 
@@ -13,7 +14,7 @@ namespace glmv::cli {
 namespace {
 
 struct Flags {
-  std::string model, against, against_backend, mistake, output, only;
+  std::string model, against, against_backend, inputs, mistake, output, only;
   std::vector<std::string> maps;
   RunFlags run;
   PromptFlags prompt;
@@ -28,7 +29,9 @@ constexpr const char* kExamples = R"(Examples:
       --mistake rope=even_odd
       the same with a known mistake built into our side, to see what such a departure looks like
   glmv crosscheck --model tests/golden/dense_b --against tests/golden/dense_b/traces/greedy.bf16.safetensors --verbose
-      every point with its distance, the noise and what is allowed, in bf16)";
+      every point with its distance, the noise and what is allowed, in bf16
+  glmv crosscheck --model data/tiny/glm45v --against tests/crosscheck_peers/mlx.npz --map mlx
+      another engine's dump, whose names and layouts are translated)";
 
 std::string catalogue() {
   std::string text;
@@ -37,9 +40,26 @@ std::string catalogue() {
   return text;
 }
 
+/// What another program wrote, with the inputs that it lacks from a file or from our own preprocessing.
+Theirs foreign_side(const Flags& f, const Model& model, const NameRules& names, const Prompt* preprocessed) {
+  Theirs theirs = theirs_from(read_foreign(f.against), names, &model.config);
+  if (!f.inputs.empty()) add_inputs(theirs, theirs_from(read_foreign(f.inputs), {}, &model.config));
+  if (preprocessed != nullptr) {
+    Theirs ours;
+    ours.label = "our own preprocessing";
+    for (const auto& [name, value] : prompt_tensors(*preprocessed)) {
+      ours.points[name] = value.view;
+      ours.converted.push_back(value);
+    }
+    add_inputs(theirs, ours);
+  }
+  return theirs;
+}
+
 /// The trace, or what a backend makes of the same inputs: those of a trace, or a prompt's.
-Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, Progress& progress) {
-  if (f.against_backend.empty()) return theirs_from(SafetensorsFile::open(f.against), names);
+Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, const Prompt* preprocessed,
+                   Progress& progress) {
+  if (f.against_backend.empty()) return foreign_side(f, model, names, preprocessed);
   const Backend& backend = find_backend(f.against_backend);
   if (f.fused && !backend.ops.fused_rope_kv_write && !backend.ops.fused_add_rmsnorm)
     usage_error("--fused --against-backend ", f.against_backend, ": this backend has no fused ops");
@@ -49,7 +69,7 @@ Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, P
   const bool from_trace = !f.against.empty();
   Script script;
   if (from_trace) {
-    const Theirs trace = theirs_from(SafetensorsFile::open(f.against), names);
+    const Theirs trace = foreign_side(f, model, names, nullptr);
     if (f.run.dtype.empty()) activation = dtype_of_trace(trace);
     script = script_of(model, trace);
     script.forced.clear();  // the backend chooses for itself
@@ -72,13 +92,15 @@ Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, P
 void check_flags(const Flags& f) {
   if (f.against.empty() && f.against_backend.empty()) {
     usage_error(
-        "--against TRACE.safetensors is missing (glmv trace and make_golden.py write such files), or --against-backend "
+        "--against TRACE is missing (glmv trace and make_golden.py write such files), or --against-backend "
         "NAME");
   }
   if (!f.against.empty() && !f.against_backend.empty() && f.prompt.given()) {
     usage_error("--against-backend ", f.against_backend, " runs on the inputs of ", f.against,
                 ": leave out --against, or --prompt, --messages, --system, --image and --video");
   }
+  if (!f.inputs.empty() && f.against.empty())
+    usage_error("--inputs ", f.inputs, ": completes what --against names; it is missing");
   if (!f.maps.empty() && f.against.empty())
     usage_error("--map ", f.maps[0], ": rewrites names of a trace; none is given");
   if (f.fused && f.against_backend.empty())
@@ -101,17 +123,17 @@ int run(const Flags& f) {
   const Model model = Model::open(f.model);
   CrosscheckOptions options;
   options.names = NameRules(f.maps, f.only);
-  const Theirs theirs = judged_side(f, model, options.names, progress);
-  options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs) : f.run.activation();
-  options.mistake = f.mistake.empty() ? nullptr : &find_mistake(f.mistake);
-  options.explain = !f.no_explain;
-  options.page_size = f.page_size;
-  options.progress = [&](const std::string& what) { progress.say(what); };
   Prompt preprocessed;
   if (f.prompt.given() && f.against_backend.empty()) {
     preprocessed = f.prompt.make(f.prompt.processor(model.dir));
     options.preprocessed = &preprocessed;
   }
+  const Theirs theirs = judged_side(f, model, options.names, options.preprocessed, progress);
+  options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs) : f.run.activation();
+  options.mistake = f.mistake.empty() ? nullptr : &find_mistake(f.mistake);
+  options.explain = !f.no_explain;
+  options.page_size = f.page_size;
+  options.progress = [&](const std::string& what) { progress.say(what); };
   check_keeps_inputs(f.output);
   const CrosscheckReport report = crosscheck(model, theirs, options);
   progress.clear();
@@ -132,7 +154,11 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   CLI::App* verb =
       app.add_subcommand("crosscheck", "Compare a trace with the reference, stage by stage; names the first departure");
   add_model(*verb, flags->model);
-  verb->add_option("--against", flags->against, "the trace to judge")->check(not_empty());
+  verb->add_option("--against", flags->against,
+                   "what to judge: a trace, or a file or folder of tensors that another program dumped")
+      ->check(not_empty());
+  verb->add_option("--inputs", flags->inputs, "a file with the inputs (input_ids, pixel_values ...) that it lacks")
+      ->check(not_empty());
   verb->add_option("--against-backend", flags->against_backend,
                    "judge a backend of ours instead, on a prompt or on the inputs of the trace")
       ->check(not_empty());
@@ -140,7 +166,9 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
                  "with --against-backend: run its fused ops, and judge the points that both paths have");
   verb->add_option("--steps", flags->steps, "with --against-backend and a prompt: greedy decode steps after it")
       ->check(CLI::Range(0, 1 << 20));
-  verb->add_option("--map", flags->maps, "PATTERN=REPLACEMENT: rewrites names of the trace; may be repeated");
+  verb->add_option(
+      "--map", flags->maps,
+      concat("rewrites names of the trace: PATTERN=REPLACEMENT, or one of ", name_map_names(), "; may be repeated"));
   verb->add_option("--only", flags->only, "judge only points whose name matches this regular expression");
   verb->add_option("--mistake", flags->mistake, "build a known mistake into our side");
   verb->add_flag("--list-mistakes", flags->list, "print the catalogue of known mistakes");

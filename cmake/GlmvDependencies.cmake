@@ -7,6 +7,7 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(OpenSSL REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(CURL REQUIRED)
+find_package(ZLIB REQUIRED)  # deflated members of npz archives
 find_package(Boost 1.74 REQUIRED)  # Boost.Math, headers only
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)

@@ -1,5 +1,5 @@
-# libFuzzer binaries by clang++, whatever compiler the rest of the build uses: data/ and reference/core/ are compiled
-# once more, with coverage and sanitizers, so nothing of the normal build is linked.
+# libFuzzer binaries by clang++, whatever compiler the rest of the build uses: data/, reference/core/ and
+# crosscheck/adapters/ are compiled once more, with coverage and sanitizers, so nothing of the normal build is linked.
 find_program(GLMV_CLANGXX NAMES clang++ clang++-19 clang++-16 clang++-15 clang++-14)
 if(NOT GLMV_CLANGXX)
   message(FATAL_ERROR "GLMV_FUZZ=ON needs clang++")
@@ -12,7 +12,8 @@ foreach(folder ${CMAKE_SOURCE_DIR} ${eigen_folder} ${STB_INCLUDE_DIR} ${PCRE2_IN
 endforeach()
 set(fuzz_compile ${GLMV_CLANGXX} -std=c++20 -O1 -g -fno-omit-frame-pointer -march=x86-64-v3 -ffp-contract=off -w
     -DEIGEN_DONT_PARALLELIZE -fsanitize=address,undefined -fno-sanitize-recover=all ${fuzz_includes})
-set(fuzz_libraries ${PCRE2_LINK_LIBRARIES} ${WEBP_LINK_LIBRARIES} ${DEFLATE_LINK_LIBRARIES} $<TARGET_FILE:JPEG::JPEG> $<TARGET_FILE:OpenSSL::Crypto>
+set(fuzz_libraries ${PCRE2_LINK_LIBRARIES} ${WEBP_LINK_LIBRARIES} ${DEFLATE_LINK_LIBRARIES} $<TARGET_FILE:JPEG::JPEG>
+    $<TARGET_FILE:OpenSSL::Crypto> $<TARGET_FILE:ZLIB::ZLIB>
     ${FFMPEG_LINK_LIBRARIES})
 
 # One object per source, rebuilt when a header it includes changes.
@@ -29,7 +30,7 @@ function(glmv_fuzz_object source out)
   set(${out} ${object} PARENT_SCOPE)
 endfunction()
 
-file(GLOB core_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/reference/core/*.cc)
+file(GLOB core_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/reference/core/*.cc ${CMAKE_SOURCE_DIR}/crosscheck/adapters/*.cc)
 get_target_property(tested_sources glmv_data SOURCES)  # with or without FFmpeg
 list(APPEND tested_sources ${core_sources})
 set(tested_objects "")
