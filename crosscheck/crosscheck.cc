@@ -95,12 +95,10 @@ std::vector<const Mistake*> built_in(const CrosscheckOptions& options) {
 void explain_first(const Model& model, const RunPlan& plan, const Runs& runs, const CrosscheckOptions& options,
                    CrosscheckReport& report) {
   const PointResult& departure = report.points[static_cast<size_t>(report.first)];
-  // A tensor of another shape has no numbers that a mistake in the model could explain.
-  const bool numbers = departure.kind != PointKind::misshapen || (options.request && departure.stage <= 3);
-  report.tried_mistakes = numbers && options.explain && !options.mistake;
-  if (!report.tried_mistakes) return;
+  if (!options.explain || options.mistake) return;
   report.explanations =
       explain({model, options.assumed, options.names, options.request}, plan, departure, report.not_seen, runs);
+  report.tried_mistakes = report.explanations.tried > 0;
   for (const Explanation& e : report.explanations.found) report.explained_by.push_back(name_of(e));
 }
 

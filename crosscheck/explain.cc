@@ -196,7 +196,7 @@ class Search {
 };
 
 /// The catalogue's entries that may show there, the more plausible first: those whose first point it is, then the
-/// others of the stage.
+/// others of the stage, then subtle ones of earlier stages.
 With candidates(const ExplainOptions& options, const Theirs& theirs, const PointResult& departure,
                 const std::vector<std::string>& not_seen, bool only_inputs) {
   std::set<int> stages = {departure.stage};
@@ -206,10 +206,16 @@ With candidates(const ExplainOptions& options, const Theirs& theirs, const Point
   for (const Mistake& m : mistakes()) {
     const bool assumed = std::find(options.assumed.begin(), options.assumed.end(), &m) != options.assumed.end();
     const bool usable = only_inputs ? m.request || m.processed || m.positions : m.build || m.positions;
-    if (stages.count(m.stage) > 0 && usable && !assumed) all.push_back(&m);
+    const bool reaches = stages.count(m.stage) > 0 || (m.subtle && m.stage < departure.stage);
+    const bool fits = only_inputs || departure.kind != PointKind::misshapen || m.reshapes;
+    if (reaches && usable && fits && !assumed) all.push_back(&m);
   }
-  std::stable_partition(all.begin(), all.end(),
-                        [&](const Mistake* m) { return departure.name.find(m->point) != std::string::npos; });
+  std::stable_sort(all.begin(), all.end(), [&](const Mistake* a, const Mistake* b) {
+    const auto rank = [&](const Mistake* m) {
+      return departure.name.find(m->point) != std::string::npos ? 0 : m->stage == departure.stage ? 1 : 2;
+    };
+    return rank(a) < rank(b);
+  });
   return all;
 }
 
@@ -292,7 +298,7 @@ Explanations explain(const ExplainOptions& options, const RunPlan& plan, const P
     tried.push_back({{m}, search.residual({m})});
   out.tried = static_cast<int64_t>(tried.size());
   std::vector<Candidate> found = verified(search, tried, out.unexplained);
-  if (found.empty()) {
+  if (found.empty() && departure.kind != PointKind::misshapen) {
     const std::vector<Candidate> pairs = pairs_of(search, tried);
     out.pairs = static_cast<int64_t>(pairs.size());
     found = verified(search, pairs, out.unexplained);

@@ -49,6 +49,8 @@ struct Mistake {
   void (*positions)(Prompt&, const ModelConfig&) = nullptr;    ///< stage 3: position_ids, rope_delta
   void (*request)(PromptRequest&) = nullptr;                   ///< stages 1 and 2, before processing
   void (*processed)(Prompt&, const PromptRequest&) = nullptr;  ///< stages 1 and 2, after it
+  bool subtle = false;    ///< may stay below noise at its first point and be seen at a later stage only
+  bool reshapes = false;  ///< changes the extents of points, so it may explain a point of another shape
   /// Resamples pictures. Two programs that use the same filter may round a byte differently, so a level of each channel
   /// counts as noise when it explains pixels.
   bool resamples = false;

@@ -121,6 +121,9 @@ Mistake entry(const char* name, const char* point, const char* wrong, const char
 }  // namespace
 
 std::vector<Mistake> router_mistakes() {
+  Mistake fewer = entry("top_k=one_less", "mlp.gate.topk_ids", "a token goes to one expert less",
+                        "to num_experts_per_tok", "reference/moe_route.h", one_expert_less);
+  fewer.reshapes = true;
   const char* ids = "mlp.gate.topk_ids";
   const char* weights = "mlp.gate.topk_weights";
   const char* header = "reference/moe_route.h";
@@ -159,8 +162,7 @@ std::vector<Mistake> router_mistakes() {
             header, [](Mutant& m) { m.model.config.text.norm_topk_prob = false; }),
       entry("router_gate=bf16", "mlp.gate.logits", "the router's product has bf16 inputs", "everything is f32", header,
             gate_in_bf16),
-      entry("top_k=one_less", ids, "a token goes to one expert less", "to num_experts_per_tok", header,
-            one_expert_less),
+      fewer,
   };
 }
 

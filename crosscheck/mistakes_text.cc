@@ -349,6 +349,7 @@ std::vector<Mistake> text_mistakes() {
   for (std::vector<Mistake> (*part)() : {rope_mistakes, attention_mistakes, layer_mistakes}) {
     for (Mistake& m : part()) all.push_back(std::move(m));
   }
+  for (Mistake& m : all) m.reshapes = m.build == all_dimensions || m.build == half_of_partial;
   return all;
 }
 

@@ -164,9 +164,23 @@ void qkv_interleaved(Mutant& m) {
   });
 }
 
-}  // namespace
+/// Norms: the first one stands before the blocks.
+std::vector<Mistake> norm_mistakes() {
+  const auto entry = [](const char* name, const char* wrong, const char* right, const char* source,
+                        void (*build)(Mutant&)) {
+    Mistake m{name, 4, "model.visual.post_conv_layernorm", wrong, right, source, build};
+    m.subtle = true;
+    return m;
+  };
+  return {
+      entry("vision_norm=layernorm", "the tower's norms take the mean off", "RMSNorm", "reference/rmsnorm.h",
+            [](Mutant& m) { norm_op(m, centred_norm); }),
+      entry("vision_eps=1e-6", "the tower's norms use 1e-6", "rms_norm_eps of the vision configuration, 1e-5",
+            "reference/model/vision.h", [](Mutant& m) { m.model.config.vision.rms_norm_eps = 1e-6f; }),
+  };
+}
 
-std::vector<Mistake> vision_mistakes() {
+std::vector<Mistake> block_mistakes() {
   const auto entry = [](const char* name, const char* point, const char* wrong, const char* right, const char* source,
                         void (*build)(Mutant&)) { return Mistake{name, 6, point, wrong, right, source, build}; };
   const char* table = "reference/rope_table.h";
@@ -193,10 +207,6 @@ std::vector<Mistake> vision_mistakes() {
             [](Mutant& m) { for_blocks(m, [&](VisionBlockWeights& b) { quantise_rows(m, b.qkv); }); }),
       entry("vision_qkv=interleaved", "attn.q", "rows of qkv are read head by head", "all of q, all of k, all of v",
             tower, qkv_interleaved),
-      entry("vision_norm=layernorm", "norm1", "the tower's norms take the mean off", "RMSNorm", "reference/rmsnorm.h",
-            [](Mutant& m) { norm_op(m, centred_norm); }),
-      entry("vision_eps=1e-6", "norm1", "the tower's norms use 1e-6", "rms_norm_eps of the vision configuration, 1e-5",
-            tower, [](Mutant& m) { m.model.config.vision.rms_norm_eps = 1e-6f; }),
       entry("vision_rope=omitted", "attn.context", "queries and keys of the tower are not rotated",
             "both are, over the whole head", "reference/mrope.h",
             [](Mutant& m) { m.backend.ops.mrope.run = not_rotated; }),
@@ -218,6 +228,14 @@ std::vector<Mistake> vision_mistakes() {
               m.backend.ops.silu_mul.run = gelu_gate;
             }),
   };
+}
+
+}  // namespace
+
+std::vector<Mistake> vision_mistakes() {
+  std::vector<Mistake> all = norm_mistakes();
+  for (Mistake& m : block_mistakes()) all.push_back(std::move(m));
+  return all;
 }
 
 }  // namespace glmv

@@ -132,6 +132,18 @@ Clip noise_clip(Draw& draw, int64_t frames, double every) {
   return clip;
 }
 
+/// The token that greedy search picks behind the prompt.
+int64_t greedy_token(const OurSide& engine, const Script& script, DType activation) {
+  RecordOptions how;
+  how.activation = activation;
+  how.until = "logits";
+  how.wants = [](std::string_view name) { return name == "logits"; };
+  const Tensor logits = f64_of(record(engine.mutant.model, engine.mutant.backend, script, how).get("logits").view);
+  const int64_t vocabulary = logits.view.dim[1];
+  const double* last = logits.data<double>() + logits.view.size() - vocabulary;
+  return std::max_element(last, last + vocabulary) - last;
+}
+
 /// One departure explained; `named`: is it this one?
 Verdict verdict_of(const CrosscheckReport& r, const Mistake& m) {
   Verdict v;
@@ -175,7 +187,7 @@ RandomModel random_model(uint64_t seed, Kind kind, int64_t layers) {
     r.model.weights = quantised.model.weights;
   }
   r.script.prompt = prompt_of(seed, r.model.config);
-  r.script.tokens = {random_prompt(r.model.config, 1, seed + 1).ids[0]};
+  r.script.tokens = {0};
   return r;
 }
 
@@ -189,6 +201,7 @@ PromptRequest random_request(uint64_t seed) {
     r.images.push_back(noise_picture(draw, width, side()));
   }
   r.clips = {noise_clip(draw, 4, 1.5 + draw.unit()), noise_clip(draw, 6, 2.5 + draw.unit())};
+  r.options.enable_thinking = seed % 3 != 0;
   // Limits that some pictures meet, so that how they are counted can be seen.
   const int64_t cell = r.processor.image.patch_size * r.processor.image.merge_size;
   r.processor.image.max_volume = (seed % 2 == 0 ? 24 : 200) * cell * cell;
@@ -207,6 +220,10 @@ Theirs engine_trace(const Model& model, const Script& script, const std::vector<
   Script theirs = script;
   for (const Mistake* m : with) {
     if (m->positions) m->positions(theirs.prompt, model.config);
+  }
+  if (theirs.tokens.size() == 1) {
+    theirs.tokens.clear();
+    theirs.tokens = {greedy_token(engine, theirs, activation)};
   }
   RecordOptions how;
   how.activation = activation;

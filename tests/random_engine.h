@@ -14,7 +14,7 @@ enum class Kind { moe, dense, quantised };
 
 struct RandomModel {
   Model model;
-  Script script;  ///< two pictures, a clip, text, and a decode step
+  Script script;  ///< two pictures, a clip, text, and a decode step whose token each engine picks itself
 };
 
 /// Every seed is another model and another prompt. Constants are not degenerate: routed_scaling_factor is not 1, there
