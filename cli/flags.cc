@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "crosscheck/mistakes.h"
 #include "crosscheck/theirs.h"
 #include "data/utf8.h"
 #include "reference/backends.h"

@@ -6,9 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "crosscheck/mistakes.h"
 #include "data/messages.h"
 #include "reference/model/glm4v.h"
+
+namespace glmv {
+struct PromptRequest;  // crosscheck/mistakes.h
+}
 
 namespace glmv::cli {
 

@@ -15,7 +15,7 @@ using With = std::vector<const Mistake*>;
 
 constexpr double kFar = std::numeric_limits<double>::infinity();
 constexpr size_t kPairPartners = 10;  // the nearest entries that are paired with one another: 45 pairs
-constexpr int kFailuresInARow = 3;    // verifications; behind them only farther candidates are left
+constexpr int kFailuresInARow = 2;    // verifications; behind them only farther candidates are left
 constexpr size_t kMostEqual = 6;      // explanations that are followed beyond the departed point
 
 struct Candidate {
@@ -146,9 +146,19 @@ class Search {
  private:
   double run_residual(const With& mistakes) const {
     const OurSide ours(options_.model, options_.assumed + mistakes);
-    const Runs runs = run_all(ours, plan_, false);
+    const bool floats = departure_.kind == PointKind::noise && departure_.layout.empty();
+    const Runs runs = run_all(ours, plan_, floats ? RunSet::gold : RunSet::gold_and_ours);
     if (!runs.gold.has(departure_.name)) return kFar;
+    if (floats) return distance_to(runs.gold.get(departure_.name).view);
     return residual_of(Judge(ours.mutant.model, plan_.theirs, runs, ours.first()).point(departure_.name));
+  }
+
+  /// For floats gold alone says how far theirs is.
+  double distance_to(const ConstTensorView& gold) const {
+    const ConstTensorView theirs = plan_.theirs.points.at(departure_.name);
+    if (!equal_extents(gold, theirs)) return kFar;
+    const double far = distance(gold, theirs, theirs.dtype).relative_l2;
+    return std::isfinite(far) ? far : kFar;
   }
 
   bool runs_hold(const With& mistakes) const {

@@ -26,8 +26,9 @@ bool is_needed(const RunPlan& plan, const std::string& name) {
   return gate != std::string::npos && plan.theirs.points.count(concat(name.substr(0, gate), kTopkIds)) > 0;
 }
 
+/// only_last: nothing but the point at which the run ends.
 Recording run_one(const OurSide& ours, const RunPlan& plan, const Script& script, const Variant& variant,
-                  const std::function<void(const std::string&)>& on_name = {}) {
+                  bool only_last, const std::function<void(const std::string&)>& on_name = {}) {
   RecordOptions how;
   how.activation = variant.activation;
   how.reduction = variant.reduction;
@@ -36,7 +37,7 @@ Recording run_one(const OurSide& ours, const RunPlan& plan, const Script& script
   how.wants = [&](std::string_view point) {
     const std::string name(point);
     if (on_name) on_name(name);
-    return is_needed(plan, name);
+    return only_last ? name == plan.until : is_needed(plan, name);
   };
   how.on_pass = [&](int64_t pass) {
     if (plan.progress) plan.progress(concat(variant.what, ", pass ", pass + 1, " of ", script.tokens.size() + 1));
@@ -60,18 +61,20 @@ Script OurSide::script(const RunPlan& plan) const {
   return script;
 }
 
-Runs run_all(const OurSide& ours, const RunPlan& plan, bool other_orders) {
+Runs run_all(const OurSide& ours, const RunPlan& plan, RunSet set) {
   const Script script = ours.script(plan);
-  const auto run = [&](const Variant& variant) { return run_one(ours, plan, script, variant); };
+  const auto run = [&](const Variant& variant) { return run_one(ours, plan, script, variant, false); };
   Runs runs;
   const auto remember = [&, seen = std::set<std::string>()](const std::string& name) mutable {
     if (seen.insert(name).second) runs.all_points.push_back(name);
   };
-  runs.gold = run_one(ours, plan, script, {"gold run in f64", DType::f64, Reduction::blocked}, remember);
+  runs.gold =
+      run_one(ours, plan, script, {"gold run in f64", DType::f64, Reduction::blocked}, set == RunSet::gold, remember);
   runs.activation = plan.dtype;
   runs.softmax_scores = ours.mutant.softmax_scores;
+  if (set == RunSet::gold) return runs;
   runs.ours = run({"our run", plan.dtype, Reduction::blocked});
-  if (!other_orders) return runs;
+  if (set == RunSet::gold_and_ours) return runs;
   const ModelConfig& c = ours.mutant.model.config;
   for (const Reduction r : legal_reductions(std::min(c.text.hidden_size, c.vision.hidden_size))) {
     if (r == Reduction::blocked) continue;

@@ -35,8 +35,10 @@ struct OurSide {
   const Mistake* first() const { return mistakes.empty() ? nullptr : mistakes[0]; }
 };
 
-/// Gold in f64, our run, and, if wanted, those in other orders of summation, which make the measure of noise sharper.
-Runs run_all(const OurSide& ours, const RunPlan& plan, bool other_orders = true);
+/// How many runs: only gold in f64, of which nothing but the plan's last point is kept; our run as well; and those in
+/// other orders of summation, which make the measure of noise sharper.
+enum class RunSet { gold, gold_and_ours, all };
+Runs run_all(const OurSide& ours, const RunPlan& plan, RunSet set = RunSet::all);
 
 /// All comparisons, in the order of the forward pass; the sampled id of a pass follows its last point.
 /// preprocessed: our own stages 0 to 3, or null.

@@ -34,8 +34,8 @@ TEST(Catalogue, EntriesAreComplete) {
     for (const std::string& text : {m.point, m.description, m.reference, m.source})
       EXPECT_FALSE(text.empty()) << m.name;
     EXPECT_TRUE(m.build || m.positions || m.request || m.processed) << m.name << " changes nothing";
-    if (m.source.rfind("https://", 0) != 0)
-      EXPECT_TRUE(fs::exists(kSource + '/' + m.source)) << m.name << ": " << m.source;
+    const bool is_report = m.source.rfind("https://", 0) == 0;
+    EXPECT_TRUE(is_report || fs::exists(kSource + '/' + m.source)) << m.name << ": " << m.source;
   }
   EXPECT_GE(mistakes().size(), 40u);
 }
@@ -48,21 +48,23 @@ TEST(Catalogue, TheDocumentSaysTheSame) {
   ADD_FAILURE() << "crosscheck/MISTAKES.md is not what the catalogue says: cp " << written << " crosscheck/";
 }
 
-/// A few draws are enough: on some models a mistake changes nothing (a rope base that is the other release's already).
-TEST(Catalogue, EveryMistakeIsNamedOnAModelThatShowsIt) {
-  uint64_t seed = 100, equal = 0;
-  for (const Mistake& m : mistakes()) {
+/// One entry in three on one model each, in seconds; crosscheck_power has all of them on many. On some models a mistake
+/// changes nothing (a rope base that is the other release's already), so that more may have to be drawn.
+TEST(Catalogue, MistakesAreNamedOnRandomModels) {
+  uint64_t seed = 100, named = 0, equal = 0;
+  for (size_t i = 0; i < mistakes().size(); i += 3) {
+    const Mistake& m = mistakes()[i];
     Verdict v;
     for (int draw = 0; draw < 8 && !v.visible; ++draw) v = verdict_on(m, ++seed);
     EXPECT_TRUE(v.visible) << m.name << " departs on none of 8 models";
     EXPECT_TRUE(v.named) << m.name << ", seed " << seed << ": " << v.said;
-    equal += v.named && !v.alone;
+    named += v.named, equal += v.named && !v.alone;
   }
-  std::cout << mistakes().size() << " mistakes named, " << equal << " of them beside others that are equal there\n";
+  std::cout << named << " mistakes named, " << equal << " of them beside others that are equal there\n";
 }
 
 TEST(Catalogue, ACleanTraceIsNotAccused) {
-  for (const uint64_t seed : {1, 2, 3}) {
+  for (const uint64_t seed : {1, 2}) {
     for (const Kind kind : {Kind::moe, Kind::dense, Kind::quantised}) {
       const RandomModel random = random_model(seed, kind);
       const CrosscheckReport r = crosscheck(random.model, engine_trace(random.model, random.script, {}), {});
@@ -147,6 +149,34 @@ TEST(Explain, FromTheLogitsAlone) {
   const CrosscheckReport r = crosscheck(random.model, theirs, {});
   EXPECT_EQ(first_name(r), "logits");
   EXPECT_EQ(r.explained_by, std::vector<std::string>{"posembed=bilinear_border"}) << text_report(r, false);
+}
+
+/// One element moved beyond its limit by as much again, and then to four times it.
+TEST(Planted, SingleElementsAreFoundWhereTheyAre) {
+  for (const uint64_t seed : {21, 22, 23, 24, 25, 26}) {
+    const RandomModel random = random_model(seed, seed % 2 == 0 ? Kind::moe : Kind::dense, 2);
+    const Theirs clean = engine_trace(random.model, random.script, {});
+    for (const double factor : {0.5, 4.0}) {
+      Theirs theirs = clean;
+      const PlantedError planted = plant_error(random.model, theirs, seed, factor);
+      CrosscheckOptions options;
+      options.explain = false;
+      const CrosscheckReport r = crosscheck(random.model, theirs, options);
+      EXPECT_EQ(first_name(r), factor > 1 ? planted.point : "")
+          << seed << ' ' << planted.point << ' ' << planted.element;
+    }
+  }
+}
+
+/// An error of the first of many layers travels through all of them; only the first departure names a place.
+TEST(Planted, InheritedErrorIsNotBlamedOnLaterLayers) {
+  const RandomModel random = random_model(31, Kind::dense, 100);
+  Theirs theirs = engine_trace(random.model, random.script, {&find_mistake("rope=even_odd")});
+  const CrosscheckReport r = crosscheck(random.model, theirs, {});
+  EXPECT_EQ(first_name(r), "model.language_model.layers.0.self_attn.q_rot");
+  EXPECT_EQ(r.explained_by, std::vector<std::string>{"rope=even_odd"}) << text_report(r, false);
+  EXPECT_EQ(r.explanations.found[0].beneath, "") << "99 layers with the first one's error inherited are fine";
+  EXPECT_TRUE(crosscheck(random.model, engine_trace(random.model, random.script, {}), {}).within());
 }
 
 TEST(Router, AgreementIsCountedPerLayer) {

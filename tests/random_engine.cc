@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "crosscheck/mistake_tools.h"
+#include "crosscheck/stages.h"
 #include "reference/core/splitmix.h"
 #include "reference/model/procedural_weights.h"
 
@@ -91,8 +92,8 @@ Prompt prompt_of(uint64_t seed, const ModelConfig& c) {
     append(p.ids, c.image_token_id, g[1] * g[2] / 4);
     append(p.ids, c.image_end_token_id);
   };
-  p.image_grids = {{1, 4, 6}, {1, draw.one_of<int64_t>({6, 8}), 4}};
-  p.video_grids = {{2, 4, draw.one_of<int64_t>({6, 8})}};
+  p.image_grids = {{1, 4, draw.one_of<int64_t>({6, 8})}, {1, 6, 4}};
+  p.video_grids = {{2, 4, draw.one_of<int64_t>({4, 6})}};
   say(4);
   for (const Grid& g : p.image_grids) picture(g), say(2);
   append(p.ids, c.video_start_token_id);
@@ -238,9 +239,52 @@ Kind kind_for(const Mistake& m) {
 
 Verdict verdict_on(const Mistake& m, uint64_t seed) {
   if (spoils_inputs(m)) return verdict_on_inputs(m, seed);
-  const RandomModel random = random_model(seed, kind_for(m));
+  const RandomModel random = random_model(seed, kind_for(m), 2);
   const Theirs theirs = engine_trace(random.model, random.script, {&m});
   return verdict_of(crosscheck(random.model, theirs, {}), m);
+}
+
+namespace {
+
+/// What is allowed at each element of a point, as Judge measures it: 1 ulp and twice the noise of the row.
+std::vector<double> allowed_at(const Runs& runs, const std::string& point) {
+  const ConstTensorView gold = runs.gold.get(point).view;
+  Noise n;
+  n.rounded_to = runs.ours.get(point).view.dtype;
+  n.legal = {runs.ours.get(point)};
+  for (const Recording& run : runs.other_orders) n.legal.push_back(run.get(point));
+  const std::vector<double> rows = row_noise(gold, n);
+  std::vector<double> allowed;
+  for (int64_t i = 0; i < gold.size(); ++i) {
+    const auto row = static_cast<size_t>(i / (gold.size() / gold.dim[0]));
+    const double value = static_cast<const double*>(gold.data)[i];
+    allowed.push_back(ulp_at(n.rounded_to, value) + n.factor * rows[row]);
+  }
+  return allowed;
+}
+
+}  // namespace
+
+PlantedError plant_error(const Model& model, Theirs& theirs, uint64_t seed, double factor) {
+  const OurSide ours(model, {});
+  const Runs runs = run_all(ours, {theirs, script_of(model, theirs), DType::f32, 0, "", {}});
+  std::vector<std::string> points;
+  for (const auto& [name, view] : theirs.points) {
+    if (is_float(view.dtype) && stage_of(name) > 3 && split_step(name).step == 0) points.push_back(name);
+  }
+  Draw draw(seed, "planted");
+  PlantedError planted{points[static_cast<size_t>(draw.below(static_cast<int64_t>(points.size())))], 0};
+  const Tensor& gold = runs.gold.get(planted.point);
+  planted.element = draw.below(gold.view.size());
+  Tensor spoiled(DType::f32, gold.view);
+  convert(theirs.points.at(planted.point), spoiled.view);
+  const double allowed = allowed_at(runs, planted.point)[static_cast<size_t>(planted.element)];
+  const double sign = draw.unit() < 0.5 ? -1 : 1;
+  spoiled.data<float>()[planted.element] =
+      static_cast<float>(f64_of(gold.view).data<double>()[planted.element] + sign * factor * allowed);
+  theirs.points[planted.point] = spoiled.view;
+  theirs.converted.push_back(spoiled);
+  return planted;
 }
 
 }  // namespace glmv

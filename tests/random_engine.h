@@ -43,4 +43,13 @@ struct Verdict {
 /// An engine with the mistake on the seed's model, cross-checked.
 Verdict verdict_on(const Mistake& m, uint64_t seed);
 
+/// A single element of theirs moved away from gold.
+struct PlantedError {
+  std::string point;
+  int64_t element = 0;
+};
+/// At a float point and element that the seed draws: to `factor` times what is allowed there. `theirs` must be a clean
+/// trace of the model.
+PlantedError plant_error(const Model& model, Theirs& theirs, uint64_t seed, double factor);
+
 }  // namespace glmv
