@@ -15,7 +15,7 @@ namespace {
 
 struct Flags {
   std::string model, against, against_backend, inputs, mistake, output, only;
-  std::vector<std::string> maps;
+  std::vector<std::string> maps, assumed;
   RunFlags run;
   PromptFlags prompt;
   bool json = false, verbose = false, quiet = false, exit_zero = false, list = false, no_explain = false, fused = false;
@@ -28,17 +28,12 @@ constexpr const char* kExamples = R"(Examples:
   glmv crosscheck --model tests/golden/moe_a --against tests/golden/moe_a/traces/two_images.safetensors \
       --mistake rope=even_odd
       the same with a known mistake built into our side, to see what such a departure looks like
+  glmv crosscheck --model tests/golden/moe_a --against engine.safetensors --assume rope=even_odd
+      what departs besides the mistake that was found first
   glmv crosscheck --model tests/golden/dense_b --against tests/golden/dense_b/traces/greedy.bf16.safetensors --verbose
       every point with its distance, the noise and what is allowed, in bf16
   glmv crosscheck --model data/tiny/glm45v --against tests/crosscheck_peers/mlx.npz --map mlx
       another engine's dump, whose names and layouts are translated)";
-
-std::string catalogue() {
-  std::string text;
-  for (const Mistake& m : mistakes())
-    text += concat(m.name, std::string(m.name.size() < 32 ? 32 - m.name.size() : 1, ' '), m.description, '\n');
-  return text;
-}
 
 /// What another program wrote, with the inputs that it lacks from a file or from our own preprocessing.
 Theirs foreign_side(const Flags& f, const Model& model, const NameRules& names, const Prompt* preprocessed) {
@@ -114,7 +109,7 @@ void check_flags(const Flags& f) {
 int run(const Flags& f) {
   check_output(f.output, Output::text);
   if (f.list) {
-    write_result(catalogue(), f.output);
+    write_result(catalogue_text(), f.output);
     return 0;
   }
   check_flags(f);
@@ -123,14 +118,17 @@ int run(const Flags& f) {
   const Model model = Model::open(f.model);
   CrosscheckOptions options;
   options.names = NameRules(f.maps, f.only);
-  Prompt preprocessed;
+  std::optional<PromptRequest> request;
+  std::optional<Prompt> preprocessed;
   if (f.prompt.given() && f.against_backend.empty()) {
-    preprocessed = f.prompt.make(f.prompt.processor(model.dir));
-    options.preprocessed = &preprocessed;
+    request = f.prompt.request(f.prompt.processor(model.dir));
+    preprocessed = make_prompt(*request);
+    options.request = &*request;
   }
-  const Theirs theirs = judged_side(f, model, options.names, options.preprocessed, progress);
+  const Theirs theirs = judged_side(f, model, options.names, preprocessed ? &*preprocessed : nullptr, progress);
   options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs) : f.run.activation();
   options.mistake = f.mistake.empty() ? nullptr : &find_mistake(f.mistake);
+  for (const std::string& name : f.assumed) options.assumed.push_back(&find_mistake(name, "--assume"));
   options.explain = !f.no_explain;
   options.page_size = f.page_size;
   options.progress = [&](const std::string& what) { progress.say(what); };
@@ -170,7 +168,8 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
       "--map", flags->maps,
       concat("rewrites names of the trace: PATTERN=REPLACEMENT, or one of ", name_map_names(), "; may be repeated"));
   verb->add_option("--only", flags->only, "judge only points whose name matches this regular expression");
-  verb->add_option("--mistake", flags->mistake, "build a known mistake into our side");
+  verb->add_option("--mistake", flags->mistake, "build a known mistake into our side, to see what it looks like");
+  verb->add_option("--assume", flags->assumed, "take a known mistake for granted and look beneath it; may be repeated");
   verb->add_flag("--list-mistakes", flags->list, "print the catalogue of known mistakes");
   verb->add_flag("--no-explain", flags->no_explain, "do not try the catalogue on a departure");
   flags->run.dtype.clear();
