@@ -17,7 +17,8 @@ struct Flags {
   std::vector<std::string> maps;
   RunFlags run;
   PromptFlags prompt;
-  bool json = false, verbose = false, quiet = false, exit_zero = false, list = false, no_explain = false, fused = false;
+  bool json = false, verbose = false, quiet = false, exit_zero = false, list = false, no_explain = false, fused = false,
+       isolate = false;
   int64_t page_size = 0, steps = 0;
 };
 
@@ -106,6 +107,7 @@ int run(const Flags& f) {
   options.mistake = f.mistake.empty() ? nullptr : &find_mistake(f.mistake);
   options.explain = !f.no_explain;
   options.page_size = f.page_size;
+  options.isolate = f.isolate;
   options.progress = [&](const std::string& what) { progress.say(what); };
   Prompt preprocessed;
   if (f.prompt.given() && f.against_backend.empty()) {
@@ -145,6 +147,8 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   verb->add_option("--mistake", flags->mistake, "build a known mistake into our side");
   verb->add_flag("--list-mistakes", flags->list, "print the catalogue of known mistakes");
   verb->add_flag("--no-explain", flags->no_explain, "do not try the catalogue on a departure");
+  verb->add_flag("--isolate", flags->isolate,
+                 "start every layer from the trace's own points too, and say where an error was made");
   flags->run.dtype.clear();
   flags->run.add(*verb);
   verb->get_option("--dtype")->default_str("the trace's");

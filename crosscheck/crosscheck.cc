@@ -6,6 +6,7 @@
 #include <set>
 
 #include "crosscheck/stages.h"
+#include "crosscheck/weight_pages.h"
 
 namespace glmv {
 namespace {
@@ -28,8 +29,19 @@ bool is_needed(const Theirs& theirs, const Script& script, const std::string& na
   return gate != std::string::npos && theirs.points.count(concat(name.substr(0, gate), kTopkIds)) > 0;
 }
 
+/// Gives the weights of a block or layer back once its output, the last of its points, is there.
+void release_layer(const WeightPages& pages, const std::string& name) {
+  const PointName at = split_step(name);
+  const LayerPoint layer = split_layer(at.point);
+  if (layer.layer < 0 || !layer.inner.empty()) return;
+  const bool tower = stage_of(name) < 9;
+  pages.release({tower ? Segment::Kind::block : Segment::Kind::layer, layer.layer});
+}
+
 Recording run_one(const Model& model, const Theirs& theirs, const Script& script, const CrosscheckOptions& options,
                   const Variant& variant, const std::function<void(const std::string&)>& on_name = {}) {
+  std::optional<WeightPages> pages;
+  if (options.isolate) pages.emplace(model);
   const Backend backend = options.mistake ? with_mistake(*options.mistake) : cpu_backend();
   RecordOptions how;
   how.activation = variant.activation;
@@ -38,6 +50,7 @@ Recording run_one(const Model& model, const Theirs& theirs, const Script& script
   how.wants = [&](std::string_view point) {
     const std::string name(point);
     if (on_name) on_name(name);
+    if (pages) release_layer(*pages, name);
     return is_needed(theirs, script, name);
   };
   how.on_pass = [&](int64_t pass) {
@@ -157,7 +170,7 @@ int64_t CrosscheckReport::computed() const {
 }
 
 ExitCode CrosscheckReport::verdict() const {
-  if (!within()) return ExitCode::differs;
+  if (!within() || (isolation && isolation->made() > 0)) return ExitCode::differs;
   if (computed() == 0 && !own_preprocessing) return ExitCode::skipped;
   return unjudged() > 0 ? ExitCode::partial : ExitCode::ok;
 }
@@ -187,6 +200,7 @@ CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const Cros
   const Runs runs = run_all(model, theirs, script, options);
   report.points = judge_all(Judge(model, theirs, runs, options.mistake), theirs, script, runs, options);
   report.first = first_departure(report.points);
+  if (options.isolate) report.isolation = isolate(model, theirs, options, report.points);
   report.model_points = std::count_if(runs.all_points.begin(), runs.all_points.end(),
                                       [](const std::string& name) { return !is_input(split_step(name).point); });
   report.model_points += static_cast<int64_t>(script.tokens.size());  // the sampled ids

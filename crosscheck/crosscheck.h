@@ -6,9 +6,11 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "crosscheck/isolate.h"
 #include "crosscheck/judge.h"
 #include "crosscheck/mistakes.h"
 #include "crosscheck/theirs.h"
@@ -30,6 +32,7 @@ struct CrosscheckReport {
   bool tried_mistakes = false;            ///< the catalogue was gone through
   std::vector<std::string> notes;         ///< how the trace was read
   std::vector<std::string> warnings;
+  std::optional<Isolation> isolation;  ///< where errors were made, if it was asked for
   double seconds = 0;
 
   bool within() const { return first < 0; }
@@ -49,6 +52,7 @@ struct CrosscheckOptions {
   NameRules names;                       ///< names.wanted: which points are judged; all inputs are taken anyhow
   const Prompt* preprocessed = nullptr;  ///< our own stages 0 to 3, to be compared with the trace's
   int64_t page_size = 0;
+  bool isolate = false;  ///< start every segment from their points too, and give weights back once a layer has run
   std::function<void(const std::string& what)> progress;
 };
 

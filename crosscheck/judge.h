@@ -1,6 +1,7 @@
 // One point at a time: theirs against gold, with the noise that our own legal runs show.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,14 +27,18 @@ struct PointResult {
   int stage = 0;
   PointKind kind = PointKind::noise;
   bool within = true;
-  std::string detail;         ///< a sentence for a departure, or why it was not judged
-  std::string layout;         ///< how theirs was read if not as it lies ("the last token's row")
-  Comparison theirs;          ///< against gold (noise)
-  double noise_ulp = 0;       ///< peak of our own run in the same type, in the ulps of theirs.row_ulp
-  double floor_share = 0;     ///< largest ratio of a floor that the trace brings to the noise of our own runs
-  bool ours_within = true;    ///< our own run judged the same way, with theirs as the ruler
-  int64_t flips = 0;          ///< routing: tokens that legally chose otherwise than gold
-  int64_t unjudged_rows = 0;  ///< rows where our own runs break down
+  std::string detail;               ///< a sentence for a departure, or why it was not judged
+  std::string layout;               ///< how theirs was read if not as it lies ("the last token's row")
+  Comparison theirs;                ///< against gold (noise)
+  double noise_ulp = 0;             ///< peak of our own run in the same type, in the ulps of theirs.row_ulp
+  double floor_share = 0;           ///< largest ratio of a floor that the trace brings to the noise of our own runs
+  bool ours_within = true;          ///< our own run judged the same way, with theirs as the ruler
+  int64_t flips = 0;                ///< routing: tokens that legally chose otherwise than gold
+  int64_t unjudged_rows = 0;        ///< rows where our own runs break down
+  std::vector<int64_t> shape;       ///< of theirs, as it lies
+  DType stored = DType::f32;        ///< type of theirs
+  double floor_l2 = 0;              ///< noise: |our run - gold| / |gold|, to be held against theirs.relative_l2
+  std::vector<float> row_excess{};  ///< noise, of a departure: per row the largest error as a multiple of allowed
   /// Why rows were not judged, as a sentence.
   static std::string why_unjudged(DType activation);
   bool compared() const { return kind != PointKind::given && kind != PointKind::unjudged; }
@@ -49,6 +54,15 @@ struct Runs {
 
 /// Inputs of the run: the trace's own are taken, so there is nothing to compare unless we preprocessed them too.
 bool is_input(std::string_view point);
+
+/// A tensor of theirs in the extents of ours: heads side by side are taken apart, and where only the last row is there
+/// it goes to ours from `first_row` on.
+struct Placement {
+  ConstTensorView theirs;
+  int64_t first_row = 0;
+};
+/// Nothing if it is of another shape or holds no floats.
+std::optional<Placement> placement(std::string_view point, const ConstTensorView& theirs, const ConstTensorView& ours);
 
 class Judge {
  public:
