@@ -6,6 +6,7 @@
 #include "cli/progress.h"
 #include "cli/recorded.h"
 #include "cli/verbs.h"
+#include "crosscheck/golden_pack.h"
 #include "crosscheck/report.h"
 #include "reference/backends.h"
 
@@ -13,7 +14,7 @@ namespace glmv::cli {
 namespace {
 
 struct Flags {
-  std::string model, against, against_backend, mistake, output, only;
+  std::string model, against, against_backend, mistake, output, only, golden;
   std::vector<std::string> maps;
   RunFlags run;
   PromptFlags prompt;
@@ -86,8 +87,33 @@ void check_flags(const Flags& f) {
     usage_error("--fused: goes with --against-backend; a trace was made with the ops its engine has");
   if (f.steps > 0 && (f.against_backend.empty() || !f.against.empty()))
     usage_error("--steps ", f.steps, ": goes with --against-backend and a prompt; a trace has its own steps");
+  if (!f.golden.empty() && (f.isolate || !f.mistake.empty() || !f.against_backend.empty() || f.prompt.given()))
+    usage_error("--golden ", f.golden,
+                ": nothing is run, so leave out --isolate, --mistake, --against-backend and the flags of a prompt");
   if (f.run.backend != "cpu")
     usage_error("--backend ", f.run.backend, ": the reference judges; --against-backend names a backend to be judged");
+}
+
+/// Writes the report; the exit code.
+int finish(const Flags& f, const CrosscheckReport& report) {
+  if (f.json) {
+    Json out = result_header("crosscheck");
+    out.update(Json::parse(json_report(report)));
+    write_json(out, f.output);
+  } else {
+    write_result(text_report(report, f.verbose), f.output);
+  }
+  return static_cast<int>(f.exit_zero ? ExitCode::ok : report.verdict());
+}
+
+CrosscheckReport by_pack(const Flags& f, CrosscheckOptions options) {
+  const GoldenPack pack = GoldenPack::open(f.golden);
+  Theirs theirs = theirs_from(SafetensorsFile::open(f.against), options.names);
+  options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs) : f.run.activation();
+  if (options.dtype != DType::f32 && options.dtype != DType::bf16)
+    usage_error("--dtype ", name_of(options.dtype), ": golden packs hold runs in f32 and bf16");
+  check_keeps_inputs(f.output);
+  return judge_with_pack(pack, std::move(theirs), options);
 }
 
 int run(const Flags& f) {
@@ -99,9 +125,10 @@ int run(const Flags& f) {
   check_flags(f);
   f.run.use();
   Progress progress(f.quiet);
-  const Model model = Model::open(f.model);
   CrosscheckOptions options;
   options.names = NameRules(f.maps, f.only);
+  if (!f.golden.empty()) return finish(f, by_pack(f, options));
+  const Model model = Model::open(f.model);
   const Theirs theirs = judged_side(f, model, options.names, progress);
   options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs) : f.run.activation();
   options.mistake = f.mistake.empty() ? nullptr : &find_mistake(f.mistake);
@@ -117,14 +144,7 @@ int run(const Flags& f) {
   check_keeps_inputs(f.output);
   const CrosscheckReport report = crosscheck(model, theirs, options);
   progress.clear();
-  if (f.json) {
-    Json out = result_header("crosscheck");
-    out.update(Json::parse(json_report(report)));
-    write_json(out, f.output);
-  } else {
-    write_result(text_report(report, f.verbose), f.output);
-  }
-  return static_cast<int>(f.exit_zero ? ExitCode::ok : report.verdict());
+  return finish(f, report);
 }
 
 }  // namespace
@@ -149,6 +169,8 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   verb->add_flag("--no-explain", flags->no_explain, "do not try the catalogue on a departure");
   verb->add_flag("--isolate", flags->isolate,
                  "start every layer from the trace's own points too, and say where an error was made");
+  verb->add_option("--golden", flags->golden, "judge by a golden pack instead of running the model (glmv golden make)")
+      ->check(not_empty());
   flags->run.dtype.clear();
   flags->run.add(*verb);
   verb->get_option("--dtype")->default_str("the trace's");

@@ -29,15 +29,6 @@ bool is_needed(const Theirs& theirs, const Script& script, const std::string& na
   return gate != std::string::npos && theirs.points.count(concat(name.substr(0, gate), kTopkIds)) > 0;
 }
 
-/// Gives the weights of a block or layer back once its output, the last of its points, is there.
-void release_layer(const WeightPages& pages, const std::string& name) {
-  const PointName at = split_step(name);
-  const LayerPoint layer = split_layer(at.point);
-  if (layer.layer < 0 || !layer.inner.empty()) return;
-  const bool tower = stage_of(name) < 9;
-  pages.release({tower ? Segment::Kind::block : Segment::Kind::layer, layer.layer});
-}
-
 Recording run_one(const Model& model, const Theirs& theirs, const Script& script, const CrosscheckOptions& options,
                   const Variant& variant, const std::function<void(const std::string&)>& on_name = {}) {
   std::optional<WeightPages> pages;
@@ -50,7 +41,7 @@ Recording run_one(const Model& model, const Theirs& theirs, const Script& script
   how.wants = [&](std::string_view point) {
     const std::string name(point);
     if (on_name) on_name(name);
-    if (pages) release_layer(*pages, name);
+    if (pages) pages->release_behind(name);
     return is_needed(theirs, script, name);
   };
   how.on_pass = [&](int64_t pass) {
@@ -79,7 +70,8 @@ Runs run_all(const Model& model, const Theirs& theirs, const Script& script, con
 void check_model_hash(const Model& model, const Theirs& theirs, CrosscheckReport& report) {
   constexpr int64_t kSmall = int64_t(1) << 30;  // hashing more than this would take longer than the cross-check
   const auto hash = theirs.metadata.find("model_sha256");
-  if (hash == theirs.metadata.end() || model.checkpoint.data_bytes() > kSmall) return;
+  if (hash == theirs.metadata.end() || model.checkpoint.files().empty() || model.checkpoint.data_bytes() > kSmall)
+    return;
   if (hash->second != model.checkpoint.sha256()) {
     report.warnings.push_back(concat("the trace was made with other weights (model_sha256 ", hash->second.substr(0, 12),
                                      "…, ours ", model.checkpoint.sha256().substr(0, 12), "…)"));
@@ -197,7 +189,7 @@ CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const Cros
   if (!doubt.empty()) report.warnings.push_back(doubt);
 
   const Script script = script_of(model, theirs);
-  const Runs runs = run_all(model, theirs, script, options);
+  const Runs runs = options.recorded ? *options.recorded : run_all(model, theirs, script, options);
   report.points = judge_all(Judge(model, theirs, runs, options.mistake), theirs, script, runs, options);
   report.first = first_departure(report.points);
   if (options.isolate) report.isolation = isolate(model, theirs, options, report.points);
@@ -228,7 +220,7 @@ CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const Cros
     report.not_seen = not_seen_before(report, theirs, runs);
     // A tensor of another shape has no numbers that a mistake could explain.
     const bool numbers = report.points[static_cast<size_t>(report.first)].kind != PointKind::misshapen;
-    report.tried_mistakes = numbers && options.explain && !options.mistake;
+    report.tried_mistakes = numbers && options.explain && !options.mistake && !options.recorded;
     if (report.tried_mistakes) report.explained_by = explanations(model, theirs, script, options, report);
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -52,6 +52,7 @@ struct CrosscheckOptions {
   NameRules names;                       ///< names.wanted: which points are judged; all inputs are taken anyhow
   const Prompt* preprocessed = nullptr;  ///< our own stages 0 to 3, to be compared with the trace's
   int64_t page_size = 0;
+  const Runs* recorded = nullptr;  ///< runs of a golden pack, to judge by instead of running the model
   bool isolate = false;  ///< start every segment from their points too, and give weights back once a layer has run
   std::function<void(const std::string& what)> progress;
 };

@@ -237,7 +237,9 @@ Noise Judge::ruler(const std::string& name) const {
   if (theirs != theirs_.points.end() && is_float(theirs->second.dtype))  // what they stored may be coarser than ours
     n.rounded_to = coarser(n.rounded_to, theirs->second.dtype);
   n.legal = {runs_.ours.get(name)};
-  for (const Recording& run : runs_.other_orders) n.legal.push_back(run.get(name));
+  for (const Recording& run : runs_.other_orders) {
+    if (run.has(name)) n.legal.push_back(run.get(name));  // a golden pack keeps what they show instead: floors
+  }
   n.no_ruler = rows_without_ruler(gold, n.legal);
   const auto floor = theirs_.floors.find(name);
   if (floor != theirs_.floors.end()) {
@@ -253,7 +255,7 @@ Noise Judge::ruler(const std::string& name) const {
 
 double Judge::allowed_of_row(const std::string& name, double at) const {
   Noise n = ruler(name);
-  n.row_floor = {};  // a token is judged by what our own runs show
+  if (!theirs_.measured_floors) n.row_floor = {};  // a token is judged by what our own runs show
   return ulp_at(n.rounded_to, at) + n.factor * row_noise(runs_.gold.get(name).view, n).back();
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "crosscheck/stages.h"
 #include "reference/model/device_weights.h"
 
 namespace glmv {
@@ -102,6 +103,13 @@ void WeightPages::release(const Segment& segment) const {
     const uintptr_t end = (reinterpret_cast<uintptr_t>(range.second) + page - 1) / page * page;
     ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // NOLINT(performance-no-int-to-ptr)
   });
+}
+
+void WeightPages::release_behind(const std::string& name) const {
+  const std::string point = split_step(name).point;
+  const LayerPoint layer = split_layer(point);
+  if (layer.layer < 0 || !layer.inner.empty()) return;
+  release({stage_of(point) < 9 ? Segment::Kind::block : Segment::Kind::layer, layer.layer});
 }
 
 int64_t WeightPages::bytes(const Segment& segment) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,9 @@ class WeightPages {
   /// Tells the system that a segment's weights are not needed for now. Only what the checkpoint's files hold is given
   /// back: the next touch reads it again.
   void release(const Segment& segment) const;
+
+  /// The same for the block or layer whose output, the last of its points, this is; nothing at any other point.
+  void release_behind(const std::string& point) const;
 
   /// Bytes of a segment's weights, as they are stored.
   int64_t bytes(const Segment& segment) const;

@@ -15,6 +15,7 @@
 #include "reference/core/splitmix.h"
 #include "reference/linear.h"
 #include "reference/model/procedural_weights.h"
+#include "reference/moe_route.h"
 
 namespace glmv {
 namespace {
@@ -115,7 +116,7 @@ TEST(Isolate, BlamesOneWrongElementOnOnePoint) {
   int64_t found = 0;
   for (const std::string model : {"moe_a", "dense_b"}) {
     const Script script = script_of_trace(model, "one_image");
-    for (int i = 0; i < 12; ++i) {
+    for (int i = 0; i < 8; ++i) {
       const auto at = static_cast<int64_t>(random.next() % 20);
       const CrosscheckReport r =
           isolated(model_of(model), engine(model_of(model), engine_with_an_error(at, 0.01), script));
@@ -126,7 +127,7 @@ TEST(Isolate, BlamesOneWrongElementOnOnePoint) {
       }
     }
   }
-  EXPECT_GT(found, 12);
+  EXPECT_GT(found, 8);
 }
 
 /// A decoder of that many layers, weights by rule.
@@ -182,11 +183,12 @@ TEST(Isolate, IsAsFineAsTheTrace) {
 
 TEST(Isolate, NumbersThatAreNoneAreBlamedOnTheirMaker) {
   const Model& model = model_of("moe_a");
-  const CrosscheckReport r =
-      isolated(model, engine(model, engine_with_an_error(3, std::numeric_limits<double>::quiet_NaN()),
-                             script_of_trace("moe_a", "text")));
+  const std::string made = "model.language_model.layers.0.self_attn";
+  Theirs theirs = engine(model, cpu_backend(), script_of_trace("moe_a", "text"));
+  theirs.recording.get(made).data<float>()[5] = std::numeric_limits<float>::quiet_NaN();
+  const CrosscheckReport r = isolated(model, theirs);
   ASSERT_EQ(births(r).size(), 1u) << text_report(r, true);
-  EXPECT_EQ(births(r)[0], "model.language_model.layers.0.self_attn");
+  EXPECT_EQ(births(r)[0], made);
 }
 
 TEST(Isolate, ChoicesThatFollowWrongLogitsAreInherited) {
@@ -211,7 +213,6 @@ TEST(WeightPages, GiveBackWhatAFileHoldsAndNothingElse) {
   const WeightPages pages(model);
   int64_t sum = 0;
   for (const Segment& segment : segments_of(model.config, true)) {
-    const Weights before = model.weights;
     pages.release(segment);
     sum += pages.bytes(segment);
   }
@@ -223,9 +224,10 @@ TEST(WeightPages, GiveBackWhatAFileHoldsAndNothingElse) {
   EXPECT_GT(sum, model.checkpoint.data_bytes() * 9 / 10);
   // A tensor of our own memory keeps its values.
   Model own = deep_model(1);
-  const float first = round_to(DType::bf16, as<bf16, 2>(own.weights.layers[0].q.data)(0, 0));
+  const ConstTensorView& q = own.weights.layers[0].q.data;
+  const Tensor before = to_host(cpu_backend(), q);
   WeightPages(own).release({Segment::Kind::layer, 0});
-  EXPECT_EQ(round_to(DType::bf16, as<bf16, 2>(own.weights.layers[0].q.data)(0, 0)), first);
+  EXPECT_EQ(compare_exact(before.view, q).different, 0);
 }
 
 }  // namespace
