@@ -184,6 +184,7 @@ CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const Cros
   if (options.mistake) report.mistake = options.mistake->name;
   report.notes = theirs.notes;
   report.warnings = theirs.warnings;
+  report.pack_floors = theirs.measured_floors;
   check_model_hash(model, theirs, report);
   const std::string doubt = options.dtype == DType::f32 ? doubt_about_dtype(theirs) : "";
   if (!doubt.empty()) report.warnings.push_back(doubt);

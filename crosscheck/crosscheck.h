@@ -29,6 +29,7 @@ struct CrosscheckReport {
   std::vector<std::string> unknown;       ///< names in the trace that are no points of ours
   std::vector<std::string> explained_by;  ///< mistakes that turn the first departure into noise
   bool own_preprocessing = false;         ///< stages 0 to 3 were compared with ours
+  bool pack_floors = false;               ///< floors, and our side, are those of a golden pack
   bool tried_mistakes = false;            ///< the catalogue was gone through
   std::vector<std::string> notes;         ///< how the trace was read
   std::vector<std::string> warnings;

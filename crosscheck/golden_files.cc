@@ -99,6 +99,9 @@ Runs runs_of_golden(const SafetensorsFile& file, DType activation) {
   }
   Runs runs;
   runs.activation = activation;
+  for (const auto& [name, v] : file.tensors()) {
+    if (is_input(split_step(name).point)) runs.gold.add(name, tensor_on(v));
+  }
   for (const auto& [name, v] : gold) {
     const auto run = file.tensors().find(ours + name);
     if (run == file.tensors().end())

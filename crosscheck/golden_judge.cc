@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "crosscheck/golden_files.h"
 #include "crosscheck/stages.h"
@@ -76,22 +77,32 @@ void take_floors(const GoldenPack& pack, const GoldenPrompt& prompt, const Safet
   theirs.measured_floors = true;
 }
 
-/// A legal flip changes what follows; without the model it cannot be replayed, so nothing behind it is judged.
-void stop_at_flip(CrosscheckReport& report) {
-  const auto flip = std::find_if(report.points.begin(), report.points.end(),
-                                 [](const PointResult& p) { return p.flips > 0 && p.within; });
-  if (flip == report.points.end()) return;
-  int64_t behind = 0;
-  for (auto p = flip + 1; p != report.points.end(); ++p) {
-    if (!p->compared()) continue;
-    p->kind = PointKind::unjudged, p->within = true, p->flips = 0;
-    p->unjudged_rows = p->shape.empty() ? 1 : p->shape[0];
-    p->detail = "behind a legal flip of experts, which only the model could replay";
-    ++behind;
+/// The first token of a layer for which theirs chose other experts than gold; the number of tokens if there is none.
+int64_t first_other_choice(const ConstTensorView& gold, const ConstTensorView& theirs) {
+  if (!equal_extents(gold, theirs) || is_float(theirs.dtype)) return gold.dim[0];
+  const ExactComparison c = compare_exact(gold, theirs);
+  return c.different == 0 ? gold.dim[0] : c.first / gold.dim[1];
+}
+
+/// Another choice, legal or not, changes its token from there on, and through attention every later token. Without the
+/// model it cannot be replayed, so those rows are not known.
+void mark_unknown_rows(const Theirs& theirs, Runs& runs) {
+  int64_t step = 0, from = std::numeric_limits<int64_t>::max();
+  std::string why;
+  for (const std::string& name : runs.all_points) {
+    const PointName at = split_step(name);
+    if (at.step != step && !why.empty()) from = 0;  // a later pass sees all rows of the prompt
+    step = at.step;
+    if (!why.empty() && stage_of(name) > 8 && !at.point.starts_with("model.language_model.rotary"))
+      runs.unknown_from[name] = {from, why};
+    if (!name.ends_with(".mlp.gate.topk_ids") || theirs.points.count(name) == 0) continue;
+    const ConstTensorView gold = runs.gold.get(name).view;
+    const int64_t token = first_other_choice(gold, theirs.points.at(name));
+    if (token >= std::min(from, gold.dim[0])) continue;
+    from = token;
+    why = concat("behind ", name, " where token ", token,
+                 " goes to other experts than in the pack: only with the model can that be replayed");
   }
-  report.warnings.push_back(concat(flip->name, " legally chooses other experts than gold: the ", behind,
-                                   " points behind it are not judged; with --model alone the choice is replayed"));
-  if (report.first > flip - report.points.begin()) report.first = -1;
 }
 
 }  // namespace
@@ -104,7 +115,8 @@ CrosscheckReport judge_with_pack(const GoldenPack& pack, Theirs theirs, const Cr
   const SafetensorsFile file = SafetensorsFile::open(golden_path(pack, prompt.file));
   drop_other_steps(file, theirs);
   take_floors(pack, prompt, file, options.dtype, theirs);
-  const Runs runs = runs_of_golden(file, options.dtype);
+  Runs runs = runs_of_golden(file, options.dtype);
+  mark_unknown_rows(theirs, runs);
   const Prompt inputs = script_of_golden(pack, file).prompt;
   CrosscheckOptions recorded = options;
   recorded.recorded = &runs;
@@ -113,7 +125,6 @@ CrosscheckReport judge_with_pack(const GoldenPack& pack, Theirs theirs, const Cr
   if (weights != theirs.metadata.end() && weights->second != pack.model_sha256)
     theirs.warnings.push_back("the trace was made with other weights than the pack (model_sha256)");
   CrosscheckReport report = crosscheck(pack.model, theirs, recorded);
-  stop_at_flip(report);
   report.model = concat("golden pack ", pack.name, ", prompt ", prompt.id, " (", prompt.what, ")");
   report.backend = concat("as recorded by ", pack.producer, "; no model is run");
   for (const std::string& source : pack.noise_sources) report.notes.push_back("floors: " + source);

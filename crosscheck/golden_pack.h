@@ -83,8 +83,8 @@ struct GoldenFault {
 std::vector<GoldenFault> verify_pack(const GoldenPack& pack, const Model* model, const GoldenOptions& options);
 
 /// Judges a trace by the pack's prompt with the same ids and grids; the model is not run. Error (exit code 3): no such
-/// prompt, or bytes of its files that are not those of the manifest. Behind a legal flip of experts nothing is judged,
-/// because replaying it needs the model.
+/// prompt, or bytes of its files that are not those of the manifest. Behind another choice of experts its token
+/// and those after it are not judged, because replaying it needs the model.
 CrosscheckReport judge_with_pack(const GoldenPack& pack, Theirs theirs, const CrosscheckOptions& options);
 
 }  // namespace glmv

@@ -226,7 +226,9 @@ std::string PointResult::why_unjudged(DType activation) {
 void Judge::leave_out(int64_t rows, int64_t of, PointResult& r) const {
   r.unjudged_rows = rows;
   if (rows == of) r.kind = PointKind::unjudged;
-  if (rows > 0 && r.within) r.detail = PointResult::why_unjudged(runs_.activation);
+  if (rows == 0 || !r.within) return;
+  const auto unknown = runs_.unknown_from.find(r.name);
+  r.detail = unknown == runs_.unknown_from.end() ? PointResult::why_unjudged(runs_.activation) : unknown->second.second;
 }
 
 Noise Judge::ruler(const std::string& name) const {
@@ -241,6 +243,10 @@ Noise Judge::ruler(const std::string& name) const {
     if (run.has(name)) n.legal.push_back(run.get(name));  // a golden pack keeps what they show instead: floors
   }
   n.no_ruler = rows_without_ruler(gold, n.legal);
+  if (const auto unknown = runs_.unknown_from.find(name); unknown != runs_.unknown_from.end()) {
+    n.no_ruler.resize(static_cast<size_t>(gold.rank == 0 ? 1 : gold.dim[0]));
+    for (auto r = static_cast<size_t>(unknown->second.first); r < n.no_ruler.size(); ++r) n.no_ruler[r] = true;
+  }
   const auto floor = theirs_.floors.find(name);
   if (floor != theirs_.floors.end()) {
     check_rows_of_floor(theirs_.label, name, floor->second, gold);

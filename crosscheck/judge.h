@@ -1,6 +1,7 @@
 // One point at a time: theirs against gold, with the noise that our own legal runs show.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,7 +49,9 @@ struct PointResult {
 struct Runs {
   Recording gold, ours;
   std::vector<Recording> other_orders;
-  DType activation = DType::f32;        ///< of all but gold
+  DType activation = DType::f32;  ///< of all but gold
+  /// By point: rows from this one on are not known, and why. Only of runs that cannot follow another choice of experts.
+  std::map<std::string, std::pair<int64_t, std::string>> unknown_from{};
   std::vector<std::string> all_points;  ///< every name the gold run came by, recorded or not
 };
 

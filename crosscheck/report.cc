@@ -182,9 +182,9 @@ std::string unjudged_line(const CrosscheckReport& r) {
       std::find_if(r.points.begin(), r.points.end(), [](const PointResult& p) { return p.unjudged_rows > 0; });
   if (first == r.points.end()) return "";
   return fmt::format(
-      "{} points CANNOT BE JUDGED, or not in every row, from {} on, {} rows of it: {}. Does something overflow "
-      "there?\n",
-      r.unjudged(), first->name, first->unjudged_rows, PointResult::why_unjudged(r.dtype));
+      "{} points CANNOT BE JUDGED, or not in every row, from {} on, {} rows of it: {}\n", r.unjudged(), first->name,
+      first->unjudged_rows,
+      r.pack_floors ? first->detail : PointResult::why_unjudged(r.dtype) + ". Does something overflow there?");
 }
 
 std::string floors_line(const CrosscheckReport& r) {
@@ -192,8 +192,9 @@ std::string floors_line(const CrosscheckReport& r) {
   double share = 0;
   for (const PointResult& p : r.points) points += p.floor_share > 0, share = std::max(share, p.floor_share);
   if (points == 0) return "";
-  return fmt::format("{} points take noise from the trace's own floors, up to {} times what our runs show\n", points,
-                     number(share));
+  return fmt::format("{} points take noise from the {} floors, up to {} times the noise of {}\n", points,
+                     r.pack_floors ? "pack's" : "trace's own", number(share),
+                     r.pack_floors ? "one run" : "all our runs");
 }
 
 }  // namespace
