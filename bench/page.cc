@@ -4,35 +4,20 @@
 
 #include <map>
 
+#include "data/html.h"
+
 namespace glmv::bench {
 namespace {
 
 constexpr const char* kStyle = R"(
-:root { color-scheme: light; }
-body { font: 15px/1.45 system-ui, sans-serif; color: #1c1c1c; background: #fff; margin: 0 auto; max-width: 1080px; padding: 24px; }
-h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 32px 0 8px; }
-p { margin: 6px 0; max-width: 75ch; } .quiet { color: #555; }
-table { border-collapse: collapse; width: 100%; font-size: 13px; }
-th { text-align: left; border-bottom: 2px solid #444; padding: 4px 8px 4px 0; vertical-align: bottom; }
-td { border-bottom: 1px solid #ddd; padding: 3px 8px 3px 0; vertical-align: top; }
-td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; } table.rows { table-layout: fixed; min-width: 900px; }
 table.rows th:nth-child(1) { width: 24%; } table.rows th:nth-child(2) { width: 8%; } table.rows th:nth-child(4) { width: 15%; }
 table.rows th:nth-child(7) { width: 13%; } td.wide, table.rows th:nth-child(8) { padding-left: 10px; }
 table.rows th { white-space: normal; }
-code { font: 12px ui-monospace, monospace; overflow-wrap: anywhere; }
-.bad { color: #a40000; font-weight: 600; } .warn { color: #7a4b00; }
 .bar { background: #e6e6e6; height: 9px; margin-top: 5px; } .bar div { background: #0072b2; height: 9px; }
-svg { width: 100%; height: auto; } .grid { stroke: #e2e2e2; } .tick { font: 12px system-ui, sans-serif; fill: #333; }
-.axis, .label { font: 13px system-ui, sans-serif; fill: #111; }
 .roof { fill: none; stroke: #111; stroke-width: 2; } .sheet { fill: none; stroke: #777; stroke-width: 1.5; stroke-dasharray: 7 5; }
 .legend { fill: #fff; stroke: #bbb; }
-@media print {
-  @page { size: A4; margin: 12mm; }
-  body { padding: 0; max-width: none; font-size: 10pt; } table { font-size: 8.5pt; }
-  h2 { break-after: avoid; } tr, svg { break-inside: avoid; } thead { display: table-header-group; }
-  .bar, .bar div { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-}
+@media print { .bar, .bar div { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 )";
 
 /// Names may be broken behind their underscores.
@@ -134,12 +119,9 @@ std::string compared_table(const std::vector<Compared>& compared) {
 
 std::string page_of(const BenchResult& result, const std::vector<Compared>& compared) {
   const Machine& m = result.machine;
-  std::string out =
-      "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-      "<meta name='viewport' content='width=device-width, initial-scale=1'><title>glmv bench</title><style>";
-  out += kStyle;
+  std::string out = html_head("glmv bench", kStyle);
   out += fmt::format(
-      "</style></head><body><h1>Kernels at GLM-4.5V's sizes</h1><p class='quiet'>{}, {} of {} cores, load {:.1f} "
+      "<h1>Kernels at GLM-4.5V's sizes</h1><p class='quiet'>{}, {} of {} cores, load {:.1f} "
       "before · {} · {} · commit {} · {}</p><p><code>{}</code></p>",
       escaped(m.cpu), m.threads, m.cpus, result.load, escaped(m.os), escaped(m.build), escaped(m.commit),
       result.created, escaped(result.command));

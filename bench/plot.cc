@@ -5,22 +5,11 @@
 #include <map>
 
 #include "bench/page.h"
+#include "data/html.h"
 
 namespace glmv::bench {
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
+std::string escaped(const std::string& text) { return html_escaped(text); }
 
 namespace {
 

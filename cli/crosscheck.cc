@@ -1,11 +1,13 @@
 // crosscheck: the first place where another program departs from the truth.
 #include "crosscheck/crosscheck.h"
 
+#include "cli/crosscheck_endpoint.h"
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/recorded.h"
 #include "cli/verbs.h"
+#include "crosscheck/golden_pack.h"
 #include "crosscheck/name_maps.h"
 #include "crosscheck/report.h"
 #include "reference/backends.h"
@@ -14,11 +16,13 @@ namespace glmv::cli {
 namespace {
 
 struct Flags {
-  std::string model, against, against_backend, inputs, mistake, output, only;
+  std::string model, against, against_backend, inputs, mistake, output, only, golden, html, jsonl, junit;
   std::vector<std::string> maps, assumed;
   RunFlags run;
   PromptFlags prompt;
-  bool json = false, verbose = false, quiet = false, exit_zero = false, list = false, no_explain = false, fused = false;
+  EndpointCheckFlags endpoint;
+  bool json = false, verbose = false, quiet = false, exit_zero = false, list = false, no_explain = false, fused = false,
+       isolate = false;
   int64_t page_size = 0, steps = 0;
 };
 
@@ -87,8 +91,8 @@ Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, c
 void check_flags(const Flags& f) {
   if (f.against.empty() && f.against_backend.empty()) {
     usage_error(
-        "--against TRACE is missing (glmv trace and make_golden.py write such files), or --against-backend "
-        "NAME");
+        "--against TRACE is missing (glmv trace and make_golden.py write such files), or --against-backend NAME, or "
+        "--endpoint URL");
   }
   if (!f.against.empty() && !f.against_backend.empty() && f.prompt.given()) {
     usage_error("--against-backend ", f.against_backend, " runs on the inputs of ", f.against,
@@ -102,22 +106,63 @@ void check_flags(const Flags& f) {
     usage_error("--fused: goes with --against-backend; a trace was made with the ops its engine has");
   if (f.steps > 0 && (f.against_backend.empty() || !f.against.empty()))
     usage_error("--steps ", f.steps, ": goes with --against-backend and a prompt; a trace has its own steps");
+  if (!f.golden.empty() &&
+      (f.isolate || !f.mistake.empty() || !f.assumed.empty() || !f.against_backend.empty() || f.prompt.given()))
+    usage_error(
+        "--golden ", f.golden,
+        ": nothing is run, so leave out --isolate, --mistake, --assume, --against-backend and the flags of a prompt");
   if (f.run.backend != "cpu")
     usage_error("--backend ", f.run.backend, ": the reference judges; --against-backend names a backend to be judged");
 }
 
+void check_outputs_keep_inputs(const Flags& f) {
+  for (const std::string* file : {&f.output, &f.html, &f.jsonl, &f.junit}) check_keeps_inputs(*file);
+}
+
+/// Writes the report; the exit code.
+int finish(const Flags& f, const CrosscheckReport& report, const Theirs& theirs, const ModelConfig& config) {
+  if (!f.html.empty()) write_result(html_report(report, theirs, config), f.html);
+  if (!f.jsonl.empty()) write_result(jsonl_report(report), f.jsonl);
+  if (!f.junit.empty()) write_result(junit_report(report), f.junit);
+  if (f.json) {
+    Json out = result_header("crosscheck");
+    out.update(Json::parse(json_report(report)));
+    write_json(out, f.output);
+  } else {
+    write_result(text_report(report, f.verbose), f.output);
+  }
+  return static_cast<int>(f.exit_zero ? ExitCode::ok : report.verdict());
+}
+
+int by_pack(const Flags& f, CrosscheckOptions options) {
+  const GoldenPack pack = GoldenPack::open(f.golden);
+  Theirs theirs = theirs_from(read_foreign(f.against), options.names, &pack.model.config);
+  if (!f.inputs.empty()) add_inputs(theirs, theirs_from(read_foreign(f.inputs), {}, &pack.model.config));
+  options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs) : f.run.activation();
+  if (options.dtype != DType::f32 && options.dtype != DType::bf16)
+    usage_error("--dtype ", name_of(options.dtype), ": golden packs hold runs in f32 and bf16");
+  check_outputs_keep_inputs(f);
+  return finish(f, judge_with_pack(pack, theirs, options), theirs, pack.model.config);
+}
+
 int run(const Flags& f) {
-  check_output(f.output, Output::text);
+  for (const std::string* file : {&f.output, &f.html, &f.jsonl, &f.junit}) check_output(*file, Output::text);
   if (f.list) {
     write_result(catalogue_text(), f.output);
     return 0;
   }
+  if (!f.endpoint.endpoint.empty()) {
+    f.run.use();
+    const int code = check_endpoint(f.endpoint, f.model, f.prompt, f.json, f.output);
+    return f.exit_zero ? 0 : code;
+  }
   check_flags(f);
   f.run.use();
   Progress progress(f.quiet);
-  const Model model = Model::open(f.model);
   CrosscheckOptions options;
   options.names = NameRules(f.maps, f.only);
+  if (!f.golden.empty()) return by_pack(f, options);
+  const Model model = Model::open(f.model);
   std::optional<PromptRequest> request;
   std::optional<Prompt> preprocessed;
   if (f.prompt.given() && f.against_backend.empty()) {
@@ -131,18 +176,12 @@ int run(const Flags& f) {
   for (const std::string& name : f.assumed) options.assumed.push_back(&find_mistake(name, "--assume"));
   options.explain = !f.no_explain;
   options.page_size = f.page_size;
+  options.isolate = f.isolate;
   options.progress = [&](const std::string& what) { progress.say(what); };
-  check_keeps_inputs(f.output);
+  check_outputs_keep_inputs(f);
   const CrosscheckReport report = crosscheck(model, theirs, options);
   progress.clear();
-  if (f.json) {
-    Json out = result_header("crosscheck");
-    out.update(Json::parse(json_report(report)));
-    write_json(out, f.output);
-  } else {
-    write_result(text_report(report, f.verbose), f.output);
-  }
-  return static_cast<int>(f.exit_zero ? ExitCode::ok : report.verdict());
+  return finish(f, report, theirs, model.config);
 }
 
 }  // namespace
@@ -172,6 +211,20 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   verb->add_option("--assume", flags->assumed, "take a known mistake for granted and look beneath it; may be repeated");
   verb->add_flag("--list-mistakes", flags->list, "print the catalogue of known mistakes");
   verb->add_flag("--no-explain", flags->no_explain, "do not try the catalogue on a departure");
+  verb->add_flag("--isolate", flags->isolate,
+                 "start every layer from the trace's own points too, and say where an error was made");
+  verb->add_option("--endpoint", flags->endpoint.endpoint,
+                   "check what an OpenAI-compatible server reveals of a prompt: http://host:8000/v1")
+      ->check(not_empty());
+  verb->add_option("--model-name", flags->endpoint.model_name, "with --endpoint: the name that the server knows");
+  verb->add_option("--endpoint-tokens", flags->endpoint.tokens, "with --endpoint: tokens of the greedy answer")
+      ->check(CLI::Range(1, 1 << 16))
+      ->capture_default_str();
+  verb->add_option("--api-key-env", flags->endpoint.key_variable,
+                   "with --endpoint: the environment variable of its key")
+      ->capture_default_str();
+  verb->add_option("--golden", flags->golden, "judge by a golden pack instead of running the model (glmv golden make)")
+      ->check(not_empty());
   flags->run.dtype.clear();
   flags->run.add(*verb);
   verb->get_option("--dtype")->default_str("the trace's");
@@ -183,6 +236,10 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   verb->add_flag("-q,--quiet", flags->quiet, "no progress");
   verb->add_flag("--exit-zero", flags->exit_zero, "exit code 0 even if something departs");
   verb->add_option("-o,--output", flags->output, "write the report to a file");
+  verb->add_option("--html", flags->html, "write a page to look at, too: stages, error by layer, heat map")
+      ->check(not_empty());
+  verb->add_option("--jsonl", flags->jsonl, "write JSON lines, too: one per point, then a summary")->check(not_empty());
+  verb->add_option("--junit", flags->junit, "write JUnit XML, too, for CI systems")->check(not_empty());
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

@@ -69,6 +69,7 @@ int run(int argc, char** argv) {
   cli::add_generate(app, exit_code);
   cli::add_trace(app, exit_code);
   cli::add_crosscheck(app, exit_code);
+  cli::add_golden(app, exit_code);
   cli::add_diff(app, exit_code);
   cli::add_cases(app, exit_code);
   cli::add_bench(app, exit_code);

@@ -10,6 +10,7 @@ void add_preprocess(CLI::App& app, int& exit_code);
 void add_generate(CLI::App& app, int& exit_code);
 void add_trace(CLI::App& app, int& exit_code);
 void add_crosscheck(CLI::App& app, int& exit_code);
+void add_golden(CLI::App& app, int& exit_code);
 void add_diff(CLI::App& app, int& exit_code);
 void add_tour(CLI::App& app, int& exit_code);
 void add_cases(CLI::App& app, int& exit_code);

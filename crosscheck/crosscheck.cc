@@ -15,7 +15,8 @@ constexpr std::string_view kTopkIds = ".mlp.gate.topk_ids";
 void check_model_hash(const Model& model, const Theirs& theirs, CrosscheckReport& report) {
   constexpr int64_t kSmall = int64_t(1) << 30;  // hashing more than this would take longer than the cross-check
   const auto hash = theirs.metadata.find("model_sha256");
-  if (hash == theirs.metadata.end() || model.checkpoint.data_bytes() > kSmall) return;
+  if (hash == theirs.metadata.end() || model.checkpoint.files().empty() || model.checkpoint.data_bytes() > kSmall)
+    return;
   if (hash->second != model.checkpoint.sha256()) {
     report.warnings.push_back(concat("the trace was made with other weights (model_sha256 ", hash->second.substr(0, 12),
                                      "…, ours ", model.checkpoint.sha256().substr(0, 12), "…)"));
@@ -95,7 +96,7 @@ std::vector<const Mistake*> built_in(const CrosscheckOptions& options) {
 void explain_first(const Model& model, const RunPlan& plan, const Runs& runs, const CrosscheckOptions& options,
                    CrosscheckReport& report) {
   const PointResult& departure = report.points[static_cast<size_t>(report.first)];
-  if (!options.explain || options.mistake) return;
+  if (!options.explain || options.mistake || options.recorded) return;
   report.explanations =
       explain({model, options.assumed, options.names, options.request}, plan, departure, report.not_seen, runs);
   report.tried_mistakes = report.explanations.tried > 0;
@@ -117,7 +118,7 @@ int64_t CrosscheckReport::computed() const {
 }
 
 ExitCode CrosscheckReport::verdict() const {
-  if (!within()) return ExitCode::differs;
+  if (!within() || (isolation && isolation->made() > 0)) return ExitCode::differs;
   if (computed() == 0 && !own_preprocessing) return ExitCode::skipped;
   return unjudged() > 0 ? ExitCode::partial : ExitCode::ok;
 }
@@ -136,11 +137,12 @@ CrosscheckReport head_of(const Model& model, const Theirs& theirs, const Crossch
   report.theirs = theirs.label;
   report.backend = "cpu";
   report.dtype = options.dtype;
-  report.own_preprocessing = options.request != nullptr;
+  report.own_preprocessing = options.request != nullptr || options.preprocessed != nullptr;
   if (options.mistake) report.mistake = options.mistake->name;
   for (const Mistake* m : options.assumed) report.assumed.push_back(m->name);
   report.notes = theirs.notes;
   report.warnings = theirs.warnings;
+  report.pack_floors = theirs.measured_floors;
   check_model_hash(model, theirs, report);
   const std::string doubt = options.dtype == DType::f32 ? doubt_about_dtype(theirs) : "";
   if (!doubt.empty()) report.warnings.push_back(doubt);
@@ -151,10 +153,11 @@ CrosscheckReport head_of(const Model& model, const Theirs& theirs, const Crossch
 void judge_run(const Model& model, const RunPlan& plan, const Prompt* preprocessed, const CrosscheckOptions& options,
                CrosscheckReport& report) {
   const OurSide ours(model, built_in(options));
-  const Runs runs = run_all(ours, plan);
+  const Runs runs = options.recorded ? *options.recorded : run_all(ours, plan);
   report.points = judge_all(ours, plan, runs, options.names, preprocessed);
   report.first = first_departure(report.points);
   report.router = router_rows(report.points);
+  if (options.isolate) report.isolation = isolate(ours, plan, options.names, report.points);
   report.model_points = std::count_if(runs.all_points.begin(), runs.all_points.end(),
                                       [](const std::string& name) { return !is_input(split_step(name).point); });
   report.model_points += static_cast<int64_t>(plan.script.tokens.size());  // the sampled ids
@@ -169,24 +172,28 @@ void judge_run(const Model& model, const RunPlan& plan, const Prompt* preprocess
 CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const CrosscheckOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   CrosscheckReport report = head_of(model, theirs, options);
-  Prompt preprocessed;
-  if (options.request) preprocessed = make_prompt(*options.request, built_in(options));
-  RunPlan plan{theirs, {}, options.dtype, options.page_size, "", options.progress};
-  bool can_run = !options.request || has_computed_points(theirs);
+  Prompt made;
+  const Prompt* preprocessed = options.preprocessed;
+  if (options.request) {
+    made = make_prompt(*options.request, built_in(options));
+    preprocessed = &made;
+  }
+  RunPlan plan{theirs, {}, options.dtype, options.page_size, "", options.isolate, options.progress};
+  bool can_run = preprocessed == nullptr || has_computed_points(theirs);
   try {
     if (can_run) plan.script = script_of(model, theirs);
   } catch (const Error& e) {
     // Ids and grids may contradict each other: no forward pass can be run then, but stages 1 to 3 say why.
-    if (!options.request) throw;
-    judge_only_inputs(model, theirs, preprocessed, report);
+    if (preprocessed == nullptr) throw;
+    judge_only_inputs(model, theirs, *preprocessed, report);
     if (report.within()) throw;
     report.warnings.push_back(concat("stages 4 to 11 were not run: ", e.what()));
     can_run = false;
   }
   if (can_run) {
-    judge_run(model, plan, options.request ? &preprocessed : nullptr, options, report);
+    judge_run(model, plan, preprocessed, options, report);
   } else {
-    judge_only_inputs(model, theirs, preprocessed, report);
+    judge_only_inputs(model, theirs, *preprocessed, report);
     if (report.first >= 0) explain_first(model, plan, {}, options, report);
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

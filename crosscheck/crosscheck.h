@@ -6,10 +6,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "crosscheck/explain.h"
+#include "crosscheck/isolate.h"
 #include "crosscheck/judge.h"
 #include "crosscheck/mistakes.h"
 #include "crosscheck/theirs.h"
@@ -37,9 +39,11 @@ struct CrosscheckReport {
   Explanations explanations;              ///< how that was found
   std::vector<RouterRow> router;          ///< per layer and pass, where theirs names its experts
   bool own_preprocessing = false;         ///< stages 0 to 3 were compared with ours
+  bool pack_floors = false;               ///< floors, and our side, are those of a golden pack
   bool tried_mistakes = false;            ///< the catalogue was gone through
   std::vector<std::string> notes;         ///< how the trace was read
   std::vector<std::string> warnings;
+  std::optional<Isolation> isolation;  ///< where errors were made, if it was asked for
   double seconds = 0;
 
   bool within() const { return first < 0; }
@@ -58,8 +62,11 @@ struct CrosscheckOptions {
   std::vector<const Mistake*> assumed;     ///< build these in, too, and explain what departs all the same
   bool explain = true;                     ///< on a departure try the catalogue
   NameRules names;                         ///< names.wanted: which points are judged; all inputs are taken anyhow
+  const Prompt* preprocessed = nullptr;    ///< those of a golden pack, in place of a request
   const PromptRequest* request = nullptr;  ///< stages 0 to 3 are done on our own and compared with the trace's
   int64_t page_size = 0;
+  const Runs* recorded = nullptr;  ///< runs of a golden pack, to judge by instead of running the model
+  bool isolate = false;  ///< start every segment from their points too, and give weights back once a layer has run
   std::function<void(const std::string& what)> progress;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "crosscheck/stages.h"
 
@@ -138,7 +139,36 @@ std::string logits_of_choice(const std::string& name) {
   return concat(name.substr(0, name.size() - kTopkIds.size()), kGateLogits);
 }
 
+void describe(const ConstTensorView& theirs, PointResult& r) {
+  r.shape.assign(theirs.dim, theirs.dim + theirs.rank);
+  r.stored = theirs.dtype;
+}
+
+/// Per row, the largest error as a multiple of what is allowed there.
+std::vector<float> excess_of_rows(const ConstTensorView& gold, const ConstTensorView& theirs, const Noise& n) {
+  const Tensor want = copy_of(gold, DType::f64), got = copy_of(theirs, DType::f64);
+  const std::vector<double> noise = row_noise(gold, n);
+  std::vector<float> excess(noise.size());
+  const int64_t width = noise.empty() ? 0 : want.view.size() / static_cast<int64_t>(noise.size());
+  for (int64_t i = 0; i < want.view.size(); ++i) {
+    const auto row = static_cast<size_t>(i / width);
+    const double g = want.data<double>()[i], error = std::abs(got.data<double>()[i] - g);
+    const double allowed = ulp_at(n.rounded_to, g) + n.factor * noise[row];
+    const double times = std::isfinite(error) ? error / allowed : std::numeric_limits<float>::max();
+    excess[row] = std::max(excess[row], static_cast<float>(times));
+  }
+  return excess;
+}
+
 }  // namespace
+
+std::optional<Placement> placement(std::string_view point, const ConstTensorView& theirs, const ConstTensorView& ours) {
+  if (!is_float(theirs.dtype) || !is_float(ours.dtype)) return {};
+  if (equal_extents(theirs, ours)) return Placement{theirs};
+  if (has_merged_heads(theirs, ours)) return Placement{reshape(theirs, {ours.dim[0], ours.dim[1], ours.dim[2]})};
+  if (is_last_row_of(point, theirs, ours)) return Placement{reshape(theirs, {1, ours.dim[1]}), ours.dim[0] - 1};
+  return {};
+}
 
 bool is_input(std::string_view point) {
   return point == "input_ids" || stage_of(point) == 1 || ends_with(point, "grid_thw");
@@ -148,6 +178,7 @@ PointResult Judge::point(const std::string& name) const {
   PointResult r;
   r.name = name;
   r.stage = stage_of(name);
+  describe(theirs_.points.at(name), r);
   const std::string local = split_step(name).point;
   if (is_input(local)) {
     r.kind = PointKind::given;
@@ -172,6 +203,7 @@ PointResult Judge::preprocessed(const std::string& name, const Tensor& ours) con
   PointResult r;
   r.name = name;
   r.stage = stage_of(name);
+  describe(theirs_.points.at(name), r);
   exact(ours.view, r);
   return r;
 }
@@ -220,7 +252,9 @@ std::string PointResult::why_unjudged(DType activation) {
 void Judge::leave_out(int64_t rows, int64_t of, PointResult& r) const {
   r.unjudged_rows = rows;
   if (rows == of) r.kind = PointKind::unjudged;
-  if (rows > 0 && r.within) r.detail = PointResult::why_unjudged(runs_.activation);
+  if (rows == 0 || !r.within) return;
+  const auto unknown = runs_.unknown_from.find(r.name);
+  r.detail = unknown == runs_.unknown_from.end() ? PointResult::why_unjudged(runs_.activation) : unknown->second.second;
 }
 
 Noise Judge::ruler(const std::string& name) const {
@@ -231,8 +265,14 @@ Noise Judge::ruler(const std::string& name) const {
   if (theirs != theirs_.points.end() && is_float(theirs->second.dtype))  // what they stored may be coarser than ours
     n.rounded_to = coarser(n.rounded_to, theirs->second.dtype);
   n.legal = {runs_.ours.get(name)};
-  for (const Recording& run : runs_.other_orders) n.legal.push_back(run.get(name));
+  for (const Recording& run : runs_.other_orders) {
+    if (run.has(name)) n.legal.push_back(run.get(name));  // a golden pack keeps what they show instead: floors
+  }
   n.no_ruler = rows_without_ruler(gold, n.legal);
+  if (const auto unknown = runs_.unknown_from.find(name); unknown != runs_.unknown_from.end()) {
+    n.no_ruler.resize(static_cast<size_t>(gold.rank == 0 ? 1 : gold.dim[0]));
+    for (auto r = static_cast<size_t>(unknown->second.first); r < n.no_ruler.size(); ++r) n.no_ruler[r] = true;
+  }
   const auto floor = theirs_.floors.find(name);
   if (floor != theirs_.floors.end()) {
     check_rows_of_floor(theirs_.label, name, floor->second, gold);
@@ -247,7 +287,7 @@ Noise Judge::ruler(const std::string& name) const {
 
 double Judge::allowed_of_row(const std::string& name, double at) const {
   Noise n = ruler(name);
-  n.row_floor = {};  // a token is judged by what our own runs show
+  if (!theirs_.measured_floors) n.row_floor = {};  // a token is judged by what our own runs show
   return ulp_at(n.rounded_to, at) + n.factor * row_noise(runs_.gold.get(name).view, n).back();
 }
 
@@ -267,8 +307,11 @@ void Judge::noise(PointResult& r) const {
     theirs = reshape(theirs, {1, gold.view.dim[1]});
   }
   r.theirs = compare(gold.view, theirs, n);
-  r.noise_ulp = distance(gold.view, n.legal[0].view, n.rounded_to).peak_row_ulp;
+  const Comparison own = distance(gold.view, n.legal[0].view, n.rounded_to);
+  r.noise_ulp = own.peak_row_ulp;
+  r.floor_l2 = own.relative_l2;
   if (!r.theirs.within()) {
+    r.row_excess = excess_of_rows(gold.view, theirs, n);
     departs(r,
             concat(r.theirs.bad, " of ", r.theirs.elements, " beyond noise, worst ",
                    index_text(gold.view, r.theirs.worst), ": theirs ", r.theirs.got, mistake_ ? ", ours " : ", gold ",

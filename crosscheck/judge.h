@@ -2,6 +2,8 @@
 #pragma once
 
 #include <limits>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,16 +40,20 @@ struct PointResult {
   int stage = 0;
   PointKind kind = PointKind::noise;
   bool within = true;
-  std::string detail;         ///< a sentence for a departure, or why it was not judged
-  std::string layout;         ///< how theirs was read if not as it lies ("the last token's row")
-  Comparison theirs;          ///< against gold (noise)
-  double differing = 0;       ///< exact: share of its elements that differ
-  double noise_ulp = 0;       ///< peak of our own run in the same type, in the ulps of theirs.row_ulp
-  double floor_share = 0;     ///< largest ratio of a floor that the trace brings to the noise of our own runs
-  bool ours_within = true;    ///< our own run judged the same way, with theirs as the ruler
-  int64_t flips = 0;          ///< routing: tokens that legally chose otherwise than gold
-  RouterAgreement router;     ///< routing: all of its tokens
-  int64_t unjudged_rows = 0;  ///< rows where our own runs break down
+  std::string detail;               ///< a sentence for a departure, or why it was not judged
+  std::string layout;               ///< how theirs was read if not as it lies ("the last token's row")
+  Comparison theirs;                ///< against gold (noise)
+  double differing = 0;             ///< exact: share of its elements that differ
+  double noise_ulp = 0;             ///< peak of our own run in the same type, in the ulps of theirs.row_ulp
+  double floor_share = 0;           ///< largest ratio of a floor that the trace brings to the noise of our own runs
+  bool ours_within = true;          ///< our own run judged the same way, with theirs as the ruler
+  int64_t flips = 0;                ///< routing: tokens that legally chose otherwise than gold
+  RouterAgreement router;           ///< routing: all of its tokens
+  int64_t unjudged_rows = 0;        ///< rows where our own runs break down
+  std::vector<int64_t> shape;       ///< of theirs, as it lies
+  DType stored = DType::f32;        ///< type of theirs
+  double floor_l2 = 0;              ///< noise: |our run - gold| / |gold|, to be held against theirs.relative_l2
+  std::vector<float> row_excess{};  ///< noise, of a departure: per row the largest error as a multiple of allowed
   /// Why rows were not judged, as a sentence.
   static std::string why_unjudged(DType activation);
   bool compared() const { return kind != PointKind::given && kind != PointKind::unjudged; }
@@ -57,13 +63,24 @@ struct PointResult {
 struct Runs {
   Recording gold, ours;
   std::vector<Recording> other_orders;
-  DType activation = DType::f32;        ///< of all but gold
-  bool softmax_scores = false;          ///< scores of experts are a softmax, by a mistake that is built in
+  DType activation = DType::f32;  ///< of all but gold
+  bool softmax_scores = false;    ///< scores of experts are a softmax, by a mistake that is built in
+  /// By point: rows from this one on are not known, and why. Only of runs that cannot follow another choice of experts.
+  std::map<std::string, std::pair<int64_t, std::string>> unknown_from{};
   std::vector<std::string> all_points;  ///< every name the gold run came by, recorded or not
 };
 
 /// Inputs of the run: the trace's own are taken, so there is nothing to compare unless we preprocessed them too.
 bool is_input(std::string_view point);
+
+/// A tensor of theirs in the extents of ours: heads side by side are taken apart, and where only the last row is there
+/// it goes to ours from `first_row` on.
+struct Placement {
+  ConstTensorView theirs;
+  int64_t first_row = 0;
+};
+/// Nothing if it is of another shape or holds no floats.
+std::optional<Placement> placement(std::string_view point, const ConstTensorView& theirs, const ConstTensorView& ours);
 
 class Judge {
  public:

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "crosscheck/explain_text.h"
+#include "crosscheck/isolate_text.h"
 #include "crosscheck/stages.h"
 
 namespace glmv {
@@ -28,8 +29,8 @@ const char* name_of(PointKind k) {
 
 /// What a stage's or a point's numbers come to.
 struct Line {
-  int64_t compared = 0, within = 0, floats = 0, given = 0, unjudged = 0;
-  double peak_ulp = 0, noise_ulp = 0, excess = 0;
+  int64_t compared = 0, within = 0, floats = 0, given = 0, unjudged = 0, isolated = 0, here = 0;
+  double peak_ulp = 0, p99_ulp = 0, relative_l2 = 0, floor_l2 = 0, excess = 0;
 
   void add(const PointResult& p) {
     given += p.kind == PointKind::given;
@@ -39,16 +40,23 @@ struct Line {
     if (p.kind != PointKind::noise) return;
     ++floats;
     peak_ulp = std::max(peak_ulp, p.theirs.peak_row_ulp);
-    noise_ulp = std::max(noise_ulp, p.noise_ulp);
+    p99_ulp = std::max(p99_ulp, p.theirs.p99_ulp);
+    relative_l2 = std::max(relative_l2, p.theirs.relative_l2);
+    floor_l2 = std::max(floor_l2, p.floor_l2);
     excess = std::max(excess, p.theirs.excess);
+  }
+  void add(const IsolatedPoint& p) {
+    ++isolated;
+    here += p.born == Born::here || p.born == Born::no_input;
   }
 };
 
 std::string number(double x) { return x == 0 ? "0" : fmt::format("{:.3g}", x); }
 
 std::string cells(const Line& l) {
-  if (l.floats == 0) return fmt::format("{:>10} {:>10} {:>10}", "", "", "");
-  return fmt::format("{:>10} {:>10} {:>10}", number(l.excess), number(l.peak_ulp), number(l.noise_ulp));
+  if (l.floats == 0) return fmt::format("{:>10} {:>9} {:>9} {:>9} {:>9}", "", "", "", "", "");
+  return fmt::format("{:>10} {:>9} {:>9} {:>9} {:>9}", number(l.excess), number(l.peak_ulp), number(l.p99_ulp),
+                     number(l.relative_l2), number(l.floor_l2));
 }
 
 std::string head(const CrosscheckReport& r) {
@@ -63,37 +71,65 @@ std::string head(const CrosscheckReport& r) {
   return out;
 }
 
+const IsolatedPoint* find_isolated(const CrosscheckReport& r, const std::string& name) {
+  return r.isolation ? r.isolation->find(name) : nullptr;
+}
+
 std::string verdict(const Line& line) {
   if (line.compared == 0) return line.unjudged > 0 ? "NOT JUDGED" : "taken as input";
   return line.floats > 0 ? "noise" : "same";
 }
 
+/// What isolation adds to the verdict of a stage or a point behind the first departure.
+std::string isolation_words(const Line& line) {
+  if (line.here > 0) return fmt::format("; {} of {} points MADE HERE", line.here, line.isolated);
+  return fmt::format(" (isolated: noise {}/{})", line.isolated, line.isolated);
+}
+
+std::string stage_verdict(const Line& line, bool first, bool departed) {
+  if (first) return "DEPARTS   <-- first departure";
+  if (line.within == line.compared) return verdict(line) + (line.here > 0 ? isolation_words(line) : "");
+  if (!departed) return "DEPARTS";
+  if (line.isolated > 0) return (line.here > 0 ? "departs" : "inherited") + isolation_words(line);
+  return "departs (after the first)";
+}
+
+constexpr const char* kColumns = "{:>10} {:>9} {:>9} {:>9} {:>9}";
+
+std::string column_heads() {
+  return fmt::format(fmt::runtime(kColumns), "of allowed", "worst ulp", "p99 ulp", "rel L2", "floor");
+}
+
+std::string shape_text(const PointResult& p) {
+  return p.shape.empty() ? "" : fmt::format("[{}]", fmt::join(p.shape, ","));
+}
+
 std::string stage_lines(const CrosscheckReport& r) {
-  std::string out = fmt::format("\n{:<22} {:>9} {:>10} {:>10} {:>10}  {}\n", "stage", "within", "of allowed",
-                                "worst ulp", "our ulp", "verdict");
+  std::string out =
+      fmt::format("\n{:<22} {:>13} {:>9} {}  {}\n", "stage", "shape", "within", column_heads(), "verdict");
   bool departed = false;
   for (const Stage& stage : stages()) {
     Line line;
+    std::string shape;
     for (const PointResult& p : r.points) {
-      if (p.stage == stage.number) line.add(p);
+      if (p.stage != stage.number) continue;
+      line.add(p);
+      if (shape.empty()) shape = shape_text(p);
+      if (const IsolatedPoint* isolated = find_isolated(r, p.name)) line.add(*isolated);
     }
     if (line.compared + line.given + line.unjudged == 0) continue;
     const bool first = r.first >= 0 && r.points[static_cast<size_t>(r.first)].stage == stage.number;
-    std::string end = line.within == line.compared ? verdict(line)
-                      : first                      ? "DEPARTS   <-- first departure"
-                      : departed                   ? "departs (after the first)"
-                                                   : "DEPARTS";
+    std::string end = stage_verdict(line, first, departed);
     departed = departed || first;
     if (line.unjudged > 0 && line.compared > 0) end += fmt::format(", {} points NOT (wholly) JUDGED", line.unjudged);
     const std::string share = line.compared == 0 ? "" : fmt::format("{}/{}", line.within, line.compared);
-    out += fmt::format("{:>2} {:<19} {:>9} {}  {}\n", stage.number, stage.name, share, cells(line), end);
+    out += fmt::format("{:>2} {:<19} {:>13} {:>9} {}  {}\n", stage.number, stage.name, shape, share, cells(line), end);
   }
   return out;
 }
 
 std::string point_lines(const CrosscheckReport& r) {
-  std::string out =
-      fmt::format("\n{:<58} {:>10} {:>10} {:>10}  {}\n", "point", "of allowed", "worst ulp", "our ulp", "verdict");
+  std::string out = fmt::format("\n{:<58} {:>13} {}  {}\n", "point", "shape", column_heads(), "verdict");
   for (size_t i = 0; i < r.points.size(); ++i) {
     const PointResult& p = r.points[i];
     Line line;
@@ -102,8 +138,10 @@ std::string point_lines(const CrosscheckReport& r) {
     if (p.unjudged_rows > 0 && p.compared()) end += fmt::format(", {} rows NOT JUDGED", p.unjudged_rows);
     if (p.flips > 0 && p.within) end = fmt::format("{} legal flips", p.flips);
     if (!p.layout.empty()) end += " (" + p.layout + ')';
+    if (const IsolatedPoint* isolated = find_isolated(r, p.name); isolated && isolated->born != Born::noise)
+      end += concat(", ", name_of(isolated->born));
     if (static_cast<int64_t>(i) == r.first) end += "   <-- first departure";
-    out += fmt::format("{:<58} {}  {}\n", p.name, cells(line), end);
+    out += fmt::format("{:<58} {:>13} {}  {}\n", p.name, shape_text(p), cells(line), end);
   }
   return out;
 }
@@ -123,7 +161,7 @@ std::string departure(const CrosscheckReport& r) {
 constexpr const char* kLegend =
     "of allowed: worst error / (1 ulp + 2 x the noise of that row). ulp: spacing of the stored type at the size of "
     "the\n"
-    "row; ours is our own run in the same type against gold.\n";
+    "row. rel L2: |theirs - gold| / |gold|; floor: the same of our own run in their type.\n";
 
 std::string counts(const CrosscheckReport& r) {
   Line all;
@@ -143,9 +181,9 @@ std::string unjudged_line(const CrosscheckReport& r) {
       std::find_if(r.points.begin(), r.points.end(), [](const PointResult& p) { return p.unjudged_rows > 0; });
   if (first == r.points.end()) return "";
   return fmt::format(
-      "{} points CANNOT BE JUDGED, or not in every row, from {} on, {} rows of it: {}. Does something overflow "
-      "there?\n",
-      r.unjudged(), first->name, first->unjudged_rows, PointResult::why_unjudged(r.dtype));
+      "{} points CANNOT BE JUDGED, or not in every row, from {} on, {} rows of it: {}\n", r.unjudged(), first->name,
+      first->unjudged_rows,
+      r.pack_floors ? first->detail : PointResult::why_unjudged(r.dtype) + ". Does something overflow there?");
 }
 
 std::string floors_line(const CrosscheckReport& r) {
@@ -153,8 +191,9 @@ std::string floors_line(const CrosscheckReport& r) {
   double share = 0;
   for (const PointResult& p : r.points) points += p.floor_share > 0, share = std::max(share, p.floor_share);
   if (points == 0) return "";
-  return fmt::format("{} points take noise from the trace's own floors, up to {} times what our runs show\n", points,
-                     number(share));
+  return fmt::format("{} points take noise from the {} floors, up to {} times the noise of {}\n", points,
+                     r.pack_floors ? "pack's" : "trace's own", number(share),
+                     r.pack_floors ? "one run" : "all our runs");
 }
 
 }  // namespace
@@ -166,6 +205,7 @@ std::string text_report(const CrosscheckReport& r, bool every_point) {
   });
   if (every_point || disagree) out += router_text(r.router);
   if (!r.within()) out += departure(r);
+  if (r.isolation) out += isolation_text(r);
   out += counts(r) + unjudged_line(r) + kLegend + floors_line(r);
   const auto noisy =
       std::count_if(r.points.begin(), r.points.end(), [](const PointResult& p) { return !p.ours_within; });
@@ -173,6 +213,33 @@ std::string text_report(const CrosscheckReport& r, bool every_point) {
     out += fmt::format("note: at {} points our own run is further from gold than theirs would allow\n", noisy);
   return out;
 }
+
+namespace {
+
+Json isolated_json(const IsolatedPoint& p) {
+  return {{"verdict", name_of(p.born)},
+          {"of_allowed", p.result.theirs.excess},
+          {"peak_ulp", p.result.theirs.peak_ulp},
+          {"relative_l2", p.result.theirs.relative_l2},
+          {"detail", p.result.detail},
+          {"from", p.upstream.from},
+          {"not_in_trace", p.upstream.absent}};
+}
+
+Json isolation_json(const Isolation& i) {
+  return {{"made_here", i.count(Born::here)},
+          {"input_not_in_trace", i.count(Born::no_input)},
+          {"inherited", i.count(Born::inherited)},
+          {"noise", i.count(Born::noise)},
+          {"segments", i.segments},
+          {"weight_bytes", i.weight_bytes},
+          {"largest_segment", i.largest_segment},
+          {"largest_segment_bytes", i.largest_segment_bytes},
+          {"peak_rss_bytes", i.peak_rss_bytes},
+          {"duration_ns", static_cast<int64_t>(i.seconds * 1e9)}};
+}
+
+}  // namespace
 
 std::string json_report(const CrosscheckReport& r) {
   Json points = Json::array();
@@ -185,6 +252,7 @@ std::string json_report(const CrosscheckReport& r) {
                 {"our_peak_row_ulp", p.noise_ulp},
                 {"of_allowed", p.theirs.excess},
                 {"relative_l2", p.theirs.relative_l2},
+                {"floor_relative_l2", p.floor_l2},
                 {"cosine", p.theirs.cosine},
                 {"worst_index", p.theirs.worst},
                 {"gold", p.theirs.gold},
@@ -196,6 +264,7 @@ std::string json_report(const CrosscheckReport& r) {
     if (!p.layout.empty()) j["read_as"] = p.layout;
     if (p.kind == PointKind::routing) j["legal_flips"] = p.flips;
     if (!p.detail.empty()) j["detail"] = p.detail;
+    if (const IsolatedPoint* isolated = find_isolated(r, p.name)) j["isolated"] = isolated_json(*isolated);
     points.push_back(std::move(j));
   }
   Json out = {{"schema", "glmv.crosscheck/1"},
@@ -219,6 +288,7 @@ std::string json_report(const CrosscheckReport& r) {
   out["read_as"] = r.notes;
   out["warnings"] = r.warnings;
   out["not_compared"] = r.unknown;
+  if (r.isolation) out["isolation"] = isolation_json(*r.isolation);
   out["points"] = std::move(points);
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }

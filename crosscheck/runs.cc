@@ -1,9 +1,11 @@
 #include "crosscheck/runs.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "crosscheck/stages.h"
+#include "crosscheck/weight_pages.h"
 
 namespace glmv {
 namespace {
@@ -29,6 +31,8 @@ bool is_needed(const RunPlan& plan, const std::string& name) {
 /// only_last: nothing but the point at which the run ends.
 Recording run_one(const OurSide& ours, const RunPlan& plan, const Script& script, const Variant& variant,
                   bool only_last, const std::function<void(const std::string&)>& on_name = {}) {
+  std::optional<WeightPages> pages;
+  if (plan.streams) pages.emplace(ours.mutant.model);
   RecordOptions how;
   how.activation = variant.activation;
   how.reduction = variant.reduction;
@@ -37,6 +41,7 @@ Recording run_one(const OurSide& ours, const RunPlan& plan, const Script& script
   how.wants = [&](std::string_view point) {
     const std::string name(point);
     if (on_name) on_name(name);
+    if (pages) pages->release_behind(name);
     return only_last ? name == plan.until : is_needed(plan, name);
   };
   how.on_pass = [&](int64_t pass) {

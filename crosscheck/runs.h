@@ -19,7 +19,8 @@ struct RunPlan {
   Script script;  ///< with the positions of the reference
   DType dtype = DType::f32;
   int64_t page_size = 0;
-  std::string until;  ///< as in RecordOptions
+  std::string until;     ///< as in RecordOptions
+  bool streams = false;  ///< weights are given back once a layer has run
   std::function<void(const std::string& what)> progress;
 };
 

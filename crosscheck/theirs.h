@@ -20,6 +20,7 @@ struct Theirs {
   std::string label;  ///< for people: a path, or "backend cuda"
   std::map<std::string, ConstTensorView> points;
   std::map<std::string, ConstTensorView> floors;  ///< by point, f32 or f64 [rows]: noise that the file brings
+  bool measured_floors = false;                   ///< they come from a golden pack, not from who is judged
   std::map<std::string, std::string> metadata;
   std::vector<std::string> notes;                   ///< what was done to its tensors, one sentence each
   std::vector<std::string> warnings;                ///< what may not have been meant

@@ -5,10 +5,9 @@
 #include <string>
 #include <string_view>
 
-namespace glmv::eval {
+#include "data/base64.h"
 
-/// Standard alphabet with padding.
-std::string base64_encode(std::string_view bytes);
+namespace glmv::eval {
 
 /// White space inside is skipped, missing padding is accepted, as Python's b64decode does with what such files hold.
 /// Error (exit code 3) that begins with `where` for any other character and for a length no encoder makes.

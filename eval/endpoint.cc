@@ -132,6 +132,24 @@ Response post(const EndpointOptions& options, RateLimit& limit, const std::strin
 
 }  // namespace
 
+OrderedJson request_messages(const Question& question) {
+  Json hashes = Json::array();
+  return messages_of(question, hashes);
+}
+
+HttpReply post_body(const EndpointOptions& options, const std::string& body) {
+  std::string why;
+  int tries = 0;
+  const auto usable = [](const std::string& text, std::string& reason) {
+    Response ignored;
+    return parse_completion(text, ignored, reason);
+  };
+  HttpReply reply =
+      post_with_retry(url_of(options), body, headers_of(options), options.timeout_s, options.retry, usable, why, tries);
+  check_refusal(reply, options);
+  return reply;
+}
+
 bool parse_completion(const std::string& body, Response& out, std::string& why) {
   const auto refuse = [&](const char* reason) {
     why = concat("the reply ", reason, ": ", body.substr(0, 200));

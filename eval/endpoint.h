@@ -27,6 +27,13 @@ struct EndpointOptions {
 /// Pictures become data URLs of the data set's own bytes, clips their frames, video files data URLs.
 ModelUnderTest endpoint_model(const EndpointOptions& options);
 
+/// Messages as the protocol wants them, media as data URLs.
+nlohmann::ordered_json request_messages(const Question& question);
+
+/// Posts one body to the endpoint's chat completions and tries again what may pass. Error (exit code 2): a key that is
+/// not accepted.
+HttpReply post_body(const EndpointOptions& options, const std::string& body);
+
 /// One user message, with pictures in front: what judges are asked.
 struct JudgeReply {
   bool ok = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/html.h"
 #include "eval/bytes.h"
 #include "eval/results.h"
 #include "eval/template.h"
@@ -25,12 +26,7 @@ constexpr const char* kStyle =
     "0;max-height:14em;overflow:auto}\n"
     "svg text{font:12px system-ui,sans-serif}h2{margin-top:2em}\n";
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text)
-    out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : c == '"' ? "&quot;" : std::string(1, c);
-  return out;
-}
+std::string escaped(const std::string& text) { return html_escaped(text); }
 
 /// Cut between characters.
 std::string shortened(const std::string& text) {

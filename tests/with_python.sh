@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 glmv=$PWD/${1:-build/release/glmv}
 python=${GLMV_PYTHON:-python3}
-export GLMV_CROSSCHECK=$PWD/build/crosscheck.json GLMV_BENCH=$PWD/build/bench.json MPLBACKEND=agg
+export GLMV_CROSSCHECK=$PWD/build/crosscheck.jsonl GLMV_BENCH=$PWD/build/bench.json MPLBACKEND=agg
 skipped=0
 
 # part <what it is> <modules it needs, comma-separated> <command...>
@@ -67,8 +67,9 @@ dump_torch() {
 }
 part "crosscheck/dump_torch.py" torch,transformers dump_torch
 
-"$glmv" crosscheck --model tests/golden/moe_a --against tests/golden/moe_a/traces/one_image.safetensors --json \
-  -q -o "$GLMV_CROSSCHECK"
+"$glmv" crosscheck --model tests/golden/moe_a --against tests/golden/moe_a/traces/one_image.safetensors \
+  --isolate -q --jsonl "$GLMV_CROSSCHECK"
+part "crosscheck --isolate in one layer's memory" numpy "$python" tests/isolate_memory.py "$glmv"
 "$glmv" bench rmsnorm,mrope --backend cpu --quick --tokens 1,8 -q -o "$GLMV_BENCH"
 
 # A kernel in Python, judged and timed on a dumped case; and torch beside glmv.

@@ -40,7 +40,8 @@ const SessionOptions& that_fit(const SessionOptions& options, const Backend& bac
   return options;
 }
 
-/// Tokens [begin, end) of a prompt as the only sequence of a pass.
+}  // namespace
+
 Batch batch_of(const Prompt& prompt, int64_t begin, int64_t end, CachedSequence& sequence, KvCache& cache) {
   Batch batch;
   std::vector<int32_t> ids;
@@ -52,8 +53,6 @@ Batch batch_of(const Prompt& prompt, int64_t begin, int64_t end, CachedSequence&
   batch.add(sequence, cache, ids, {first + begin, first + end});
   return batch;
 }
-
-}  // namespace
 
 BatchSession::BatchSession(const Model& model, DeviceWeights::Shared weights, const SessionOptions& options)
     : model_(model),

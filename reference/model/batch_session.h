@@ -36,6 +36,9 @@ struct Timings {
 /// Experts to use instead of the router's choice: layer -> i32 [tokens, K].
 using ForcedIds = std::map<int64_t, Tensor>;
 
+/// Tokens [begin, end) of a prompt as the only sequence of a pass; takes the cache pages they need.
+Batch batch_of(const Prompt& prompt, int64_t begin, int64_t end, CachedSequence& sequence, KvCache& cache);
+
 class BatchSession {
  public:
   /// `model` must outlive it; the weights lie on the backend it runs on. Error (exit code 2): a type that the backend

@@ -167,6 +167,16 @@ TensorView embed(const Context& ctx, const Weights& weights, const Batch& batch,
   return x;
 }
 
+TensorView output_head(const Context& ctx, const ModelConfig& config, const Weights& weights, const Batch& batch,
+                       const Step& step, const TensorView& x) {
+  TensorView h = rmsnorm(ctx, x, weights.norm, config.text.rms_norm_eps);
+  ctx.point("model.language_model.norm", h);
+  if (batch.logit_rows.size() < batch.ids.size()) h = rows_of(ctx, h, step.logit_rows);
+  const TensorView logits = linear(ctx, h, weights.lm_head);
+  ctx.point("logits", logits);
+  return logits;
+}
+
 TensorView decode(const Context& ctx, const ModelConfig& config, const Weights& weights, const KvCache& cache,
                   const Batch& batch, Step& step, const TensorView& x) {
   text_rope_table(ctx, config.text, x.dtype, step);
@@ -174,12 +184,7 @@ TensorView decode(const Context& ctx, const ModelConfig& config, const Weights& 
     const TextLayer layer{config, weights.layers[static_cast<size_t>(i)], i, cache.k(i), cache.v(i)};
     decoder_layer(ctx, layer, batch, step, x);
   }
-  TensorView h = rmsnorm(ctx, x, weights.norm, config.text.rms_norm_eps);
-  ctx.point("model.language_model.norm", h);
-  if (batch.logit_rows.size() < batch.ids.size()) h = rows_of(ctx, h, step.logit_rows);
-  const TensorView logits = linear(ctx, h, weights.lm_head);
-  ctx.point("logits", logits);
-  return logits;
+  return output_head(ctx, config, weights, batch, step, x);
 }
 
 }  // namespace glmv

@@ -37,6 +37,10 @@ void text_rope_table(const Context& ctx, const TextConfig& config, DType activat
 TensorView embed(const Context& ctx, const Weights& weights, const Batch& batch, const Step& step,
                  const ConstTensorView& features, DType activation);
 
+/// x [T, H] behind the last layer -> logits [logit_rows, V]: the final norm, then the head.
+TensorView output_head(const Context& ctx, const ModelConfig& config, const Weights& weights, const Batch& batch,
+                       const Step& step, const TensorView& x);
+
 /// All layers, final norm and head. x [T, H] is overwritten. Result [logit_rows, V].
 TensorView decode(const Context& ctx, const ModelConfig& config, const Weights& weights, const KvCache& cache,
                   const Batch& batch, Step& step, const TensorView& x);

@@ -142,10 +142,8 @@ TensorView merge_patches(const Context& ctx, const VisionConfig& c, const Vision
   return h;
 }
 
-TensorView vision_tower(const Context& ctx, const ModelConfig& config, const VisionWeights& w,
-                        const ConstTensorView& pixels, const std::vector<Grid>& grids, DType activation) {
-  const VisionConfig& c = config.vision;
-  const PatchStep step = patch_step(ctx, c, grids);
+TensorView embed_patches(const Context& ctx, const VisionConfig& c, const VisionWeights& w,
+                         const ConstTensorView& pixels, const PatchStep& step, DType activation) {
   const int64_t patches = step.positions.dim[1];
   GLMV_CHECK(pixels.rank == 2 && pixels.dim[0] == patches && pixels.dim[1] == c.patch_numbers(), "pixels ", pixels,
              " for ", patches, " patches of ", c.patch_numbers(), " numbers");
@@ -160,10 +158,22 @@ TensorView vision_tower(const Context& ctx, const ModelConfig& config, const Vis
   ctx.point(kTower + ".post_conv_layernorm", x);
   add_position_table(ctx, c, w, step, x);
   ctx.point(kTower + ".embeddings", x);
+  return x;
+}
+
+TensorView finish_tower(const Context& ctx, const VisionConfig& c, const VisionWeights& w, const TensorView& x) {
+  const TensorView h = rmsnorm(ctx, x, w.post_norm, c.rms_norm_eps);
+  ctx.point(kTower + ".post_layernorm", h);
+  return merge_patches(ctx, c, w, h);
+}
+
+TensorView vision_tower(const Context& ctx, const ModelConfig& config, const VisionWeights& w,
+                        const ConstTensorView& pixels, const std::vector<Grid>& grids, DType activation) {
+  const VisionConfig& c = config.vision;
+  const PatchStep step = patch_step(ctx, c, grids);
+  const TensorView x = embed_patches(ctx, c, w, pixels, step, activation);
   for (int64_t i = 0; i < c.depth; ++i) vision_block(ctx, c, w.blocks[static_cast<size_t>(i)], i, step, x);
-  x = rmsnorm(ctx, x, w.post_norm, c.rms_norm_eps);
-  ctx.point(kTower + ".post_layernorm", x);
-  return merge_patches(ctx, c, w, x);
+  return finish_tower(ctx, c, w, x);
 }
 
 }  // namespace glmv

@@ -24,8 +24,15 @@ void vision_block(const Context& ctx, const VisionConfig& config, const VisionBl
 /// Coordinates and rotary tables of the patches of `grids`.
 PatchStep patch_step(const Context& ctx, const VisionConfig& config, const std::vector<Grid>& grids);
 
-/// pixel_values rows [P, C*T*P*P] in any float type -> features [P/4, out_hidden_size] of the activation type.
-/// Clips count frame by frame: attention and position table never cross a frame.
+/// pixel_values rows [P, C*T*P*P] in any float type -> x [P, D] of the activation type, as the first block takes it.
+TensorView embed_patches(const Context& ctx, const VisionConfig& config, const VisionWeights& w,
+                         const ConstTensorView& pixels, const PatchStep& step, DType activation);
+
+/// x [P, D] behind the last block -> features [P/4, out_hidden_size]: the final norm, then merge_patches.
+TensorView finish_tower(const Context& ctx, const VisionConfig& config, const VisionWeights& w, const TensorView& x);
+
+/// All of it: pixel_values rows [P, C*T*P*P] in any float type -> features [P/4, out_hidden_size] of the activation
+/// type. Clips count frame by frame: attention and position table never cross a frame.
 TensorView vision_tower(const Context& ctx, const ModelConfig& config, const VisionWeights& w,
                         const ConstTensorView& pixels, const std::vector<Grid>& grids, DType activation);
 

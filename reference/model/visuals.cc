@@ -4,10 +4,8 @@
 #include "reference/splice.h"
 
 namespace glmv {
-namespace {
 
-/// Pictures' rows first, then clips' rows; one of the two may be empty.
-Tensor all_pixels(const Prompt& p) {
+Tensor visual_pixels(const Prompt& p) {
   if (!p.pixel_values_videos) return p.pixel_values;
   if (!p.pixel_values) return p.pixel_values_videos;
   const int64_t images = p.pixel_values.view.dim[0], videos = p.pixel_values_videos.view.dim[0];
@@ -17,8 +15,13 @@ Tensor all_pixels(const Prompt& p) {
   return all;
 }
 
-/// For feature i (pictures first): which visual token of the prompt, counted in prompt order, it belongs to.
-std::vector<int32_t> prompt_order(const Prompt& p) {
+std::vector<Grid> visual_grids(const Prompt& p) {
+  std::vector<Grid> grids = p.image_grids;
+  grids.insert(grids.end(), p.video_grids.begin(), p.video_grids.end());
+  return grids;
+}
+
+std::vector<int32_t> visual_order(const Prompt& p) {
   std::vector<int32_t> order;
   for (int64_t type : {1, 2}) {
     int32_t visual = 0;
@@ -30,18 +33,15 @@ std::vector<int32_t> prompt_order(const Prompt& p) {
   return order;
 }
 
-}  // namespace
-
 TensorView encode_visuals(const Context& ctx, const ModelConfig& config, const VisionWeights& weights,
                           const Prompt& prompt, DType activation, Arena& memory) {
-  std::vector<Grid> grids = prompt.image_grids;
-  grids.insert(grids.end(), prompt.video_grids.begin(), prompt.video_grids.end());
+  const std::vector<Grid> grids = visual_grids(prompt);
   if (grids.empty()) return {};
   GLMV_CHECK(static_cast<bool>(weights.patch_embed), "the prompt has pictures, the model no vision tower");
   const ArenaScope scope(ctx.arena);
-  const TensorView out = vision_tower(ctx, config, weights, all_pixels(prompt).view, grids, activation);
+  const TensorView out = vision_tower(ctx, config, weights, visual_pixels(prompt).view, grids, activation);
   const TensorView features = memory.make(out.dtype, {out.dim[0], out.dim[1]});
-  ctx.ops().splice({upload(ctx, prompt_order(prompt)), out, features}, ctx.exec);
+  ctx.ops().splice({upload(ctx, visual_order(prompt)), out, features}, ctx.exec);
   return features;
 }
 

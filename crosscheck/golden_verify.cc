@@ -1,0 +1,100 @@
+#include <set>
+
+#include "crosscheck/golden_files.h"
+#include "crosscheck/stages.h"
+#include "reference/core/compare.h"
+
+namespace glmv {
+namespace {
+
+using Faults = std::vector<GoldenFault>;
+
+/// All files that the manifest names.
+Faults all_hash_faults(const GoldenPack& pack) {
+  std::set<std::string> files;
+  for (const auto& [file, hashes] : pack.hashes) files.insert(file);
+  for (const GoldenPrompt& p : pack.prompts) {
+    files.insert(p.file);
+    files.insert(p.noise_files.begin(), p.noise_files.end());
+  }
+  Faults faults;
+  for (const std::string& file : files) {
+    const Faults of_file = hash_faults(pack, file);
+    faults.insert(faults.end(), of_file.begin(), of_file.end());
+  }
+  return faults;
+}
+
+/// The pack's tensor against our own of the same name: gold within the noise of f64, a run within that of its type, a
+/// floor no larger than what would be allowed.
+std::string difference(const std::string& name, const ConstTensorView& packed, const ConstTensorView& ours,
+                       const std::map<std::string, Tensor>& now) {
+  if (!equal_extents(packed, ours)) return concat("is ", packed, ", the model has ", ours);
+  if (!is_float(packed.dtype) || !is_float(ours.dtype)) {
+    const ExactComparison c = compare_exact(ours, packed);
+    return c.different == 0 ? ""
+                            : concat(c.different, " of ", c.elements, " differ, first ", index_text(ours, c.first),
+                                     ": ", c.got, ", the model has ", c.expected);
+  }
+  const size_t slash = name.find('/');
+  const std::string kind = slash == std::string::npos ? "" : name.substr(0, slash + 1);
+  const std::string point = name.substr(kind.size());
+  if (kind == kNoisePrefix) {
+    // Machines round differently, and so do the runs that noise is measured with: it may be as much larger as a result.
+    const ExactComparison c = compare_exact(ours, packed);
+    if (c.different == 0) return "";
+    for (int64_t i = 0; i < packed.size(); ++i) {
+      const float had = static_cast<const float*>(packed.data)[i], has = static_cast<const float*>(ours.data)[i];
+      if (!(had <= 2 * has) || !(has <= 2 * had)) return concat("[", i, "] is ", had, ", the model's runs show ", has);
+    }
+    return "";
+  }
+  const bool gold = kind == kGoldPrefix;
+  Noise noise;
+  noise.rounded_to = packed.dtype;
+  if (gold) noise.rounded_to = DType::f32, noise.factor = 0;
+  const auto floor = now.find(concat(kNoisePrefix, name));
+  if (!gold && floor != now.end()) noise.row_floor = floor->second.view;
+  const auto truth = now.find(gold ? name : concat(kGoldPrefix, point));
+  if (truth == now.end()) return "";
+  Tensor want(DType::f64, ours);
+  convert(truth->second.view, want.view);
+  const Comparison c = compare(want.view, packed, noise);
+  return c.within() ? ""
+                    : concat("differs from the model's: worst ", index_text(ours, c.worst), ": ", c.got,
+                             ", the model has ", c.gold, ", allowed ", c.allowed);
+}
+
+void compare_prompt(const GoldenPack& pack, const GoldenPrompt& prompt, const Model& model,
+                    const GoldenOptions& options, Faults& faults) {
+  const SafetensorsFile file = SafetensorsFile::open(golden_path(pack, prompt.file));
+  std::set<std::string> kept;
+  for (const auto& [name, v] : file.tensors()) {
+    if (name.rfind(kGoldPrefix, 0) == 0) kept.insert(split_step(name.substr(kGoldPrefix.size())).point);
+  }
+  GoldenOptions same = options;
+  same.wants = [&](std::string_view point) { return kept.count(std::string(point)) > 0; };
+  std::map<std::string, Tensor> now;
+  for (auto& [name, tensor] : golden_tensors(model, script_of_golden(pack, file), same)) now.emplace(name, tensor);
+  for (const auto& [name, tensor] : now) {
+    const auto packed = file.tensors().find(name);
+    const std::string what =
+        packed == file.tensors().end() ? "is missing" : difference(name, packed->second, tensor.view, now);
+    if (!what.empty()) faults.push_back({false, prompt.file, name, what});
+  }
+}
+
+}  // namespace
+
+Faults verify_pack(const GoldenPack& pack, const Model* model, const GoldenOptions& options) {
+  Faults faults = all_hash_faults(pack);
+  if (model == nullptr || !faults.empty()) return faults;  // numbers of corrupt files mean nothing
+  if (model->checkpoint.sha256() != pack.model_sha256)
+    faults.push_back({false, "manifest.json", "",
+                      concat("the pack is of a model with sha256 ", pack.model_sha256, ", this one has ",
+                             model->checkpoint.sha256())});
+  for (const GoldenPrompt& prompt : pack.prompts) compare_prompt(pack, prompt, *model, options, faults);
+  return faults;
+}
+
+}  // namespace glmv
