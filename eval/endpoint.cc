@@ -118,10 +118,9 @@ Response post(const EndpointOptions& options, RateLimit& limit, const std::strin
   Response r;
   std::string why;
   int tries = 0;
-  limit.wait();
   const auto usable = [&](const std::string& text, std::string& reason) { return parse_completion(text, r, reason); };
   const HttpReply reply =
-      post_with_retry(url_of(options), body, headers_of(options), options.timeout_s, options.retry, usable, why, tries);
+      post_with_retry(url_of(options), body, headers_of(options), options.timeout_s, options.retry, limit, usable, why, tries);
   check_refusal(reply, options);
   if (reply.status == 200) return r;
   Response failed;

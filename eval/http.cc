@@ -80,12 +80,13 @@ HttpReply http_post(const std::string& url, const std::string& body, const std::
 }
 
 HttpReply post_with_retry(const std::string& url, const std::string& body, const std::vector<std::string>& headers,
-                          double timeout_s, const RetryOptions& options,
+                          double timeout_s, const RetryOptions& options, RateLimit& rate,
                           const std::function<bool(const std::string&, std::string&)>& usable, std::string& why,
                           int& tries) {
   double wait = options.first_wait_s;
   HttpReply reply;
   for (tries = 1;; ++tries) {
+    rate.wait();
     reply = http_post(url, body, headers, timeout_s);
     why = reply.status == 0 ? reply.error : concat("HTTP ", reply.status, ": ", reply.body.substr(0, 200));
     if (reply.status == 200 && usable(reply.body, why)) return reply;
@@ -101,10 +102,9 @@ HttpReply post_with_retry(const std::string& url, const std::string& body, const
 
 void RateLimit::wait() {
   if (per_second_ <= 0) return;
-  static std::mutex mutex;
   int64_t until = 0;
   {
-    const std::lock_guard<std::mutex> lock(mutex);
+    const std::lock_guard<std::mutex> lock(mutex_);
     const int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
     until = std::max(now, next_ns_);
     next_ns_ = until + static_cast<int64_t>(1e9 / per_second_);
