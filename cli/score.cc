@@ -133,8 +133,8 @@ void add_score(CLI::App& app, int& exit_code) {
   algorithm->needs(cases);
   cases->needs(algorithm);
   CLI::Option* layout =
-      verb->add_option("--import", flags->layout, "layout of stored responses: mmmu, mathvista, rows");
-  verb->add_option("--by", flags->by, "with --import: groups of the table (subject, question_type, task ...)")
+      verb->add_option("--import", flags->layout, "layout of stored responses: mmmu, mathvista, lmms-eval (samples JSONL), vlmevalkit (TSV or JSON), rows");
+  verb->add_option("--by", flags->by, "with --import: groups of the table: a field of the rows (subject, category, task ...)")
       ->needs(layout);
   verb->add_flag("--attribute", flags->attribute, "with --import: each row on which rules disagree, and why")
       ->needs(layout);

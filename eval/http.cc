@@ -37,6 +37,15 @@ void start_curl_once() {
   std::call_once(once, [] { ::curl_global_init(CURL_GLOBAL_DEFAULT); });
 }
 
+/// "Failed to connect to h port 1 after 3 ms: ..." -> the same without the time, so that equal failures read alike.
+std::string without_time(std::string reason) {
+  const size_t from = reason.find(" after "), end = reason.find(" ms", from == std::string::npos ? 0 : from);
+  if (from != std::string::npos && end != std::string::npos &&
+      reason.find_first_not_of("0123456789", from + 7) == end)
+    reason.erase(from, end + 3 - from);
+  return reason;
+}
+
 void sleep_for(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
 
 bool is_passing(long status) { return status == 0 || status == 408 || status == 429 || status >= 500; }
@@ -74,7 +83,7 @@ HttpReply http_post(const std::string& url, const std::string& body, const std::
   if (code == CURLE_OK) {
     ::curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out.status);
   } else {
-    out.error = reason[0] != '\0' ? reason : ::curl_easy_strerror(code);
+    out.error = without_time(reason[0] != '\0' ? reason : ::curl_easy_strerror(code));
   }
   return out;
 }

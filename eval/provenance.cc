@@ -82,7 +82,7 @@ std::vector<std::pair<std::string, std::string>> provenance(const KeptRun& run, 
   const Json& record = run.record;
   std::vector<std::pair<std::string, std::string>> out;
   out.emplace_back("model", model_text(record.value("model", Json::object())));
-  if (record.contains("sampling")) out.emplace_back("sampling", record["sampling"].dump());
+  if (record.contains("sampling")) out.emplace_back("sampling", text_of(record["sampling"]));
   out.emplace_back("asked", by_whom(record) + "; " + machine_text(record));
   out.emplace_back("command", text_of(record.value("command", Json("unknown"))));
   const Json resumed = record.value("resumed", Json::array());
