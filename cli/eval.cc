@@ -125,7 +125,7 @@ Json environment(const Flags& f) {
 }
 
 void keep_pictures(const std::string& folder, const std::vector<eval::Benchmark>& benchmarks,
-                     const std::vector<eval::TaskScore>& scores) {
+                   const std::vector<eval::TaskScore>& scores) {
   constexpr size_t kMost = 40;  // more than a report shows
   for (const eval::TaskScore& score : scores) {
     const auto b = std::find_if(benchmarks.begin(), benchmarks.end(),
@@ -191,9 +191,8 @@ int ask_and_score(Flags& f) {
     std::cerr << "glmv: shard " << f.shard << " is done; when all are, `glmv score " << f.output << "` scores them\n";
     return counts.failed == 0 ? 0 : static_cast<int>(ExitCode::partial);
   }
-  return score_folder(f.output, f.score, [&](const std::vector<eval::TaskScore>& scores) {
-    keep_pictures(f.output, benchmarks, scores);
-  });
+  return score_folder(f.output, f.score,
+                      [&](const std::vector<eval::TaskScore>& scores) { keep_pictures(f.output, benchmarks, scores); });
 }
 
 int run(Flags& f) {

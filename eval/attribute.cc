@@ -168,8 +168,9 @@ std::string headline_lines(const TaskComparison& c) {
                                 c.common, c.both_answered);
   if (c.both_answered != c.first_answered || c.both_answered != c.second_answered)
     out += fmt::format(": {} vs {} on those", headline(c.first_of_both), headline(c.second_of_both));
-  out += fmt::format("\n  of those {} disagree ({} right only in the first, {} only in the second), McNemar p = {:.3g}\n",
-                     c.disagree, c.first_better, c.second_better, c.p);
+  out +=
+      fmt::format("\n  of those {} disagree ({} right only in the first, {} only in the second), McNemar p = {:.3g}\n",
+                  c.disagree, c.first_better, c.second_better, c.p);
   if (c.unanswered_in_first + c.unanswered_in_second + c.unanswered_in_both > 0)
     out += fmt::format("  without an answer: {} only in the first run, {} only in the second, {} in both\n",
                        c.unanswered_in_first, c.unanswered_in_second, c.unanswered_in_both);

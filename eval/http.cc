@@ -40,8 +40,7 @@ void start_curl_once() {
 /// "Failed to connect to h port 1 after 3 ms: ..." -> the same without the time, so that equal failures read alike.
 std::string without_time(std::string reason) {
   const size_t from = reason.find(" after "), end = reason.find(" ms", from == std::string::npos ? 0 : from);
-  if (from != std::string::npos && end != std::string::npos &&
-      reason.find_first_not_of("0123456789", from + 7) == end)
+  if (from != std::string::npos && end != std::string::npos && reason.find_first_not_of("0123456789", from + 7) == end)
     reason.erase(from, end + 3 - from);
   return reason;
 }

@@ -98,8 +98,7 @@ Options any_options(const JsonNode& node) {
 
 std::vector<std::string> golds_for(const Options& options, std::vector<std::string> golds) {
   for (std::string& gold : golds) {
-    const auto same =
-        std::find_if(options.begin(), options.end(), [&](const auto& o) { return o.second == gold; });
+    const auto same = std::find_if(options.begin(), options.end(), [&](const auto& o) { return o.second == gold; });
     if (has(options, gold)) continue;
     if (same != options.end())
       gold = same->first;

@@ -31,7 +31,8 @@ void add_groups(const nlohmann::json& object, const std::set<std::string>& taken
 /// that is neither; `wanted` says what an object holds.
 void for_each_object(const std::string& path, const char* wanted, const std::function<void(const JsonNode& row)>& row);
 
-/// The ladder for rows of which no benchmark is known: strict, VLMEvalKit, lmms-eval, with the one named first in front.
+/// The ladder for rows of which no benchmark is known: strict, VLMEvalKit, lmms-eval, with the one named first in
+/// front.
 std::vector<ImportRule> rows_import_rules(const std::string& first = "strict");
 
 }  // namespace glmv

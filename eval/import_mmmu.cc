@@ -138,7 +138,8 @@ Reading strict(const StoredRow& row) {
 
 std::vector<ImportRule> mmmu_import_rules() {
   return {official(),
-          {"VLMEvalKit", "mc_can_infer; an open question becomes the choice A = the gold, B = Other Answers; no judge", vlmevalkit},
+          {"VLMEvalKit", "mc_can_infer; an open question becomes the choice A = the gold, B = Other Answers; no judge",
+           vlmevalkit},
           {"lmms-eval", "mmmu_mc_parse, a draw counts as wrong; open questions never right", lmms},
           {"strict", "glmv_choice, glmv_equal", strict}};
 }

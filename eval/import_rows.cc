@@ -71,15 +71,16 @@ Reading lmms(const StoredRow& row) {
 
 std::vector<ImportRule> rows_import_rules(const std::string& first) {
   std::vector<ImportRule> all = {{"strict", "glmv_choice, glmv_equal", strict},
-          {"VLMEvalKit", "mc_can_infer, ocrbench_contains", vlmevalkit},
-          {"lmms-eval", "mc_robust_priority, zerobench_exact", lmms}};
+                                 {"VLMEvalKit", "mc_can_infer, ocrbench_contains", vlmevalkit},
+                                 {"lmms-eval", "mc_robust_priority, zerobench_exact", lmms}};
   std::stable_partition(all.begin(), all.end(), [&](const ImportRule& rule) { return rule.name == first; });
   return all;
 }
 
 ImportLayout rows_layout() {
-  return {"rows", "a JSON list or lines of {id, response, answer, choices if any, group if any}; other fields are groups", "group", read_rows,
-          [] { return rows_import_rules(); }};
+  return {"rows",
+          "a JSON list or lines of {id, response, answer, choices if any, group if any}; other fields are groups",
+          "group", read_rows, [] { return rows_import_rules(); }};
 }
 
 }  // namespace glmv

@@ -1,5 +1,5 @@
-// VLMEvalKit's predictions: the data set's columns with one more, "prediction" (and "hit" once they were scored), as TSV
-// or as a JSON list. Spreadsheets are to be saved as TSV.
+// VLMEvalKit's predictions: the data set's columns with one more, "prediction" (and "hit" once they were scored), as
+// TSV or as a JSON list. Spreadsheets are to be saved as TSV.
 #include <nlohmann/json.hpp>
 
 #include "eval/import_fields.h"
@@ -58,7 +58,8 @@ StoredRow row_of(const JsonNode& entry) {
   row.options = options_of_row(entry);
   row.golds = golds_for(row.options, golds_of(entry.at("answer")));
   row.verdict = verdict_of(entry);
-  std::set<std::string> taken = {"index", "question", "answer", "prediction", "hint", "hit", "log", "image", "image_path"};
+  std::set<std::string> taken = {"index", "question", "answer", "prediction", "hint",
+                                 "hit",   "log",      "image",  "image_path"};
   for (const auto& option : row.options) taken.insert(option.first);
   add_groups(entry.value, taken, row);
   row.groups["kind"] = row.options.empty() ? "open" : "choice";

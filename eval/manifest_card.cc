@@ -56,7 +56,8 @@ std::string published_text(const std::vector<Published>& all) {
   if (out.empty()) return "";
   const bool of_report = std::any_of(all.begin(), all.end(), [](const Published& p) { return p.table != "twin"; });
   const char* title = !of_report ? "\nKnown\n"
-                                 : "\nPublished in the report, arXiv 2507.01006 (\"second table\": GLM-4.1V-9B beside models of its size; * reproduced\n"
+                                 : "\nPublished in the report, arXiv 2507.01006 (\"second table\": GLM-4.1V-9B beside "
+                                   "models of its size; * reproduced\n"
                                    "by the report's authors, † taken from a third party)\n";
   return title + out;
 }

@@ -13,7 +13,7 @@
 namespace glmv::eval {
 namespace {
 
-constexpr int64_t kMostClosingTokens = 2;                  // </think>, and <answer> where the template has it
+constexpr int64_t kMostClosingTokens = 2;               // </think>, and <answer> where the template has it
 constexpr int64_t kMostHashedBytes = int64_t{4} << 30;  // larger checkpoints are told apart by config, sizes and names
 
 struct Local {
@@ -122,7 +122,8 @@ Response answer(const Local& local, const Prompt& prompt, const AskOptions& opti
   session_options.max_tokens = std::min(positions, have + most + spare);
   Session session(local.model, local.weights, session_options);
   const int64_t room = session_options.max_tokens - have - most - kMostClosingTokens;
-  const Generation g = generate_answer(local, session, prompt, most, std::clamp<int64_t>(more, 0, std::max<int64_t>(room, 0)));
+  const Generation g =
+      generate_answer(local, session, prompt, most, std::clamp<int64_t>(more, 0, std::max<int64_t>(room, 0)));
   r.forced = g.forced > 0;
   r.text = local.processor.tokenizer.decode(g.text_ids());
   r.finish_reason = g.finish_reason;

@@ -120,8 +120,7 @@ std::string why_no_gap(const TaskScore& s) {
   if (hash_state(s.task->record) == "differs") return "not the manifest's data (--any-hash)";
   const auto samples = static_cast<int64_t>(s.task->samples.size()), all = whole_set(s);
   if (samples < all) return fmt::format("{} of {} samples", with_commas(samples), with_commas(all));
-  if (!s.reportable)
-    return fmt::format("only {:.1f} % of the requests succeeded", 100 * s.success_rate);
+  if (!s.reportable) return fmt::format("only {:.1f} % of the requests succeeded", 100 * s.success_rate);
   return "";
 }
 

@@ -88,8 +88,8 @@ void write_text(const std::string& path, const std::string& text) {
 }  // namespace
 
 Json results_json(const KeptRun& run, const std::vector<TaskScore>& scores, const Scoring& scoring) {
-  Json out = {{"schema", "glmv.eval_results/1"}, {"date", scoring.created},     {"version", scoring.version},
-              {"git_hash", scoring.commit},      {"judge", scoring.judge},      {"bootstrap_seed", scoring.seed},
+  Json out = {{"schema", "glmv.eval_results/1"}, {"date", scoring.created}, {"version", scoring.version},
+              {"git_hash", scoring.commit},      {"judge", scoring.judge},  {"bootstrap_seed", scoring.seed},
               {"resamples", scoring.resamples},  {"run", run.record}};
   out["config"] = {{"model", run.record.value("model", Json())},
                    {"limit", run.record.value("limit", Json())},
@@ -141,8 +141,8 @@ std::string score_text(const RuleScore& score) {
   return fmt::format("{:.1f} [{:.1f}, {:.1f}]", *score.total.headline, score.interval->low, score.interval->high);
 }
 
-std::vector<std::string> write_results(const KeptRun& run, const std::vector<TaskScore>& scores,
-                                       const Scoring& scoring, const std::string& stamp, const Thumbnails& thumbnails) {
+std::vector<std::string> write_results(const KeptRun& run, const std::vector<TaskScore>& scores, const Scoring& scoring,
+                                       const std::string& stamp, const Thumbnails& thumbnails) {
   std::vector<std::string> names;
   const auto put = [&](const std::string& name, const std::string& text) {
     write_text(run.folder + '/' + name, text);

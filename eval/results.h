@@ -55,7 +55,7 @@ std::string gap_text(const TaskScore& score);
 std::string why_no_gap(const TaskScore& score);
 
 /// Writes everything into the run's folder under names that begin with `stamp`; the names written.
-std::vector<std::string> write_results(const KeptRun& run, const std::vector<TaskScore>& scores,
-                                       const Scoring& scoring, const std::string& stamp, const Thumbnails& thumbnails);
+std::vector<std::string> write_results(const KeptRun& run, const std::vector<TaskScore>& scores, const Scoring& scoring,
+                                       const std::string& stamp, const Thumbnails& thumbnails);
 
 }  // namespace glmv::eval

@@ -13,9 +13,10 @@ namespace {
 constexpr size_t kMostWorst = 12;    // samples shown of each task
 constexpr size_t kMostShown = 1500;  // characters of a prompt or response
 
-constexpr const char* kStyle = R"(body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:75em;padding:0 1em;color:#1a1a1a;background:#fff}
+constexpr const char* kStyle =
+    R"(body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:75em;padding:0 1em;color:#1a1a1a;background:#fff}
 h1,h2,p,li,td{overflow-wrap:anywhere}h2{margin-top:2em}
-.wide{overflow-x:auto}.wide td,.wide th{overflow-wrap:normal}
+.wide{overflow-x:auto}.wide td,.wide th{white-space:nowrap}
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .9em .25em 0;text-align:left;border-bottom:1px solid #ddd;vertical-align:top}
 td.n{text-align:right;font-variant-numeric:tabular-nums}.in{color:#06672b}.out{color:#9a3412}.dim{color:#666}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em;font-size:13px}dt{color:#666}dd{margin:0;overflow-wrap:anywhere;min-width:0}
@@ -23,7 +24,7 @@ figure{display:grid;grid-template-columns:132px minmax(0,1fr);gap:1em;margin:0 0
 .media{display:flex;flex-wrap:wrap;gap:4px;align-content:start}
 img{max-width:128px;max-height:128px;border:1px solid #ccc;image-rendering:pixelated}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f5f5f4;padding:.5em;margin:.3em 0;max-height:14em;overflow:auto}
-svg{max-width:100%;height:auto}svg text{font:12px system-ui,sans-serif}
+svg text{font:12px system-ui,sans-serif}
 @media(max-width:600px){body{margin:1em auto}figure{grid-template-columns:minmax(0,1fr)}dl{grid-template-columns:minmax(0,1fr)}dd{margin:0 0 .4em}}
 )";
 
@@ -66,7 +67,7 @@ std::string task_rows(const TaskScore& s) {
 std::string bars(const RuleScore& rule) {
   if (rule.categories.empty()) return "";
   constexpr int kRow = 20, kLeft = 220, kWidth = 400;
-  std::string out = fmt::format("<svg role=img aria-label=\"Score per category\" width={0} height={1} viewBox=\"0 0 {0} {1}\">\n",
+  std::string out = fmt::format("<div class=wide><svg role=img aria-label=\"Score per category\" width={} height={}>\n",
                                 kLeft + kWidth + 90, kRow * rule.categories.size() + 4);
   int y = 0;
   for (const auto& [name, value] : rule.categories) {
@@ -77,7 +78,7 @@ std::string bars(const RuleScore& rule) {
         kLeft + kWidth * value.first / 100 + 6, y + 14, value.first, value.second);
     y += kRow;
   }
-  return out + "</svg>\n";
+  return out + "</svg></div>\n";
 }
 
 std::string counts_text(const TaskScore& s) {
@@ -87,9 +88,9 @@ std::string counts_text(const TaskScore& s) {
       s.task->record.value("thinking", true) ? "on" : "off", s.answered.size(), s.task->samples.size(), s.failed,
       s.missing, s.truncated, s.forced, s.still_thinking);
   const RuleScore& first = s.rules[0];
-  out += fmt::format(
-      "Rule {}: {} without an answer that it can read, {} asked of the judge, {} judge replies not usable.",
-      first.rule->name, first.no_answer, first.judged, first.nonsense);
+  out +=
+      fmt::format("Rule {}: {} without an answer that it can read, {} asked of the judge, {} judge replies not usable.",
+                  first.rule->name, first.no_answer, first.judged, first.nonsense);
   return s.reasons.empty() ? out : out + " Failed: " + reasons_text(s.reasons) + ".";
 }
 
@@ -149,15 +150,15 @@ std::vector<size_t> worst(const TaskScore& s) {
 
 std::string task_section(const TaskScore& s, const Thumbnails& thumbnails) {
   const Manifest& m = s.task->manifest;
-  std::string out = fmt::format("<h2 id=\"{}\">{}</h2>\n<p>{}</p>\n<p class=dim>{}.</p>\n<p class=dim>{}</p>\n",
-                                escaped(m.id), escaped(m.name), escaped(m.what), escaped(task_provenance(s)),
-                                escaped(counts_text(s)));
+  std::string out =
+      fmt::format("<h2 id=\"{}\">{}</h2>\n<p>{}</p>\n<p class=dim>{}.</p>\n<p class=dim>{}</p>\n", escaped(m.id),
+                  escaped(m.name), escaped(m.what), escaped(task_provenance(s)), escaped(counts_text(s)));
   out += bars(s.rules[0]);
   const std::vector<size_t> shown = worst(s);
   if (!shown.empty()) out += "<h3>Samples that are not right</h3>\n";
   for (const size_t i : shown)
-    out += sample_figure(
-        s, i, thumbnails ? thumbnails(m.id, s.task->samples[s.answered[i]].id) : std::vector<std::string>());
+    out += sample_figure(s, i,
+                         thumbnails ? thumbnails(m.id, s.task->samples[s.answered[i]].id) : std::vector<std::string>());
   if (!m.open_questions.empty()) {
     out += "<h3>What the report leaves open</h3><ul>\n";
     for (const std::string& q : m.open_questions) out += "<li>" + escaped(q) + "\n";
@@ -177,8 +178,7 @@ std::string results_html(const KeptRun& run, const std::vector<TaskScore>& score
       model, kStyle);
   for (const auto& [name, value] : provenance(run, scoring))
     out += fmt::format("<dt>{}<dd>{}\n", escaped(name), escaped(value));
-  out +=
-      "</dl>\n<div class=wide><table><tr><th>task<th>answered<th>rule<th>score [95 %]<th>published<th>gap<th>of\n";
+  out += "</dl>\n<div class=wide><table><tr><th>task<th>answered<th>rule<th>score [95 %]<th>published<th>gap<th>of\n";
   for (const TaskScore& s : scores) out += task_rows(s);
   out +=
       "</table></div>\n<p class=dim>The first rule of a task gives the headline; the others score the same "

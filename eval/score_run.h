@@ -44,10 +44,10 @@ KeptRun open_run(const std::string& folder, const std::string& manifests);
 /// One rule's result.
 struct RuleScore {
   const RuleSpec* rule = nullptr;
-  Aggregate total;                   ///< over the first repeat; headline: mean over repeats
-  std::vector<double> by_repeat;     ///< headline of each
-  std::optional<Interval> interval;  ///< percent
-  std::string interval_kind;         ///< "Wilson", "bootstrap over 120 clusters"
+  Aggregate total;                    ///< over the first repeat; headline: mean over repeats
+  std::vector<double> by_repeat;      ///< headline of each
+  std::optional<Interval> interval;   ///< percent
+  std::string interval_kind;          ///< "Wilson", "bootstrap over 120 clusters"
   int64_t scored = 0, no_answer = 0;  ///< the second: of those scored, without an answer that the rule can read
   int64_t needs_judge = 0, needs_browser = 0, judged = 0, nonsense = 0;
   std::vector<std::vector<Verdict>> verdicts;                    ///< [repeat][answered sample]

@@ -102,8 +102,9 @@ TEST_F(Cli, ScoreReadsAnyonesRows) {
 }
 
 TEST_F(Cli, ScoreTakesNumbersAndGroupsByAnyField) {
-  std::ofstream(path("rows.jsonl")) << R"({"id": 1, "response": 12, "answer": 12, "task": "count"})" << '\n'
-                                    << R"({"id": 2, "response": "A", "answer": "B", "choices": [1, 2], "task": "pick"})";
+  std::ofstream(path("rows.jsonl"))
+      << R"({"id": 1, "response": 12, "answer": 12, "task": "count"})" << '\n'
+      << R"({"id": 2, "response": "A", "answer": "B", "choices": [1, 2], "task": "pick"})";
   const Result r = glmv("score --import rows rows.jsonl --by task --json");
   ASSERT_EQ(r.code, 0) << r.err;
   const Json groups = Json::parse(r.out)["rules"][0]["groups"];

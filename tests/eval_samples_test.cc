@@ -219,8 +219,8 @@ TEST_F(EvalSamples, ARunSaysHowItCameAbout) {
   EXPECT_EQ(results("run")["git_hash"], record["commit"]);
   for (const char* report : {"run/report.md", "run/report.html"}) {
     const std::string text = read(path(report));
-    for (const std::string part : {"--seed 7", "commit ", "bootstrap seed 7", "4 of 1,500 samples", "sha256 d039f9ed2863",
-                                   "NOT the manifest", "thinking on", "8192 new tokens"})
+    for (const std::string part : {"--seed 7", "commit ", "bootstrap seed 7", "4 of 1,500 samples",
+                                   "sha256 d039f9ed2863", "NOT the manifest", "thinking on", "8192 new tokens"})
       EXPECT_NE(text.find(part), std::string::npos) << report << ": " << part;
   }
 }
@@ -249,10 +249,11 @@ TEST_F(EvalSamples, RepliesThatNobodyAskedForAreAnError) {
 
 TEST_F(EvalSamples, AnswersOfARunAreRepliesOfAnother) {
   ASSERT_EQ(run("mmstar", "first").code, 0);
-  ASSERT_EQ(glmv("eval --tasks mmstar --data " + kSamples + " --any-hash --replies first/responses.jsonl --judge-replies " +
-                 kSamples + "/mmstar/judge.jsonl --resamples 20 -o second")
-                .code,
-            0);
+  ASSERT_EQ(
+      glmv("eval --tasks mmstar --data " + kSamples + " --any-hash --replies first/responses.jsonl --judge-replies " +
+           kSamples + "/mmstar/judge.jsonl --resamples 20 -o second")
+          .code,
+      0);
   EXPECT_EQ(results("first")["results"], results("second")["results"]);
   for (const fs::directory_entry& entry : fs::directory_iterator(path("first"))) {
     if (entry.path().string().find("_samples_") == std::string::npos) continue;
@@ -266,16 +267,14 @@ TEST_F(EvalSamples, EveryPictureOfASampleIsShown) {
   fs::create_directories(path("data"));
   fs::copy(kSamples + "/muirbench", path("data/muirbench"), fs::copy_options::recursive);
   std::string wrong;
-  for (const char* id : {"1", "2", "3"}) wrong += Json({{"sample", id}, {"text", "no idea"}}).dump() + '\n';
+  for (const char* id : {"m1", "m2"}) wrong += Json({{"sample", id}, {"text", "no idea"}}).dump() + '\n';
   std::ofstream(path("wrong.jsonl")) << wrong;
-  ASSERT_EQ(glmv("eval --tasks muirbench --data data --replies wrong.jsonl --judge none -o run").code % 4, 0);
+  ASSERT_EQ(glmv("eval --tasks muirbench --data data --replies wrong.jsonl --judge none -o run").code, 0);
   const std::string page = read(path("run/report.html"));
   EXPECT_NE(page.find("picture 2"), std::string::npos) << "the second one, too";
 }
 
-TEST_F(EvalSamples, QuietSaysNothingButFailures) {
-  EXPECT_EQ(run("mmstar", "run", "-q").err, "");
-}
+TEST_F(EvalSamples, QuietSaysNothingButFailures) { EXPECT_EQ(run("mmstar", "run", "-q").err, ""); }
 
 TEST_F(EvalSamples, ShardsLieInOneFolderAndScoreAsOne) {
   for (const char* shard : {"3/3", "1/3", "2/3"})
