@@ -85,9 +85,9 @@ std::vector<std::pair<std::string, std::string>> provenance(const KeptRun& run, 
   if (record.contains("sampling")) out.emplace_back("sampling", text_of(record["sampling"]));
   out.emplace_back("asked", by_whom(record) + "; " + machine_text(record));
   out.emplace_back("command", text_of(record.value("command", Json("unknown"))));
-  const Json resumed = record.value("resumed", Json::array());
-  for (const Json& again : resumed)
-    out.emplace_back("resumed", by_whom(again) + ": " + text_of(again.value("command", Json("unknown"))));
+  const Json further = record.value("further", Json::array());
+  for (const Json& again : further)
+    out.emplace_back("further", by_whom(again) + ": " + text_of(again.value("command", Json("unknown"))));
   out.emplace_back("repeats", text_of(record.value("repeat", Json(1))));
   out.emplace_back("scored", fmt::format("{} by glmv {}, commit {}; bootstrap seed {}, {} resamples", scoring.created,
                                          scoring.version, scoring.commit, scoring.seed, scoring.resamples));

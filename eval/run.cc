@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMostRecordBytes = 64u << 20;
+constexpr const char* kIdsHash = "sample_ids_sha256";
 
 void write_text(const std::string& path, const std::string& text) {
   OutputFile file(path, Devices::refused);
@@ -46,7 +47,7 @@ Json settings_of(const std::vector<Benchmark>& benchmarks, const ModelUnderTest&
                      {"files_sha256", b.hashes},
                      {"hash", b.hash},
                      {"samples", chosen_samples(b, o).size()},
-                     {"sample_ids_sha256", hash_of_ids(chosen_samples(b, o))},
+                     {kIdsHash, hash_of_ids(chosen_samples(b, o))},
                      {"samples_in_files", b.samples.size()},
                      {"left_out", b.left_out},
                      {"prompt_style", frame.name},
@@ -69,11 +70,11 @@ Json settings_of(const std::vector<Benchmark>& benchmarks, const ModelUnderTest&
 std::string first_difference(const Json& before, const Json& now) {
   for (const auto& [key, value] : now.items()) {
     const auto old = before.find(key);
-    if (old == before.end() || *old == value || key == "tasks") continue;
-    if (key == "sample_ids_sha256") return "other samples";
+    if (old == before.end() || *old == value || key == "tasks" || key == kIdsHash) continue;
     return concat(key, ": ", old->dump(), ", now ", value.dump());
   }
-  return "";
+  const bool other = before.contains(kIdsHash) && now.contains(kIdsHash) && before[kIdsHash] != now[kIdsHash];
+  return other ? "other samples" : "";
 }
 
 std::string names_of_tasks(const Json& tasks) {
@@ -95,17 +96,18 @@ std::string settings_difference(const Json& before, const Json& now) {
   return "";
 }
 
-/// A run that is gone on with keeps when and how it was begun; later commands are listed under "resumed".
+/// A run that is gone on with keeps when and how it was begun; later commands (--resume, other shards) are listed under
+/// "further".
 Json record_of(const Json& before, const Json& settings, const Json& now) {
   Json record = settings;
   record.update(now);
   if (before.is_null()) return record;
-  Json resumed = before.value("resumed", Json::array());
-  resumed.push_back(now);
+  Json further = before.value("further", Json::array());
+  further.push_back(now);
   for (const auto& [key, value] : now.items()) {
     if (before.contains(key)) record[key] = before[key];
   }
-  record["resumed"] = resumed;
+  record["further"] = further;
   return record;
 }
 

@@ -212,8 +212,8 @@ TEST_F(EvalSamples, ARunSaysHowItCameAbout) {
   ASSERT_EQ(run("mmstar", "run", "--resume -q").code, 0);
   const Json record = Json::parse(read(path("run/run.json")));
   EXPECT_NE(record["command"].get<std::string>().find("--seed 7"), std::string::npos) << record["command"];
-  EXPECT_EQ(record["resumed"].size(), 1u);
-  EXPECT_NE(record["resumed"][0]["command"].get<std::string>().find("--resume -q"), std::string::npos);
+  EXPECT_EQ(record["further"].size(), 1u);
+  EXPECT_NE(record["further"][0]["command"].get<std::string>().find("--resume -q"), std::string::npos);
   EXPECT_FALSE(record["commit"].get<std::string>().empty());
   EXPECT_EQ(record["any_hash"], true);
   EXPECT_EQ(results("run")["git_hash"], record["commit"]);
