@@ -75,13 +75,17 @@ struct Stored {
 /// The first rule against the verdicts and predictions that the files hold.
 Stored against_stored(const ImportReport& r) {
   Stored s;
+  // A layout stores predictions or does not; nothing is one that could not be brought into the form of the gold.
+  const bool with_predictions =
+      std::any_of(r.rows.begin(), r.rows.end(), [](const StoredRow& row) { return row.prediction.has_value(); });
   for (size_t i = 0; i < r.rows.size(); ++i) {
     const Reading& reading = r.readings[0][i];
     if (!r.rows[i].verdict) continue;
     ++s.verdicts;
-    s.predictions += r.rows[i].prediction.has_value() ? 1 : 0;
     s.same += *r.rows[i].verdict == reading.right ? 1 : 0;
-    s.same_predictions += r.rows[i].prediction && r.rows[i].prediction == reading.normalized ? 1 : 0;
+    if (!with_predictions) continue;
+    ++s.predictions;
+    s.same_predictions += r.rows[i].prediction == reading.normalized ? 1 : 0;
   }
   return s;
 }

@@ -74,6 +74,12 @@ std::string rules_text(const std::vector<RuleSpec>& rules) {
   return out;
 }
 
+/// "1500, as the data set's card counts them"; the note alone where the number is not known.
+std::string samples_text(const Manifest& m) {
+  if (!m.samples) return m.samples_note.empty() ? "not known" : m.samples_note;
+  return std::to_string(*m.samples) + (m.samples_note.empty() ? "" : ", " + m.samples_note);
+}
+
 }  // namespace
 
 std::string protocol_card(const Manifest& m) {
@@ -81,8 +87,7 @@ std::string protocol_card(const Manifest& m) {
   out += line("category", m.category) + line("modality", m.modality) + line("answer", m.answer_type) +
          line("metric", m.metric);
   out += line("split", m.split + (m.split_note.empty() ? "" : " (" + m.split_note + ")"));
-  out += line("samples", (m.samples ? std::to_string(*m.samples) : "not known") +
-                             (m.samples_note.empty() ? "" : ", " + m.samples_note));
+  out += line("samples", samples_text(m));
   out += line("licence", m.licence) + line("repository", m.repository) + line("where", m.location) +
          line("to get it", m.obtain);
   out += line("judge", m.needs_judge ? m.judge_model : "none") + line("bring", m.environment);
