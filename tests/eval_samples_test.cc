@@ -140,6 +140,16 @@ TEST_F(EvalSamples, ProtocolCardsSayWhatDecidesTheScore) {
       << "columns do not collide";
 }
 
+// Cards are read on their own: nothing in them refers to what only their authors had before them.
+TEST_F(EvalSamples, ProtocolCardsHaveNoWorkingNotes) {
+  for (const eval::Manifest& m : eval::read_manifests(kManifests)) {
+    const std::string card = eval::protocol_card(m);
+    for (const char* note :
+         {"as above", "As above", "(v)", "(g)", "(s)", ", v\n", ", g\n", ", s\n", "see A.", "unverified", "as English"})
+      EXPECT_EQ(card.find(note), std::string::npos) << m.id << ": " << note;
+  }
+}
+
 // --- what is wrong is said once, and nothing is guessed
 
 TEST_F(EvalSamples, WrongDataIsOneClearError) {
