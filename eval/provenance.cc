@@ -15,7 +15,7 @@ constexpr size_t kShownOfHash = 12;
 
 std::string with_commas(int64_t n) {
   std::string out = std::to_string(n);
-  for (size_t at = out.size(); at > 3;) out.insert(at -= 3, ",");
+  for (size_t at = out.size(); at > 3;) out.insert(at -= 3, 1, ',');
   return out;
 }
 
