@@ -45,11 +45,19 @@ TEST(Peers, VllmAgreesThroughout) {
   EXPECT_TRUE(r.unknown.empty()) << r.unknown[0];
 }
 
+bool is_known(const std::string& mistake) {
+  return std::any_of(mistakes().begin(), mistakes().end(), [&](const Mistake& m) { return m.name == mistake; });
+}
+
+void expect_cause(const CrosscheckReport& r, const std::string& mistake) {
+  const auto& causes = r.explained_by;
+  EXPECT_NE(std::find(causes.begin(), causes.end(), mistake), causes.end()) << "at " << first(r);
+}
+
 TEST(Peers, MlxDepartsAtThePositionTable) {
   const CrosscheckReport r = twin("mlx.npz", "mlx", true);
   EXPECT_EQ(first(r), "model.visual.embeddings");
-  const auto& causes = r.explained_by;
-  EXPECT_NE(std::find(causes.begin(), causes.end(), "posembed=bilinear_zeros"), causes.end());
+  expect_cause(r, "posembed=bilinear_zeros");
 }
 
 TEST(Peers, MlxDepartsAtTheBlockNormsBeneathIt) {
@@ -60,6 +68,16 @@ TEST(Peers, LlamaCppDepartsAtThePatchEmbedding) {
   const CrosscheckReport r = twin("llamacpp.safetensors", "");
   EXPECT_EQ(first(r), "model.visual.patch_embed");
   EXPECT_TRUE(r.unknown.empty()) << r.unknown[0];
+}
+
+TEST(Peers, TheMistakeBeneathMlxsFirstIsNamed) {
+  if (!is_known("vision_eps=1e-6")) GTEST_SKIP() << "vision_eps=1e-6 is not in the catalogue";
+  expect_cause(twin("mlx_true_table.npz", "mlx", true), "vision_eps=1e-6");
+}
+
+TEST(Peers, LlamaCppsMistakeIsNamed) {
+  if (!is_known("patch_embed=f16")) GTEST_SKIP() << "patch_embed=f16 is not in the catalogue";
+  expect_cause(twin("llamacpp.safetensors", "", true), "patch_embed=f16");
 }
 
 TEST(Peers, DumpersOfTheLibraryAreNoise) {
