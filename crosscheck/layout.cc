@@ -77,7 +77,9 @@ class Undoing {
     const auto [base, shard] = split_shard(name);
     std::string mapped = names_.mapped(base);
     std::vector<std::string> rules;
-    for (size_t at = mapped.rfind('@'); at != std::string::npos; at = mapped.rfind('@')) {
+    // Rules come from a map; an @ in a name of the file is part of the name.
+    const bool ruled = mapped != base;
+    for (size_t at = mapped.rfind('@'); ruled && at != std::string::npos; at = mapped.rfind('@')) {
       rules.insert(rules.begin(), mapped.substr(at + 1));
       mapped.resize(at);
     }

@@ -6,6 +6,7 @@
 
 #include "crosscheck/names.h"
 #include "crosscheck/stages.h"
+#include "reference/core/error.h"
 
 namespace glmv {
 namespace {
@@ -34,7 +35,7 @@ Rules tower_rules(const std::string& stem, const std::string& out) {
   Rules rules;
   for (const char* name :
        {"patch_embed", "post_conv_layernorm", "embeddings", "post_layernorm", "downsample", "merger"})
-    rules.push_back(exactly(stem + name + out, std::string("model.visual.") + name));
+    rules.push_back(exactly(concat(stem, name, out), concat("model.visual.", name)));
   rules.push_back(exactly(stem + "patch_embed\\.proj" + out, "model.visual.patch_embed@same"));
   rules.push_back(exactly(stem + "merger\\.down_proj" + out, "model.visual.merger@same"));
   for (const char* inner : {"norm1", "norm2", "attn", "mlp"}) rules.push_back(tower(stem, inner + out, inner));

@@ -19,18 +19,22 @@ const Model& model_of(const std::string& folder) {
 
 /// A dump, completed with inputs from another file.
 CrosscheckReport check(const std::string& folder, const std::string& dump, const std::string& map,
-                       const std::string& inputs, bool explain = false) {
+                       const std::string& inputs, CrosscheckOptions options) {
   const Model& model = model_of(folder);
   const NameRules names(map.empty() ? std::vector<std::string>{} : std::vector<std::string>{map}, "");
   Theirs theirs = theirs_from(read_foreign(kPeers + dump), names, &model.config);
   if (!inputs.empty()) add_inputs(theirs, theirs_from(read_foreign(inputs), {}, &model.config));
-  CrosscheckOptions options;
-  options.explain = explain;
   options.dtype = dtype_of_trace(theirs);
   return crosscheck(model, theirs, options);
 }
-CrosscheckReport twin(const std::string& dump, const std::string& map, bool explain = false) {
-  return check(kTwin, dump, map, kPeers + "inputs.npz", explain);
+CrosscheckOptions unexplained() {
+  CrosscheckOptions options;
+  options.explain = false;
+  return options;
+}
+CrosscheckReport twin(const std::string& dump, const std::string& map,
+                      const CrosscheckOptions& options = unexplained()) {
+  return check(kTwin, dump, map, kPeers + "inputs.npz", options);
 }
 
 std::string first(const CrosscheckReport& r) {
@@ -45,11 +49,21 @@ TEST(Peers, VllmAgreesThroughout) {
   EXPECT_TRUE(r.unknown.empty()) << r.unknown[0];
 }
 
+/// The first departure when our side makes that mistake too; "unknown" if the catalogue does not have it.
+std::string first_with(const std::string& mistake, const std::string& dump, const std::string& map) {
+  CrosscheckOptions options = unexplained();
+  for (const Mistake& m : mistakes()) {
+    if (m.name == mistake) options.mistake = &m;
+  }
+  return options.mistake == nullptr ? "unknown" : first(twin(dump, map, options));
+}
+
 TEST(Peers, MlxDepartsAtThePositionTable) {
-  const CrosscheckReport r = twin("mlx.npz", "mlx", true);
+  const CrosscheckReport r = twin("mlx.npz", "mlx", {});
   EXPECT_EQ(first(r), "model.visual.embeddings");
   const auto& causes = r.explained_by;
   EXPECT_NE(std::find(causes.begin(), causes.end(), "posembed=bilinear_zeros"), causes.end());
+  EXPECT_EQ(first_with("posembed=bilinear_zeros", "mlx.npz", "mlx"), "model.visual.blocks.2");
 }
 
 TEST(Peers, MlxDepartsAtTheBlockNormsBeneathIt) {
@@ -62,15 +76,27 @@ TEST(Peers, LlamaCppDepartsAtThePatchEmbedding) {
   EXPECT_TRUE(r.unknown.empty()) << r.unknown[0];
 }
 
+TEST(Peers, TheMistakeBeneathMlxsFirstIsKnown) {
+  const std::string next = first_with("vision_eps=1e-6", "mlx_true_table.npz", "mlx");
+  if (next == "unknown") GTEST_SKIP() << "vision_eps=1e-6 is not in the catalogue";
+  EXPECT_EQ(next, "none");
+}
+
+TEST(Peers, LlamaCppRoundsOneConvolutionAfterTheOther) {
+  const std::string next = first_with("patch_embed=f16", "llamacpp.safetensors", "");
+  if (next == "unknown") GTEST_SKIP() << "patch_embed=f16 is not in the catalogue";
+  EXPECT_EQ(next, "model.visual.merger");
+}
+
 TEST(Peers, DumpersOfTheLibraryAreNoise) {
-  const CrosscheckReport debugger = check(kMoe, "hf_debugger", "transformers", "");
+  const CrosscheckReport debugger = check(kMoe, "hf_debugger", "transformers", "", unexplained());
   EXPECT_EQ(first(debugger), "none");
   EXPECT_EQ(debugger.computed(), 14);
   const std::string inputs = kMoe + "/traces/one_image.safetensors";
-  const CrosscheckReport dumper = check(kMoe, "sglang_dumper", "sglang", inputs);
+  const CrosscheckReport dumper = check(kMoe, "sglang_dumper", "sglang", inputs, unexplained());
   EXPECT_EQ(first(dumper), "none");
   EXPECT_EQ(dumper.computed(), 3);
-  const CrosscheckReport hooks = check(kMoe, "sglang_hooks", "sglang", inputs);
+  const CrosscheckReport hooks = check(kMoe, "sglang_hooks", "sglang", inputs, unexplained());
   EXPECT_EQ(first(hooks), "none");
   EXPECT_EQ(hooks.computed(), 15);
 }

@@ -270,6 +270,12 @@ TEST(Layout, MisfitsAreErrors) {
   EXPECT_THROW(dump.theirs(), Error) << "rank 0 is missing";
 }
 
+TEST(Layout, AnAtSignInAFileIsPartOfAName) {
+  Dump dump(kMoe);
+  dump.tensors["logits@nonsense"] = dump.take("logits");
+  EXPECT_EQ(dump.theirs().points.count("logits@nonsense"), 1u);
+}
+
 TEST(Layout, WithoutAModelItsNumbersAreNotGuessed) {
   const Dump dump(kMoe);
   const OurLayout out = to_our_layout(dump.foreign(), NameRules({"(layers\\.1)$=$1.qkv@qkv"}, ""), nullptr);

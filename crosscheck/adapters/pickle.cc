@@ -233,18 +233,18 @@ class Machine {
       case 'X': push_text(in_.u32("length")); break;
       case '\x8c': push_text(in_.u8("length")); break;
       case '\x8d': push_text(in_.u64("length")); break;
-      case ')': push_list({}); break;
-      case ']': push_list({}); break;
+      case ')':
+      case ']':
       case '\x8f': push_list({}); break;
       case '}': push(make(Kind::dict)); break;
-      case 't': push_list(above_mark()); break;
+      case 't':
       case 'l': push_list(above_mark()); break;
       case 'd': dict_above_mark(); break;
       case '\x85': tuple(1); break;
       case '\x86': tuple(2); break;
       case '\x87': tuple(3); break;
       case 'a': append_one(); break;
-      case 'e': append_above_mark(); break;
+      case 'e':
       case '\x90': append_above_mark(); break;
       case 's': set_item(); break;
       case 'u': set_items_above_mark(); break;
