@@ -1,6 +1,8 @@
 // trace: runs a prompt and writes every point on the way into one safetensors file.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -33,10 +35,27 @@ constexpr const char* kExamples = R"(Examples:
   glmv trace --image a.png --prompt "What is this?" --dtype bf16 --layers "layers\.[01]\.|logits" -o mine.safetensors
       two decoder layers and the logits only, in bf16)";
 
+/// Some mistakes make a prompt whose placeholders and pictures do not agree.
+void check_can_run(const Prompt& prompt, const ModelConfig& config, const std::vector<const Mistake*>& with) {
+  int64_t features = 0;
+  const int64_t merge = config.vision.spatial_merge_size;
+  for (const std::vector<Grid>* grids : {&prompt.image_grids, &prompt.video_grids}) {
+    for (const Grid& g : *grids) features += g[0] * (g[1] / merge) * (g[2] / merge);
+  }
+  const auto placeholders =
+      static_cast<int64_t>(prompt.types.size()) - std::count(prompt.types.begin(), prompt.types.end(), int64_t{0});
+  if (placeholders == features) return;
+  usage_error("--mistake ", with[0]->name, ": it leads to ", placeholders, " placeholders for ", features,
+              " features of pictures and clips, on which no model can be run");
+}
+
 /// The prompt as a program with these mistakes makes it of the flags; recorded inputs are past stages 1 and 2.
 Prompt inputs(const Flags& f, const Model& model, const std::vector<const Mistake*>& with) {
-  if (f.prompt.inputs.empty() && !with.empty())
-    return make_prompt(f.prompt.request(f.prompt.processor(model.dir)), with);
+  if (f.prompt.inputs.empty() && !with.empty()) {
+    Prompt prompt = make_prompt(f.prompt.request(f.prompt.processor(model.dir)), with);
+    check_can_run(prompt, model.config, with);
+    return prompt;
+  }
   Prompt prompt = f.prompt.load(model.dir, model.config);
   for (const Mistake* m : with) {
     if (m->request || m->processed)

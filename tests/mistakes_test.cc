@@ -48,11 +48,11 @@ TEST(Catalogue, TheDocumentSaysTheSame) {
   ADD_FAILURE() << "crosscheck/MISTAKES.md is not what the catalogue says: cp " << written << " crosscheck/";
 }
 
-/// One entry in three on one model each, in seconds; crosscheck_power has all of them on many. On some models a mistake
+/// One entry in five on one model each, in seconds; crosscheck_power has all of them on many. On some models a mistake
 /// changes nothing (a rope base that is the other release's already), so that more may have to be drawn.
 TEST(Catalogue, MistakesAreNamedOnRandomModels) {
   uint64_t seed = 100, named = 0, equal = 0;
-  for (size_t i = 0; i < mistakes().size(); i += 3) {
+  for (size_t i = 0; i < mistakes().size(); i += 5) {
     const Mistake& m = mistakes()[i];
     Verdict v;
     for (int draw = 0; draw < 8 && !v.visible; ++draw) v = verdict_on(m, ++seed);
@@ -151,9 +151,9 @@ TEST(Explain, FromTheLogitsAlone) {
   EXPECT_EQ(r.explained_by, std::vector<std::string>{"posembed=bilinear_border"}) << text_report(r, false);
 }
 
-/// One element moved beyond its limit by as much again, and then to four times it.
+/// One element moved to half of its limit, and to four times it.
 TEST(Planted, SingleElementsAreFoundWhereTheyAre) {
-  for (const uint64_t seed : {21, 22, 23, 24, 25, 26}) {
+  for (const uint64_t seed : {21, 22, 23, 24}) {
     const RandomModel random = random_model(seed, seed % 2 == 0 ? Kind::moe : Kind::dense, 2);
     const Theirs clean = engine_trace(random.model, random.script, {});
     for (const double factor : {0.5, 4.0}) {
@@ -170,7 +170,9 @@ TEST(Planted, SingleElementsAreFoundWhereTheyAre) {
 
 /// An error of the first of many layers travels through all of them; only the first departure names a place.
 TEST(Planted, InheritedErrorIsNotBlamedOnLaterLayers) {
-  const RandomModel random = random_model(31, Kind::dense, 100);
+  RandomModel random = random_model(31, Kind::dense, 100);
+  random.script.prompt = random_prompt(random.model.config, 6, 31);
+  random.script.tokens.clear();
   Theirs theirs = engine_trace(random.model, random.script, {&find_mistake("rope=even_odd")});
   const CrosscheckReport r = crosscheck(random.model, theirs, {});
   EXPECT_EQ(first_name(r), "model.language_model.layers.0.self_attn.q_rot");

@@ -248,7 +248,8 @@ namespace {
 
 /// What is allowed at each element of a point, as Judge measures it: 1 ulp and twice the noise of the row.
 std::vector<double> allowed_at(const Runs& runs, const std::string& point) {
-  const ConstTensorView gold = runs.gold.get(point).view;
+  const Tensor values = f64_of(runs.gold.get(point).view);
+  const ConstTensorView gold = values.view;
   Noise n;
   n.rounded_to = runs.ours.get(point).view.dtype;
   n.legal = {runs.ours.get(point)};
@@ -257,7 +258,7 @@ std::vector<double> allowed_at(const Runs& runs, const std::string& point) {
   std::vector<double> allowed;
   for (int64_t i = 0; i < gold.size(); ++i) {
     const auto row = static_cast<size_t>(i / (gold.size() / gold.dim[0]));
-    const double value = static_cast<const double*>(gold.data)[i];
+    const double value = values.data<double>()[i];
     allowed.push_back(ulp_at(n.rounded_to, value) + n.factor * rows[row]);
   }
   return allowed;

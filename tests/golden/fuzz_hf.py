@@ -1,6 +1,7 @@
 """Random small models: does glmv agree with the Hugging Face model on every trace point?
 
     python fuzz_hf.py --glmv build/glmv --n 50 --seed 1 [--dtype bf16]
+    python fuzz_hf.py --glmv build/glmv --attention sdpa --experts grouped_mm --threads 2     another way to run it
     python fuzz_hf.py --glmv build/glmv --seed 1 --only 17 --keep DIR     one case again, files kept
 
 Every case is a fresh random configuration (both families, both config layouts) with a prompt of text, pictures
@@ -18,12 +19,20 @@ from oracle import settings
 
 settings.pin_cpu()
 
+import torch  # noqa: E402
+
 from oracle import configs, floors, fuzzing, prompts, random_cases, runs, tensorfile, weights  # noqa: E402
 
 TIMEOUT_SECONDS = 300
 
 
-def make_case(folder, key, dtype):
+def mode_of(args):
+    """The way to run the library that the flags ask for; what they leave open is as in the goldens."""
+    golden = runs.GOLDEN[args.dtype]
+    return runs.Mode(args.dtype, args.attention or golden.attention, args.experts or golden.experts)
+
+
+def make_case(folder, key, mode):
     """Write DIR/config.json, DIR/model.safetensors and DIR/trace.safetensors beside DIR; returns one line about it."""
     rng = random.Random(key)
     config = random_cases.config(rng)
@@ -33,11 +42,12 @@ def make_case(folder, key, dtype):
     model_folder.mkdir(parents=True, exist_ok=True)
     (model_folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     weights.write_random(model_folder / "model.safetensors", config, key)
-    points = runs.run_case(runs.load(model_folder, config, runs.GOLDEN[dtype]), case, inputs)
-    if dtype == "bf16":
-        others = [runs.load(model_folder, config, mode) for mode in runs.others(config)]
+    points = runs.run_case(runs.load(model_folder, config, mode), case, inputs)
+    if mode.dtype == "bf16":
+        legal = [runs.GOLDEN["bf16"], *runs.others(config)]
+        others = [runs.load(model_folder, config, other) for other in legal if other != mode]
         points |= floors.measure(others, case, inputs, points) or {}
-    header = runs.metadata(runs.GOLDEN[dtype], model_sha256=tensorfile.model_sha256(model_folder), seed=key,
+    header = runs.metadata(mode, model_sha256=tensorfile.model_sha256(model_folder), seed=key,
                            case=case.name, chunks=json.dumps(case.chunks), steps=case.steps)
     tensorfile.write(folder / "trace.safetensors", points, header)
     return describe(config, case, inputs)
@@ -59,6 +69,13 @@ def describe(config, case, inputs):
     return ", ".join(words + [f"pieces {max(1, len(case.chunks))}", f"steps {case.steps}"])
 
 
+def flags_of(args):
+    """The flags that make a case again."""
+    given = [("--dtype", args.dtype), ("--attention", args.attention), ("--experts", args.experts),
+             ("--threads", args.threads)]
+    return tuple(str(word) for flag, value in given if value for word in (flag, value))
+
+
 def crosscheck(glmv, folder, dtype):
     """Run glmv; returns (exit code or None on timeout, its output)."""
     command = [glmv, "crosscheck", "--model", str(folder / "model"), "--against", str(folder / "trace.safetensors"),
@@ -74,20 +91,25 @@ def one(args, index):
     """Make and check one case; True if glmv agrees."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(args.keep or temporary) / f"case{index}"
-        line = make_case(folder, f"{args.seed}/{index}", args.dtype)
+        line = make_case(folder, f"{args.seed}/{index}", mode_of(args))
         code, output = crosscheck(args.glmv, folder, args.dtype)
     print(f"{'ok  ' if code == 0 else 'FAIL'} {index}: {line}", flush=True)
     if code != 0:
-        fuzzing.say_failure(args, index, f"exit {code}\n{output.rstrip()}", ("--dtype", args.dtype))
+        fuzzing.say_failure(args, index, f"exit {code}\n{output.rstrip()}", flags_of(args))
     return code == 0
 
 
 def main():
     parser = fuzzing.parser(__doc__, 50)
     parser.add_argument("--dtype", choices=("f32", "bf16"), default="f32")
+    parser.add_argument("--attention", choices=("eager", "sdpa"), help="as in the goldens (eager) if not given")
+    parser.add_argument("--experts", choices=("eager", "grouped_mm"),
+                        help="as in the goldens (eager in f32, grouped_mm in bf16) if not given")
+    parser.add_argument("--threads", type=int, default=1, help="of torch; more may sum in another order")
     args = parser.parse_args()
     settings.pin_torch()
-    fuzzing.run(args, lambda index: one(args, index), "cases", f", {args.dtype}")
+    torch.set_num_threads(args.threads)
+    fuzzing.run(args, lambda index: one(args, index), "cases", ", " + " ".join(flags_of(args)))
 
 
 if __name__ == "__main__":
