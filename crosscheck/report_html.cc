@@ -16,7 +16,8 @@ constexpr const char* kStyle = R"(
 .verdict { font-size: 18px; margin: 12px 0; } .good { color: #06672b; font-weight: 600; }
 .theirs { stroke: #d55e00; stroke-width: 2; fill: none; } .floor { stroke: #555; stroke-width: 1.5; stroke-dasharray: 6 4; fill: none; }
 .isolated { stroke: #0072b2; stroke-width: 1.5; fill: none; } .dot { fill: #d55e00; }
-.cell { fill-opacity: 0.62; stroke: #999; stroke-opacity: 0.35; stroke-width: 0.5; } .veil { fill: #fff; fill-opacity: 0.25; }
+.cell { fill-opacity: 0.62; stroke: #999; stroke-opacity: 0.35; stroke-width: 0.5; } .veil { fill: #fff; fill-opacity: 0.25; } .under { filter: grayscale(1); }
+td.n + td:not(.n), th.n + th:not(.n) { padding-left: 14px; } table.made th:nth-child(1) { width: 30%; } table.made th:nth-child(3) { width: 28%; }
 .maps { display: flex; flex-wrap: wrap; gap: 16px; } .maps svg { flex: 1 1 320px; }
 .scale { display: inline-block; width: 14px; height: 14px; vertical-align: -2px; border: 1px solid #999; }
 td.first { border-left: 4px solid #a40000; padding-left: 6px; } details > summary { cursor: pointer; margin: 8px 0; }
@@ -52,7 +53,13 @@ std::string headline(const CrosscheckReport& r) {
 
 std::string mistakes_block(const CrosscheckReport& r) {
   std::string out;
-  for (const std::string& name : r.explained_by) out += "<li>" + code(name) + " turns the departure into noise</li>";
+  for (const std::string& name : r.explained_by) {
+    out += "<li>" + code(name) + " turns the departure into noise";
+    for (const Mistake& m : mistakes()) {
+      if (m.name == name) out += ": " + html_escaped(m.description);
+    }
+    out += "</li>";
+  }
   if (!out.empty()) return "<h2>The mistake that explains it</h2><ul>" + out + "</ul>";
   return r.tried_mistakes ? "<p>No mistake of the catalogue turns the departure into noise.</p>" : "";
 }
@@ -143,7 +150,7 @@ std::string isolation_block(const CrosscheckReport& r) {
       "make an error, {} inherit one.</p>",
       made.size(), r.isolation->points.size(), r.isolation->count(Born::inherited));
   if (made.empty()) return out;
-  out += "<table><thead><tr><th>point</th><th>error</th><th>computed from</th></tr></thead><tbody>";
+  out += "<table class='made'><thead><tr><th>point</th><th>error</th><th>computed from</th></tr></thead><tbody>";
   constexpr size_t kShown = 40;
   for (size_t i = 0; i < std::min(made.size(), kShown); ++i) {
     const IsolatedPoint& p = r.isolation->points.at(made[i]);
@@ -164,11 +171,11 @@ std::string heat_block(const CrosscheckReport& r, const Theirs& theirs, const Mo
   const std::string map = heat_map(*first, theirs, config);
   if (map.empty()) return "";
   return fmt::format(
-      "<h2>Where in the point</h2><p>{}: rows beyond what is allowed. <span class='scale' "
-      "style='background:rgb(255,150,30)'></span> "
-      "just above, <span class='scale' style='background:rgb(145,0,0)'></span> 10,000 times and more.</p><div "
+      "<h2>Where in the point</h2><p>{}: rows beyond what is allowed, from the smallest departure "
+      "<span class='scale' style='background:rgb(255,170,40)'></span> to the largest "
+      "<span class='scale' style='background:rgb(145,0,0)'></span>, {} times what is allowed.</p><div "
       "class='maps'>{}</div>",
-      code(first->name), map);
+      code(first->name), number(first->theirs.excess), map);
 }
 
 std::string router_block(const CrosscheckReport& r) {

@@ -108,12 +108,25 @@ std::string legend(bool isolated) {
 
 // ---- Heat maps
 
-/// White, then orange, then dark red: 1 is what is allowed.
-std::string colour_of(float excess) {
-  if (!(excess > 1)) return "none";
-  const double t = std::clamp(std::log10(static_cast<double>(excess)) / 4, 0.0, 1.0);
-  return fmt::format("rgb({:.0f},{:.0f},{:.0f})", 255 - 110 * t, 150 * (1 - t), 30 * (1 - t));
-}
+/// From the smallest departure of a point, orange, to its largest, dark red; what is allowed has no colour.
+class HeatScale {
+ public:
+  explicit HeatScale(const std::vector<float>& excess) {
+    for (const float e : excess) {
+      if (!(e > 1)) continue;
+      low_ = std::min(low_, std::log10(static_cast<double>(e)));
+      high_ = std::max(high_, std::log10(static_cast<double>(e)));
+    }
+  }
+  std::string colour(float excess) const {
+    if (!(excess > 1)) return "none";
+    const double t = high_ > low_ ? (std::log10(static_cast<double>(excess)) - low_) / (high_ - low_) : 1;
+    return fmt::format("rgb({:.0f},{:.0f},{:.0f})", 255 - 110 * t, 170 * (1 - t), 40 * (1 - t));
+  }
+
+ private:
+  double low_ = 1e9, high_ = -1e9;
+};
 
 /// The pixels of one frame back from its patches, contrast stretched: rows of a patch hold channels, then the two
 /// frames, then its rows.
@@ -207,16 +220,18 @@ Frame pixels_of(const FramePatches& f, const PatchPositions& at, const Tensor& p
 std::string frame_map(const FramePatches& f, const PatchPositions& at, const std::vector<float>& excess, int64_t cell,
                       const std::string& picture) {
   constexpr double kUnit = 16;
+  const HeatScale heat(excess);
   const double width = static_cast<double>(f.wide) * kUnit, height = static_cast<double>(f.high) * kUnit;
   std::string out =
       fmt::format("<svg viewBox='0 0 {0} {1}' style='max-width:{2}px' role='img' aria-label='error by patch'>", width,
                   height, std::min(width * 2, 520.0));
   if (!picture.empty())
-    out += fmt::format("<image href='{}' width='{}' height='{}' preserveAspectRatio='none'/>", picture, width, height);
+    out += fmt::format("<image href='{}' width='{}' height='{}' preserveAspectRatio='none' class='under'/>", picture,
+                       width, height);
   out += fmt::format("<rect width='{}' height='{}' class='veil'/>", width, height);
   for (int64_t p = f.begin; p < f.end; p += cell * cell) {
     const auto row = static_cast<size_t>(p / (cell * cell));
-    const std::string colour = colour_of(excess[row]);
+    const std::string colour = heat.colour(excess[row]);
     out += fmt::format(
         "<rect x='{}' y='{}' width='{}' height='{}' fill='{}' class='cell'><title>row {}: {:.3g} x "
         "allowed</title></rect>",
@@ -230,6 +245,7 @@ std::string frame_map(const FramePatches& f, const PatchPositions& at, const std
 std::string token_map(const std::vector<float>& excess) {
   constexpr int64_t kColumns = 48;
   constexpr double kUnit = 18;
+  const HeatScale heat(excess);
   const auto rows = (static_cast<int64_t>(excess.size()) + kColumns - 1) / kColumns;
   std::string out = fmt::format("<svg viewBox='0 0 {} {}' role='img' aria-label='error by token'>",
                                 kColumns * kUnit + 40, static_cast<double>(rows) * kUnit);
@@ -241,8 +257,8 @@ std::string token_map(const std::vector<float>& excess) {
     out += fmt::format(
         "<rect x='{}' y='{}' width='{}' height='{}' fill='{}' class='cell'><title>token {}: {:.3g} x "
         "allowed</title></rect>",
-        static_cast<double>(column) * kUnit + 40, static_cast<double>(row) * kUnit, kUnit, kUnit, colour_of(excess[t]),
-        t, excess[t]);
+        static_cast<double>(column) * kUnit + 40, static_cast<double>(row) * kUnit, kUnit, kUnit,
+        heat.colour(excess[t]), t, excess[t]);
   }
   return out + "</svg>";
 }

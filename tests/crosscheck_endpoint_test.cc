@@ -12,8 +12,9 @@ class Endpoint : public EvalCli {
  protected:
   /// Runs the check with a server that reveals `shown`.
   Result check(const std::string& shown, const std::string& more = "") {
+    fs::remove(dir_ / "port");  // of a server before
     ::setenv("OPENAI_SERVER_REVEAL", shown.c_str(), 1);
-    ::setenv("OPENAI_SERVER_VISUAL", "16", 1);
+    ::setenv("OPENAI_SERVER_VISUAL", "12", 1);
     const OpenAiServer server(dir_, "");
     ::unsetenv("OPENAI_SERVER_REVEAL");
     ran_ = server.runs();

@@ -213,7 +213,7 @@ TEST(Reports, JsonLinesEndWithASummary) {
   for (const Json& j : records) {
     if (j["record"] != "probe") continue;
     ++verdicts[j["verdict"].get<std::string>()];
-    if (j.contains("rel_l2")) EXPECT_TRUE(j.contains("floor") && j.contains("of_allowed")) << j;
+    EXPECT_EQ(j.contains("rel_l2"), j.contains("floor") && j.contains("of_allowed")) << j;
   }
   EXPECT_EQ(records.back()["record"], "summary");
   EXPECT_EQ(records.back()["first_departure"], "model.visual.embeddings");
