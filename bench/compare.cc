@@ -52,6 +52,9 @@ std::string doubt(const Row& a, const Row& b, const Compared& c, const CompareOp
   if (explains(clock, c.ratio)) return fmt::format("the clock itself is {:+.0f} %", 100 * (1 / clock - 1));
   const double memory = machine_ratio(a.flush_seconds, b.flush_seconds);
   if (explains(memory, c.ratio)) return fmt::format("the memory itself is {:+.0f} %", 100 * (1 / memory - 1));
+  const size_t na = pooled(a.seconds).size(), nb = pooled(b.seconds).size();
+  if (c.p > o.level && least_p(na, nb) * static_cast<double>(c.tests) > o.level)
+    return fmt::format("{} and {} samples are too few to tell among {} pairs", na, nb, c.tests);
   if (c.p > o.level) return fmt::format("it may be chance (p = {:.2g})", c.p);
   if (c.interval.low <= 1 && c.interval.high >= 1)
     return fmt::format("the ratio is anything from {:.2f} to {:.2f}", c.interval.low, c.interval.high);
@@ -90,7 +93,34 @@ void decide(const Row& a, const Row& b, const CompareOptions& o, Compared& c) {
   }
 }
 
+/// Holm's correction over the pairs that were tested: those without a time are none.
+void correct_for_number(std::vector<Compared>& list) {
+  std::vector<double> p;
+  std::vector<Compared*> tested;
+  for (Compared& c : list) {
+    if (c.verdict != Verdict::same) continue;
+    p.push_back(c.p);
+    tested.push_back(&c);
+  }
+  p = holm(p);
+  for (size_t i = 0; i < tested.size(); ++i) tested[i]->p = p[i], tested[i]->tests = tested.size();
+}
+
+std::string only_backend(const std::vector<Row>& rows) {
+  std::string name;
+  for (const Row& r : rows) {
+    if (!name.empty() && r.backend != name) return "";
+    name = r.backend;
+  }
+  return name;
+}
+
 }  // namespace
+
+std::vector<Row> by_case(const std::vector<Row>& before, const std::vector<Row>& after) {
+  const std::string one = only_backend(before), other = only_backend(after);
+  return one.empty() || other.empty() ? std::vector<Row>() : rows_of(before, one, other);
+}
 
 std::vector<Compared> compare_rows(const std::vector<Row>& before, const std::vector<Row>& after,
                                    const CompareOptions& options) {
@@ -104,11 +134,8 @@ std::vector<Compared> compare_rows(const std::vector<Row>& before, const std::ve
     list.push_back(compare_pair(*found->second, r));
     pairs.emplace_back(found->second, &r);
   }
-  std::vector<double> p;
-  for (const Compared& c : list) p.push_back(c.p);
-  p = holm(p);
+  correct_for_number(list);
   for (size_t i = 0; i < list.size(); ++i) {
-    list[i].p = p[i];
     if (list[i].verdict == Verdict::same) decide(*pairs[i].first, *pairs[i].second, options, list[i]);
   }
   return list;
@@ -124,21 +151,25 @@ std::vector<Row> rows_of(const std::vector<Row>& rows, const std::string& backen
   return list;
 }
 
-std::string comparison_text(const std::vector<Compared>& list) {
+std::string comparison_text(const std::vector<Compared>& list, const Sides& sides) {
   size_t width = 4;
   for (const Compared& c : list) width = std::max(width, c.name.size());
-  std::string out = fmt::format("{:<{}}  {:>9} {:>9} {:>8}  verdict\n", "case", width, "before", "after", "change");
+  const size_t left = std::max<size_t>(9, sides.before.size()), right = std::max<size_t>(9, sides.after.size());
+  std::string out = fmt::format("{:<{}}  {:>{}} {:>{}} {:>8}  verdict\n", "case", width, sides.before, left,
+                                sides.after, right, "change");
   for (const Compared& c : list) {
     const bool timed = c.before > 0;
-    out += fmt::format("{:<{}}  {:>9} {:>9} {:>8}  {}{}{}\n", c.name, width, timed ? duration_text(c.before) : "",
-                       timed ? duration_text(c.after) : "", timed ? fmt::format("{:+.1f} %", 100 * (c.ratio - 1)) : "",
-                       word_for(c.verdict), c.why.empty() ? "" : ": ", c.why);
+    out += fmt::format("{:<{}}  {:>{}} {:>{}} {:>8}  {}{}{}\n", c.name, width, timed ? duration_text(c.before) : "",
+                       left, timed ? duration_text(c.after) : "", right,
+                       timed ? fmt::format("{:+.1f} %", 100 * (c.ratio - 1)) : "", word_for(c.verdict),
+                       c.why.empty() ? "" : ": ", c.why);
   }
   return out;
 }
 
-std::string comparison_markdown(const std::vector<Compared>& list) {
-  std::string out = "| case | before | after | change | verdict |\n|---|---:|---:|---:|---|\n";
+std::string comparison_markdown(const std::vector<Compared>& list, const Sides& sides) {
+  std::string out =
+      fmt::format("| case | {} | {} | change | verdict |\n|---|---:|---:|---:|---|\n", sides.before, sides.after);
   for (const Compared& c : list) {
     const bool timed = c.before > 0;
     out += fmt::format("| {} | {} | {} | {} | {}{}{} |\n", c.name, timed ? duration_text(c.before) : "",

@@ -32,6 +32,7 @@ struct Compared {
   double ratio = 1;              ///< after / before
   Interval interval;             ///< 99 % of the ratio
   double p = 1;                  ///< of the Mann-Whitney test, corrected for the number of pairs
+  size_t tests = 1;              ///< that number
 };
 
 /// Pairs rows by name and judges each pair. SLOWER and FASTER need all of: medians further apart than the threshold, a
@@ -44,8 +45,16 @@ std::vector<Compared> compare_rows(const std::vector<Row>& before, const std::ve
 /// The rows of one backend under the names of another's, so that two contenders of one run are compared.
 std::vector<Row> rows_of(const std::vector<Row>& rows, const std::string& backend, const std::string& as);
 
+/// Where two results have no name in common but one backend each: the rows of the first under the names of the
+/// second's backend. Empty if a side has several.
+std::vector<Row> by_case(const std::vector<Row>& before, const std::vector<Row>& after);
+
+/// What the two columns of times are called.
+struct Sides {
+  std::string before = "before", after = "after";
+};
 /// Lines for a terminal, and the same as Markdown.
-std::string comparison_text(const std::vector<Compared>& list);
-std::string comparison_markdown(const std::vector<Compared>& list);
+std::string comparison_text(const std::vector<Compared>& list, const Sides& sides = {});
+std::string comparison_markdown(const std::vector<Compared>& list, const Sides& sides = {});
 
 }  // namespace glmv::bench

@@ -5,9 +5,10 @@
  *     cc -O3 -march=native -shared -fPIC -I bench mine.c -o mine.so
  *     glmv bench rmsnorm --lib ./mine.so
  *
- * It is called with the tensors and arguments of a case, under the names that `glmv cases --dump CASE` writes to a
- * file. The result is judged like one of ours before it is timed: a wrong one is INVALID and is not timed.
- * bench/examples/rmsnorm.c is a complete one.
+ * It is called with the tensors and arguments of a case, under the names that reference/<op>.h has and `glmv cases CASE
+ * --describe` prints. Its result is judged like one of ours before it is timed: a wrong one is INVALID and is not timed. In
+ * the end it is given every small case of its ops (odd lengths, one token, in place), which are checked only.
+ * bench/examples/rmsnorm.c is a complete one; compiled with -DGLMV_EXAMPLE_OFF_BY_ONE it shows what INVALID looks like.
  */
 #ifndef GLMV_KERNEL_H
 #define GLMV_KERNEL_H
@@ -34,14 +35,17 @@ enum {
   GLMV_U8 = 7
 };
 
-/* Data of the case: row-major and contiguous, 64-byte aligned, in the memory that glmv_kernel_device() names. Strides
- * count elements. Experts are tensors "gate.0", "gate.1", ...; of those that no token chooses there is none. */
+/* Data of the case, in the memory that glmv_kernel_device() names, 64-byte aligned and row-major. Strides count
+ * elements: a part of a wider tensor, as "gate" and "up" of a fused "gate_up", has adjacent elements in its last axis
+ * only, and is given beside the whole. Experts are tensors "gate.0", "gate.1", ...; of those that no token chooses
+ * there is none. */
 typedef struct {
   const char* name;
   int32_t dtype, rank;
   int64_t dim[5], stride[5];
   void* data;
-  int32_t is_output; /* 1: to be written, 0: to be left alone. An in-place tensor is an output with its input in it */
+  int32_t
+      is_output; /* 1: to be written; 0: to be left alone, which is checked. In place: an output with its input in it */
 } glmv_tensor;
 
 /* An argument that is no tensor: "eps" is "1e-05", "mask" is "causal". number is its value, or NaN for a word; true is

@@ -57,9 +57,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--random-weights", f.random_weights, "the configuration's shapes with procedural weights");
   app.add_option("--layers", f.layers, "decoder layers of random weights; 0 = all")->check(CLI::Range(0, 1000));
-  app.add_option("--backend", f.backend)->capture_default_str();
+  app.add_option("--backend", f.backend, "what runs it; glmv info lists them")->capture_default_str();
   std::map<std::string, DType> types = {{"f32", DType::f32}, {"bf16", DType::bf16}};
-  app.add_option("--dtype", f.options.activation, "f32 or bf16")->transform(CLI::CheckedTransformer(types));
+  app.add_option("--dtype", f.options.activation, "of activations")
+      ->transform(CLI::CheckedTransformer(types))
+      ->option_text("f32|bf16");
   app.add_option("--prompt", f.options.prompt, "tokens of each prompt")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
@@ -67,7 +69,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   app.add_option("--sequences", f.options.sequences, "at once")->check(CLI::Range(1, 4096))->capture_default_str();
-  app.add_option("--repetitions", f.options.repetitions)->check(CLI::Range(1, 1000))->capture_default_str();
+  app.add_option("--repetitions", f.options.repetitions, "of the whole, of which medians are taken")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   app.add_option("-t,--threads", f.threads, "threads of the host")->check(CLI::Range(1, 1024));
   app.add_flag("--json", f.json, "print JSON with llama-bench's keys");
   app.add_option("-o,--output", f.output, "write the JSON to a file");

@@ -10,8 +10,10 @@ namespace glmv::bench {
 namespace {
 
 constexpr const char* kStyle = R"(
-table.rows { table-layout: fixed; } table.rows th:nth-child(1) { width: 27%; } table.rows th:nth-child(4) { width: 15%; }
-table.rows th:nth-child(7) { width: 10%; } td.wide, table.rows th:nth-child(8) { padding-left: 10px; }
+.scroll { overflow-x: auto; } table.rows { table-layout: fixed; min-width: 900px; }
+table.rows th:nth-child(1) { width: 24%; } table.rows th:nth-child(2) { width: 8%; } table.rows th:nth-child(4) { width: 15%; }
+table.rows th:nth-child(7) { width: 13%; } td.wide, table.rows th:nth-child(8) { padding-left: 10px; }
+table.rows th { white-space: normal; }
 .bar { background: #e6e6e6; height: 9px; margin-top: 5px; } .bar div { background: #0072b2; height: 9px; }
 .roof { fill: none; stroke: #111; stroke-width: 2; } .sheet { fill: none; stroke: #777; stroke-width: 1.5; stroke-dasharray: 7 5; }
 .legend { fill: #fff; stroke: #bbb; }
@@ -66,9 +68,10 @@ std::string row_line(const Row& r) {
       duration_text(median), duration_text(r.quantile_seconds(0.25)), duration_text(r.quantile_seconds(0.75)),
       r.cost.flops > 0 ? rate_text(r.flops_per_s(), "FLOP/s") : "", rate_text(r.bytes_per_s(), "B/s"),
       r.measured.seconds > 0
-          ? concat(duration_text(r.measured.seconds), r.measured.bound == Bound::compute ? " c" : " m")
+          ? concat(duration_text(r.measured.seconds), r.measured.bound == Bound::compute ? " arithmetic" : " memory")
           : "",
-      share(r.of_roofline()) + bar(r.of_roofline()), r.of_allowed);
+      share(r.of_roofline()) + (is_above_roof(r) ? " <span class='warn'>above</span>" : "") + bar(r.of_roofline()),
+      r.of_allowed);
   if (r.status == Status::unstable)
     out += fmt::format("<tr><td colspan='9' class='warn'>unstable: {}</td></tr>", escaped(r.why));
   return out;
@@ -84,10 +87,11 @@ std::string op_tables(const BenchResult& result) {
   std::string out;
   for (const std::string& op : order) {
     out += fmt::format(
-        "<h2>{}</h2><table class='rows'><thead><tr><th>case</th><th>backend</th><th class='n'>median</th><th "
+        "<h2>{}</h2><div class='scroll'><table class='rows'><thead><tr><th>case</th><th>backend</th><th "
+        "class='n'>median</th><th "
         "class='n'>quartiles</th>"
         "<th class='n'>arithmetic</th><th class='n'>traffic</th><th class='n'>roofline</th><th>of roofline</th>"
-        "<th class='n'>error of allowed</th></tr></thead><tbody>{}</tbody></table>",
+        "<th class='n'>error of allowed</th></tr></thead><tbody>{}</tbody></table></div>",
         escaped(op), lines[op]);
   }
   return out;
@@ -123,6 +127,7 @@ std::string page_of(const BenchResult& result, const std::vector<Compared>& comp
       result.created, escaped(result.command));
   out += "<h2>What the machine reaches</h2><p>Measured in the same run; they are the roofline's ceilings.</p>";
   out += ceilings_table(result);
+  for (const std::string& note : notes_on_roofs(result)) out += fmt::format("<p class='warn'>{}</p>", escaped(note));
   for (const Ceilings& c : result.ceilings) {
     const std::string plot = roofline_svg(c, result.rows);
     if (!plot.empty()) out += fmt::format("<h2>Roofline: {} ({})</h2>{}", escaped(c.backend), escaped(c.device), plot);
@@ -140,9 +145,9 @@ std::string page_of(const BenchResult& result, const std::vector<Compared>& comp
          : result.rows[0].l2 == "rotate" ? "outrun by rotating copies"
                                          : "left warm";
   out +=
-      ". <em>Roofline</em> is the least time the measured ceilings allow, m bound by memory, c by arithmetic; bytes "
-      "count every "
-      "operand once. Not measured here: other libraries (bench/peers has scripts for some).</p></body></html>\n";
+      ". <em>Roofline</em> is the least time the measured ceilings allow, and which of them is the lower; bytes "
+      "count every operand once. Hollow points are unstable measurements. Not measured here: other libraries "
+      "(bench/peers has scripts for some).</p></body></html>\n";
   return out;
 }
 

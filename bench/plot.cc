@@ -79,9 +79,10 @@ Look look_of(size_t i) {
   return {kColours[i % 8], static_cast<int>((i + i / 8) % 4)};
 }
 
-std::string mark(double x, double y, Look look, const std::string& title) {
+/// Hollow: a measurement that something disturbed.
+std::string mark(double x, double y, Look look, const std::string& title, bool hollow = false) {
   const std::string t = title.empty() ? "" : "<title>" + escaped(title) + "</title>";
-  const char* c = look.colour;
+  const std::string c = hollow ? concat("none' stroke-width='1.6' stroke='", look.colour) : look.colour;
   constexpr double r = 5;
   switch (look.shape) {
     case 0: return fmt::format("<circle cx='{:.1f}' cy='{:.1f}' r='{}' fill='{}'>{}</circle>", x, y, r, c, t);
@@ -127,7 +128,9 @@ std::string roofline_svg(const Ceilings& ceilings, const std::vector<Row>& rows)
                      a.y(middle * peaks.bandwidth()) - 4, rate_text(peaks.bandwidth(), "B/s"));
   for (const Row* r : drawn) {
     out += mark(a.x(intensity(r->cost)), a.y(r->flops_per_s()), look_of(ops.at(r->op)),
-                concat(r->case_name, ": ", duration_text(r->quantile_seconds(0.5))));
+                concat(r->case_name, ": ", duration_text(r->quantile_seconds(0.5)),
+                       r->status == Status::unstable ? ", unstable: " + r->why : ""),
+                r->status == Status::unstable);
   }
   double y = kHeight - kBottom - 16 - 18 * static_cast<double>(ops.size() - 1);  // bottom right, where no point can be
   out += fmt::format("<rect x='{:.1f}' y='{:.1f}' width='176' height='{:.1f}' class='legend'/>", kWidth - kRight - 184,

@@ -1,6 +1,7 @@
 #include "bench/recorded.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "data/safetensors.h"
@@ -54,6 +55,9 @@ Routing routing_of(const SafetensorsFile& file, const std::string& gate) {
       input_error(file.path(), ": ", gate, ".topk_ids: token ", t, " goes to one expert twice");
   }
   r.weights = numbers(weights);
+  for (const double w : r.weights) {
+    if (!std::isfinite(w)) input_error(file.path(), ": ", gate, ".topk_weights holds ", w);
+  }
   return r;
 }
 
@@ -112,6 +116,10 @@ std::vector<Case> recorded_cases(const std::string& path) {
       own.width = x->dim[1];
       own.ffn = std::max<int64_t>(own.width * kGlm45v.expert_ffn / kGlm45v.hidden / 8 * 8, 8);
       own.rows = numbers(*x);
+      for (const double value : own.rows) {
+        if (!std::isfinite(value))
+          input_error(file.path(), ": ", begin, layer, ".post_attention_layernorm holds ", value);
+      }
       cases.push_back(case_of("layer" + layer, own));
     }
     if (x == nullptr || x->dim[1] != r.width) cases.push_back(case_of("layer" + layer + "_at_glm45v", r));

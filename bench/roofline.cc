@@ -18,6 +18,15 @@ Roofline roofline(const Cost& cost, const Peaks& peaks, DType type) {
   return {std::max(computing, moving), computing > moving ? Bound::compute : Bound::memory};
 }
 
+Peaks best_of(const Peaks& a, const Peaks& b) {
+  return {b.source,
+          std::max(a.read_bytes_per_s, b.read_bytes_per_s),
+          std::max(a.copy_bytes_per_s, b.copy_bytes_per_s),
+          std::max(a.f32_flops_per_s, b.f32_flops_per_s),
+          std::max(a.bf16_flops_per_s, b.bf16_flops_per_s),
+          std::max(a.fp8_flops_per_s, b.fp8_flops_per_s)};
+}
+
 Peaks datasheet(std::string_view device) {
   struct Sheet {
     const char* part;

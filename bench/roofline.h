@@ -30,6 +30,9 @@ struct Roofline {
 };
 Roofline roofline(const Cost& cost, const Peaks& peaks, DType type);
 
+/// The higher of each; `source` is the second's.
+Peaks best_of(const Peaks& a, const Peaks& b);
+
 /// Operations per byte.
 inline double intensity(const Cost& cost) { return cost.bytes > 0 ? cost.flops / cost.bytes : 0; }
 

@@ -46,6 +46,7 @@ std::string share_text(double share) { return share > 0 ? fmt::format("{:.0f} %"
 
 /// The rate that counts: of what the kernel is bound by.
 std::string rate_of(const Row& r) {
+  if (r.measured.seconds == 0) return "-";  // nothing to hold it against: an emulator
   return r.measured.bound == Bound::compute ? rate_text(r.flops_per_s(), "FLOP/s") : rate_text(r.bytes_per_s(), "B/s");
 }
 
@@ -55,6 +56,22 @@ std::string spread_text(const Row& r) {
 }
 
 }  // namespace
+
+bool is_above_roof(const Row& r) { return r.has_time() && r.of_roofline() > 1.02 && r.l2 != "warm"; }
+
+std::vector<std::string> notes_on_roofs(const BenchResult& result) {
+  std::vector<std::string> notes;
+  for (const Ceilings& c : result.ceilings) {
+    const std::string note = concat(c.device, ": ", c.doubt);
+    if (!c.doubt.empty() && std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+  }
+  if (std::any_of(result.rows.begin(), result.rows.end(), is_above_roof)) {
+    notes.emplace_back(
+        "above the roof: the peaks were measured while something else ran, or data of an earlier call was still in the "
+        "cache");
+  }
+  return notes;
+}
 
 std::string to_csv(const BenchResult& result) {
   std::string out =
@@ -90,6 +107,7 @@ std::string to_markdown(const BenchResult& result) {
                                 result.machine.commit, result.created);
   for (const Ceilings& c : result.ceilings) {
     if (c.measured.bandwidth() == 0) continue;
+    if (!c.doubt.empty()) out += fmt::format("\n{}: {}\n", c.backend, c.doubt);
     out += fmt::format("\n{} ({}): {}, f32 {}, bf16 {} measured\n", c.backend, c.device,
                        rate_text(c.measured.bandwidth(), "B/s"), rate_text(c.measured.f32_flops_per_s, "FLOP/s"),
                        rate_text(c.measured.bf16_flops_per_s, "FLOP/s"));
@@ -122,7 +140,7 @@ std::string to_text(const BenchResult& result) {
     if (r.has_time()) {
       out += fmt::format("{:>9} {:>8} {:>14} {:>6} {:>8.2f}", duration_text(r.quantile_seconds(0.5)), spread_text(r),
                          rate_of(r), share_text(r.of_roofline()), r.of_allowed);
-      if (r.of_roofline() > 1.02 && r.l2 != "warm") out += "  above the roof: are the bytes counted right?";
+      if (is_above_roof(r)) out += "  above the roof";
       if (r.status == Status::unstable) out += "  unstable: " + r.why;
     } else {
       out += fmt::format("{}: {}", word_for(r.status), r.why);
@@ -130,6 +148,7 @@ std::string to_text(const BenchResult& result) {
     }
     out += '\n';
   }
+  for (const std::string& note : notes_on_roofs(result)) out += note + '\n';
   return out;
 }
 

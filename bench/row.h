@@ -50,6 +50,7 @@ struct Ceilings {
   std::string backend, device;
   DeviceFacts facts;
   Peaks measured, sheet;
+  std::string doubt;  ///< why the measured ones may be too low, as a sentence; or ""
 };
 
 struct BenchResult {
@@ -71,6 +72,11 @@ std::string to_csv(const BenchResult& result);
 std::string to_markdown(const BenchResult& result);
 /// Lines for a terminal.
 std::string to_text(const BenchResult& result);
+
+/// True for a time that no kernel can have by the measured peaks, warm data aside.
+bool is_above_roof(const Row& row);
+/// What is to be said of the peaks, a sentence each.
+std::vector<std::string> notes_on_roofs(const BenchResult& result);
 
 /// 12.3 us, 1.24 ms, 2.10 s.
 std::string duration_text(double seconds);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "bench/row.h"
 #include "data/file.h"
@@ -35,6 +36,7 @@ Json context_json(const BenchResult& result) {
                         {"runtime", c.facts.runtime},
                         {"measured", peaks_json(c.measured)},
                         {"sheet", peaks_json(c.sheet)}});
+    if (!c.doubt.empty()) ceilings.back()["doubt"] = c.doubt;
   }
   return {{"date", result.created},
           {"host_name", m.host},
@@ -209,14 +211,20 @@ BenchResult read_bench_result(const std::string& path) {
   if (const nlohmann::json* load = context.find("load_avg"); load != nullptr) {
     for (const JsonNode& l : context.at("load_avg").list()) result.load = l.number();
   }
-  for (const JsonNode& c : ours.at("ceilings").list()) {
+  const bool has_ceilings = ours.find("ceilings") != nullptr;
+  for (const JsonNode& c : has_ceilings ? ours.at("ceilings").list() : std::vector<JsonNode>()) {
     Ceilings ceilings;
+    ceilings.doubt = text_at(c, "doubt");
     ceilings.backend = c.at("backend").text(), ceilings.device = text_at(c, "device");
     ceilings.facts.l2_bytes = integer_at(c, "l2_bytes");
     ceilings.measured = peaks_from(c.at("measured")), ceilings.sheet = peaks_from(c.at("sheet"));
     result.ceilings.push_back(std::move(ceilings));
   }
-  for (const JsonNode& row : root.at("benchmarks").list()) result.rows.push_back(row_from(row));
+  std::set<std::string> names;
+  for (const JsonNode& row : root.at("benchmarks").list()) {
+    result.rows.push_back(row_from(row));
+    if (!names.insert(result.rows.back().name).second) row.at("name").refuse("a name that no other row has");
+  }
   return result;
 }
 

@@ -28,6 +28,13 @@ std::string drop_unaffordable(std::vector<const Case*>& cases, const std::vector
 /// Peaks of every contender's backend, in the order of the contenders; each backend is measured once.
 std::vector<Ceilings> measure_ceilings(const std::vector<Contender>& contenders, bool quick);
 
+/// Peaks that were measured again after the run: the better ones count, and where both are far apart the ceilings say
+/// so.
+void take_best(const std::vector<Ceilings>& again, BenchResult& result);
+
+/// A user's kernel on every small case of its ops, in the order of the cases: checked, not timed.
+std::vector<Row> check_small_cases(const std::vector<Case>& cases, const Contender& who, const Protocol& protocol);
+
 /// Runs them; `before(i, n, case)` is called before each. Error (exit code 2) for no case.
 BenchResult run_bench(const std::vector<const Case*>& cases, const std::vector<Contender>& contenders,
                       const std::vector<Ceilings>& ceilings, const Protocol& protocol,

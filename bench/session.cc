@@ -40,6 +40,21 @@ int64_t footprint(const CaseRun& run) {
   return bytes;
 }
 
+/// Fewer samples than three per round could not tell any difference from chance among a dozen of cases.
+constexpr int kLeastPerRound = 3;
+
+/// A number that changes with every byte of the tensors that a kernel must leave alone.
+uint64_t fingerprint_of_inputs(const CaseRun& run) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const CaseRun::Item& item : run.items()) {
+    if (item.is_output) continue;
+    const Tensor host = run.fetch(item);
+    const auto* byte = static_cast<const unsigned char*>(host.view.data);
+    for (int64_t i = 0; i < host.view.bytes(); ++i) hash = (hash ^ byte[i]) * 0x100000001b3u;
+  }
+  return hash;
+}
+
 /// The type of a case's products: FP8 where a weight has it.
 DType operand_type(const Case& c, const CaseRun& run) {
   for (const CaseRun::Item& item : run.items()) {
@@ -100,7 +115,14 @@ CaseCall CaseSession::add_run(Side& side, SharedTensors* shared) {
 /// Runs the contender once and judges what it made. False if it is wrong.
 bool CaseSession::is_right(Side& side) {
   Row& r = side.row;
+  const bool watched = side.who.kernel != nullptr;
+  const uint64_t inputs = watched ? fingerprint_of_inputs(*side.runs[0]) : 0;
   side.timer->warm_up(1);
+  if (watched && fingerprint_of_inputs(*side.runs[0]) != inputs) {
+    r.status = Status::invalid;
+    r.why = "it writes to a tensor that is to be left alone";
+    return false;
+  }
   side.report = truth_->judge(*side.runs[0], r.backend);
   for (const OutputReport& o : side.report.outputs) {
     r.of_allowed = std::max(r.of_allowed, o.comparison.excess);
@@ -130,8 +152,8 @@ int CaseSession::affordable_samples(Side& side) const {
   side.timer->sample();
   const double sample = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const int affordable = static_cast<int>(std::min(protocol_.seconds / std::max(sample, 1e-9), 1e6));
-  const int all = std::clamp(affordable, 2 * protocol_.rounds, std::max(protocol_.samples, 2 * protocol_.rounds));
-  return std::max(all / protocol_.rounds, 2);
+  const int least = kLeastPerRound * protocol_.rounds;
+  return std::clamp(affordable, least, std::max(protocol_.samples, least)) / protocol_.rounds;
 }
 
 /// Checks the contender and makes it ready to be timed. False: it is wrong. Throws what its op throws.
@@ -241,6 +263,29 @@ void CaseSession::forget(size_t i) {
   s.stolen_seconds = s.wall_seconds = s.cpu_seconds = 0;
 }
 
+void CaseSession::check_again(size_t i) {
+  Side& s = *sides_[i];
+  if (s.who.kernel == nullptr || s.timer == nullptr) return;
+  Row& r = s.row;
+  try {
+    r.why = s.runs[0]->broken_guard();
+    if (!r.why.empty()) r.why = concat("in later calls it writes outside of ", r.why);
+    const CaseCall call = add_run(s, &truth_->shared());
+    call({});
+    const CaseReport report = truth_->judge(*s.runs.back(), r.backend);
+    if (report.status == CaseReport::Status::failed)
+      r.why = concat("right on the first call, wrong on a later one: ", first_line(report.failures()));
+  } catch (const UserKernel::Refused& e) {
+    r.why = concat("glmv_kernel_run() returned ", e.code, " after it had returned 0");
+  } catch (const Error& e) {
+    r.why = first_line(e.what());
+  }
+  if (r.why.empty()) return;
+  r.status = Status::invalid;
+  r.seconds.clear();
+  s.timer.reset();
+}
+
 Row CaseSession::row(size_t i, const Ceilings& ceilings) const {
   const Side& s = *sides_[i];
   Row r = s.row;
@@ -251,6 +296,7 @@ Row CaseSession::row(size_t i, const Ceilings& ceilings) const {
   if (!s.timer->flush_seconds().empty()) r.flush_seconds = median(s.timer->flush_seconds());
   r.cpu_seconds = s.cpu_seconds / static_cast<double>(pooled(r.seconds).size());
   r.why = disturbance_in(r.seconds, s.canaries, s.preempted, s.stolen_seconds / std::max(s.wall_seconds, 1e-9));
+  if (s.who.backend->emulated) r.why = "this is the emulator's time, not a GPU's";
   if (!r.why.empty()) r.status = Status::unstable;
   return r;
 }
@@ -277,6 +323,11 @@ std::string disturbance_in(const Rounds& seconds, const std::vector<double>& can
     if (last > 1.03 * first && last - first > std::max(spread(early), spread(late)))
       return fmt::format("the last third was {:.0f} % slower than the first", 100 * (last / first - 1));
   }
+  if (all.size() >= 4) {
+    const double half = (quantile(all, 0.75) - quantile(all, 0.25)) / 2, middle = median(all);
+    if (half > 0.25 * middle)
+      return fmt::format("half of the samples are {:.0f} % and more from the median", 100 * half / middle);
+  }
   return "";
 }
 
@@ -302,7 +353,10 @@ std::vector<Row> run_case_session(CaseSession& session, const std::vector<Ceilin
     rounds(timed);
   }
   std::vector<Row> rows;
-  for (size_t i = 0; i < session.contenders(); ++i) rows.push_back(session.row(i, ceilings[i]));
+  for (size_t i = 0; i < session.contenders(); ++i) {
+    session.check_again(i);
+    rows.push_back(session.row(i, ceilings[i]));
+  }
   return rows;
 }
 

@@ -24,7 +24,7 @@ struct Protocol {
   CacheState l2 = CacheState::cold;
   int rounds = 3;
   int samples = 30;    ///< at most, of each contender
-  double seconds = 2;  ///< and at most as many as fit into that time, two per round at least
+  double seconds = 2;  ///< and at most as many as fit into that time, three per round at least
   uint64_t seed = 1;
   bool watch_machine = true;  ///< false: no canaries and nobody else's processes, for a clock that is not the machine's
   bool repeat_unstable = true;         ///< after a second of rest, once
@@ -54,6 +54,10 @@ class CaseSession {
   /// True if the contender's rounds so far look disturbed.
   bool looks_disturbed(size_t contender) const;
   void forget(size_t contender);  ///< its samples, to take them again
+
+  /// A user's kernel once more on fresh tensors, after its samples: one that worked on the first call only was not
+  /// timed doing its work. What is wrong is INVALID and loses its samples.
+  void check_again(size_t contender);
 
   /// The row as it stands, its stability judged; roofs from the contender's ceilings.
   Row row(size_t contender, const Ceilings& ceilings) const;

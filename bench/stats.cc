@@ -16,6 +16,38 @@ double quantile(std::vector<double> values, double q) {
   return quantile_of_sorted(values, q);
 }
 
+namespace {
+
+/// How often each U comes up among all ways to put na of na + nb ranks into the first sample: coefficients of the
+/// Gaussian binomial, ways[i][u] for i ranks of the first sample among those seen so far.
+double share_of_u_up_to(size_t na, size_t nb, size_t u) {
+  std::vector<std::vector<double>> ways(na + 1, std::vector<double>(na * nb + 1, 0));
+  ways[0][0] = 1;
+  for (size_t rank = 0; rank < na + nb; ++rank) {
+    for (size_t i = std::min(rank + 1, na); i > 0; --i) {
+      const size_t below = rank + 1 - i;  // of the second sample, if this rank is the i-th of the first
+      if (below > nb) continue;
+      for (size_t v = below; v <= na * nb; ++v) ways[i][v] += ways[i - 1][v - below];
+    }
+  }
+  double all = 0, up_to = 0;
+  for (size_t v = 0; v <= na * nb; ++v) {
+    all += ways[na][v];
+    if (v <= u) up_to += ways[na][v];
+  }
+  return up_to / all;
+}
+
+constexpr size_t kExact = 20;  // samples on a side up to which chances are counted, not approximated
+
+}  // namespace
+
+double least_p(size_t na, size_t nb) {
+  if (na == 0 || nb == 0) return 1;
+  const auto n = static_cast<double>(na), m = static_cast<double>(nb);
+  return std::min(1.0, 2 * std::exp(std::lgamma(n + 1) + std::lgamma(m + 1) - std::lgamma(n + m + 1)));
+}
+
 double mann_whitney(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.empty() || b.empty()) return 1;
   std::vector<std::pair<double, bool>> all;
@@ -33,6 +65,8 @@ double mann_whitney(const std::vector<double>& a, const std::vector<double>& b) 
     i = end;
   }
   const double u = ranks - na * (na + 1) / 2, mean = na * nb / 2;
+  if (ties == 0 && std::max(a.size(), b.size()) <= kExact)
+    return std::min(1.0, 2 * share_of_u_up_to(a.size(), b.size(), static_cast<size_t>(std::min(u, na * nb - u))));
   const double variance = na * nb / 12 * (n + 1 - ties / (n * (n - 1)));
   if (!(variance > 0)) return 1;
   const double z = std::max(std::abs(u - mean) - 0.5, 0.0) / std::sqrt(variance);

@@ -1,6 +1,7 @@
 // Statistics of samples: quantiles, and tests whether two sets of them differ.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -10,9 +11,13 @@ namespace glmv::bench {
 double quantile(std::vector<double> values, double q);
 inline double median(std::vector<double> values) { return quantile(std::move(values), 0.5); }
 
-/// Two-sided p of the Mann-Whitney test by its normal approximation, corrected for ties and continuity: do the values
-/// of one set tend to be larger? 1 where a set is empty.
+/// Two-sided p of the Mann-Whitney test: do the values of one set tend to be larger? Counted exactly for up to 20
+/// values on a side without ties, else by the normal approximation, corrected for ties and continuity. 1 where a set is
+/// empty.
 double mann_whitney(const std::vector<double>& a, const std::vector<double>& b);
+
+/// The smallest p that the test can give for so many values.
+double least_p(std::size_t na, std::size_t nb);
 
 /// Holm's correction: p values of which the smallest may be compared with a level as if it were the only one.
 std::vector<double> holm(const std::vector<double>& p);

@@ -41,4 +41,17 @@ class UserKernel {
   std::unique_ptr<Symbols> symbols_;
 };
 
+/// While it lives, what ends the program (a crash, an abort, exit()) says first whose kernel ran and when: "in CASE".
+class LastWords {
+ public:
+  LastWords(const std::string& libraries, const std::string& when);
+  ~LastWords();
+  LastWords(const LastWords&) = delete;
+  LastWords& operator=(const LastWords&) = delete;
+
+ private:
+  struct Before;
+  std::unique_ptr<Before> before_;
+};
+
 }  // namespace glmv::bench

@@ -1,6 +1,7 @@
 // cases: the shapes every op is checked on; run them on a backend, or take one away as a file.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <iostream>
 
@@ -21,7 +22,7 @@ struct Flags {
   RunFlags run;
   uint64_t seed = 1;
   bool seed_given = false;
-  bool list = false, json = false, quiet = false, large = false;
+  bool list = false, describe = false, json = false, quiet = false, large = false;
 };
 
 constexpr const char* kExamples = R"(Examples:
@@ -29,6 +30,8 @@ constexpr const char* kExamples = R"(Examples:
       runs every case whose name matches, against its computed tolerance
   glmv cases --list
       all names, with type, arithmetic and whether they are small
+  glmv cases silu_mul/bf16_hf_T7_F33 --describe
+      its tensors with types and shapes, and its other arguments
   glmv cases --dump moe_route/groups_f32_T9_H24_E12_K3 -o case.safetensors
       inputs, gold and allowed error per element, the other arguments in the metadata, for a kernel written elsewhere
   glmv cases moe_route/groups_f32_T9_H24_E12_K3 --check mine.safetensors
@@ -98,6 +101,40 @@ int dump(const Flags& f) {
   std::cerr << fmt::format("{}: {} tensors and {} other arguments of {}, seed {}\n", f.output, named.size(),
                            dumped.arguments.size(), c.name, f.seed);
   return 0;
+}
+
+std::string shape_text(const TensorView& v) {
+  std::string out = "[";
+  for (int i = 0; i < v.rank; ++i) out += concat(i == 0 ? "" : ", ", v.dim[i]);
+  return out + ']';
+}
+
+/// What an op is called with: every tensor, the parts of tensors, the other arguments.
+std::string description(const Case& c, uint64_t seed) {
+  const Backend& cpu = find_backend("cpu");
+  CaseRun run(cpu, c.dtype, c.dtype, seed);
+  c.build(run, cpu.ops);
+  std::string out = c.name + '\n';
+  for (const CaseRun::Item& item : run.items()) {
+    out += fmt::format("  {:<18} {:<7} {:<22} {}\n", item.name, name_of(item.view.dtype), shape_text(item.view),
+                       item.is_output ? "output" : "input");
+  }
+  for (const CaseRun::Part& part : run.parts()) {
+    out += fmt::format("  {:<18} {:<7} {:<22} {}\n", part.name, name_of(part.view.dtype), shape_text(part.view),
+                       run.arguments().at(part.name));
+  }
+  for (const auto& [name, value] : run.arguments()) {
+    const bool is_part = std::any_of(run.parts().begin(), run.parts().end(),
+                                     [&name = name](const CaseRun::Part& part) { return part.name == name; });
+    if (!is_part) out += fmt::format("  {:<18} = {}\n", name, value);
+  }
+  return out;
+}
+
+std::string descriptions(const std::vector<const Case*>& cases, uint64_t seed) {
+  std::string out;
+  for (const Case* c : cases) out += description(*c, seed);
+  return out;
 }
 
 const char* word(CaseReport::Status s) {
@@ -191,8 +228,10 @@ int check(Flags f) {
 }
 
 void check_flags(const Flags& f) {
-  if (int{f.list} + !f.dump.empty() + !f.check.empty() > 1)
-    usage_error("--list, --dump and --check exclude each other");
+  if (int{f.list} + int{f.describe} + !f.dump.empty() + !f.check.empty() > 1)
+    usage_error("--list, --describe, --dump and --check exclude each other");
+  if (f.describe && f.pattern.empty()) usage_error("--describe: which cases? A name or a pattern is wanted");
+  if (f.describe && f.json) usage_error("--describe is for people: leave out --json; --dump writes a file");
   if (!f.dump.empty() && f.json) usage_error("--dump writes a safetensors file: leave out --json");
   if (!f.dump.empty() && !f.pattern.empty()) usage_error("--dump names its case: leave out ", f.pattern);
   if (f.run.backend != "cpu" && (f.list || !f.dump.empty() || !f.check.empty())) {
@@ -216,6 +255,10 @@ int run(const Flags& f) {
     return 0;
   }
   const std::vector<const Case*> cases = to_run(f);
+  if (f.describe) {
+    write_result(descriptions(cases, f.seed), f.output);
+    return 0;
+  }
   Progress progress(f.quiet);
   std::vector<CaseReport> reports;
   std::string text = fmt::format("{:<72} {:>10} {:>10}\n", "case", "worst ulp", "of allowed");
@@ -243,6 +286,7 @@ void add_cases(CLI::App& app, int& exit_code) {
   CLI::App* verb = app.add_subcommand("cases", "The shapes every op is checked on: run, list or dump them");
   verb->add_option("pattern", flags->pattern, "a name or regular expression; all cases without it");
   verb->add_flag("--list", flags->list, "print names only");
+  verb->add_flag("--describe", flags->describe, "print tensors, shapes and arguments of the cases that match");
   verb->add_flag("--large", flags->large, "run those of the model's real size too");
   verb->add_option("--dump", flags->dump, "write one case to -o: inputs, gold, allowed error, other arguments");
   verb->add_option("--check", flags->check, "judge the outputs in a safetensors file, computed elsewhere from a dump");

@@ -39,20 +39,28 @@ int run(const Flags& f) {
   check_keeps_inputs(f.output);
   bench::CompareOptions options;
   options.threshold = f.threshold_percent / 100;
-  const std::vector<bench::Compared> list = bench::compare_rows(before.rows, after.rows, options);
-  if (list.empty()) usage_error(f.before, " and ", f.after, " have no case in common");
+  std::vector<bench::Compared> list = bench::compare_rows(before.rows, after.rows, options);
   std::string notes;
+  if (list.empty()) {
+    list = bench::compare_rows(bench::by_case(before.rows, after.rows), after.rows, options);
+    if (!list.empty()) notes = concat("paired by case: ", before.rows[0].backend, " and ", after.rows[0].backend, "\n");
+  }
+  if (list.empty()) usage_error(f.before, " and ", f.after, " have no case in common");
   if (before.machine.cpu != after.machine.cpu)
-    notes = concat("measured on different machines: ", before.machine.cpu, " and ", after.machine.cpu, "\n");
+    notes += concat("measured on different machines: ", before.machine.cpu, " and ", after.machine.cpu, "\n");
   write_result(comparison_in(list, f.format) + notes, f.output);
+  const bool nothing = std::all_of(list.begin(), list.end(),
+                                   [](const bench::Compared& c) { return c.verdict == bench::Verdict::missing; });
+  if (nothing && !f.exit_zero) return static_cast<int>(ExitCode::skipped);
   return f.exit_zero ? 0 : exit_code_of(list);
 }
 
 }  // namespace
 
-std::string comparison_in(const std::vector<bench::Compared>& list, const std::string& format) {
-  if (format == "markdown") return bench::comparison_markdown(list);
-  if (format == "text") return bench::comparison_text(list);
+std::string comparison_in(const std::vector<bench::Compared>& list, const std::string& format,
+                          const bench::Sides& sides) {
+  if (format == "markdown") return bench::comparison_markdown(list, sides);
+  if (format == "text") return bench::comparison_text(list, sides);
   Json out = result_header("compare");
   out["pairs"] = Json::array();
   for (const bench::Compared& c : list) {

@@ -8,6 +8,7 @@
 #include "cli/recorded.h"
 #include "cli/verbs.h"
 #include "crosscheck/golden_pack.h"
+#include "crosscheck/name_maps.h"
 #include "crosscheck/report.h"
 #include "reference/backends.h"
 
@@ -15,8 +16,8 @@ namespace glmv::cli {
 namespace {
 
 struct Flags {
-  std::string model, against, against_backend, mistake, output, only, golden, html, jsonl, junit;
-  std::vector<std::string> maps;
+  std::string model, against, against_backend, inputs, mistake, output, only, golden, html, jsonl, junit;
+  std::vector<std::string> maps, assumed;
   RunFlags run;
   PromptFlags prompt;
   EndpointCheckFlags endpoint;
@@ -31,19 +32,33 @@ constexpr const char* kExamples = R"(Examples:
   glmv crosscheck --model tests/golden/moe_a --against tests/golden/moe_a/traces/two_images.safetensors \
       --mistake rope=even_odd
       the same with a known mistake built into our side, to see what such a departure looks like
+  glmv crosscheck --model tests/golden/moe_a --against engine.safetensors --assume rope=even_odd
+      what departs besides the mistake that was found first
   glmv crosscheck --model tests/golden/dense_b --against tests/golden/dense_b/traces/greedy.bf16.safetensors --verbose
-      every point with its distance, the noise and what is allowed, in bf16)";
+      every point with its distance, the noise and what is allowed, in bf16
+  glmv crosscheck --model data/tiny/glm45v --against tests/crosscheck_peers/mlx.npz --map mlx
+      another engine's dump, whose names and layouts are translated)";
 
-std::string catalogue() {
-  std::string text;
-  for (const Mistake& m : mistakes())
-    text += concat(m.name, std::string(m.name.size() < 32 ? 32 - m.name.size() : 1, ' '), m.description, '\n');
-  return text;
+/// What another program wrote, with the inputs that it lacks from a file or from our own preprocessing.
+Theirs foreign_side(const Flags& f, const Model& model, const NameRules& names, const Prompt* preprocessed) {
+  Theirs theirs = theirs_from(read_foreign(f.against), names, &model.config);
+  if (!f.inputs.empty()) add_inputs(theirs, theirs_from(read_foreign(f.inputs), {}, &model.config));
+  if (preprocessed != nullptr) {
+    Theirs ours;
+    ours.label = "our own preprocessing";
+    for (const auto& [name, value] : prompt_tensors(*preprocessed)) {
+      ours.points[name] = value.view;
+      ours.converted.push_back(value);
+    }
+    add_inputs(theirs, ours);
+  }
+  return theirs;
 }
 
 /// The trace, or what a backend makes of the same inputs: those of a trace, or a prompt's.
-Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, Progress& progress) {
-  if (f.against_backend.empty()) return theirs_from(SafetensorsFile::open(f.against), names);
+Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, const Prompt* preprocessed,
+                   Progress& progress) {
+  if (f.against_backend.empty()) return foreign_side(f, model, names, preprocessed);
   const Backend& backend = find_backend(f.against_backend);
   if (f.fused && !backend.ops.fused_rope_kv_write && !backend.ops.fused_add_rmsnorm)
     usage_error("--fused --against-backend ", f.against_backend, ": this backend has no fused ops");
@@ -53,7 +68,7 @@ Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, P
   const bool from_trace = !f.against.empty();
   Script script;
   if (from_trace) {
-    const Theirs trace = theirs_from(SafetensorsFile::open(f.against), names);
+    const Theirs trace = foreign_side(f, model, names, nullptr);
     if (f.run.dtype.empty()) activation = dtype_of_trace(trace);
     script = script_of(model, trace);
     script.forced.clear();  // the backend chooses for itself
@@ -76,22 +91,26 @@ Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, P
 void check_flags(const Flags& f) {
   if (f.against.empty() && f.against_backend.empty()) {
     usage_error(
-        "--against TRACE.safetensors is missing (glmv trace and make_golden.py write such files), or --against-backend "
-        "NAME, or --endpoint URL");
+        "--against TRACE is missing (glmv trace and make_golden.py write such files), or --against-backend NAME, or "
+        "--endpoint URL");
   }
   if (!f.against.empty() && !f.against_backend.empty() && f.prompt.given()) {
     usage_error("--against-backend ", f.against_backend, " runs on the inputs of ", f.against,
                 ": leave out --against, or --prompt, --messages, --system, --image and --video");
   }
+  if (!f.inputs.empty() && f.against.empty())
+    usage_error("--inputs ", f.inputs, ": completes what --against names; it is missing");
   if (!f.maps.empty() && f.against.empty())
     usage_error("--map ", f.maps[0], ": rewrites names of a trace; none is given");
   if (f.fused && f.against_backend.empty())
     usage_error("--fused: goes with --against-backend; a trace was made with the ops its engine has");
   if (f.steps > 0 && (f.against_backend.empty() || !f.against.empty()))
     usage_error("--steps ", f.steps, ": goes with --against-backend and a prompt; a trace has its own steps");
-  if (!f.golden.empty() && (f.isolate || !f.mistake.empty() || !f.against_backend.empty() || f.prompt.given()))
-    usage_error("--golden ", f.golden,
-                ": nothing is run, so leave out --isolate, --mistake, --against-backend and the flags of a prompt");
+  if (!f.golden.empty() &&
+      (f.isolate || !f.mistake.empty() || !f.assumed.empty() || !f.against_backend.empty() || f.prompt.given()))
+    usage_error(
+        "--golden ", f.golden,
+        ": nothing is run, so leave out --isolate, --mistake, --assume, --against-backend and the flags of a prompt");
   if (f.run.backend != "cpu")
     usage_error("--backend ", f.run.backend, ": the reference judges; --against-backend names a backend to be judged");
 }
@@ -117,7 +136,8 @@ int finish(const Flags& f, const CrosscheckReport& report, const Theirs& theirs,
 
 int by_pack(const Flags& f, CrosscheckOptions options) {
   const GoldenPack pack = GoldenPack::open(f.golden);
-  const Theirs theirs = theirs_from(SafetensorsFile::open(f.against), options.names);
+  Theirs theirs = theirs_from(read_foreign(f.against), options.names, &pack.model.config);
+  if (!f.inputs.empty()) add_inputs(theirs, theirs_from(read_foreign(f.inputs), {}, &pack.model.config));
   options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs) : f.run.activation();
   if (options.dtype != DType::f32 && options.dtype != DType::bf16)
     usage_error("--dtype ", name_of(options.dtype), ": golden packs hold runs in f32 and bf16");
@@ -128,7 +148,7 @@ int by_pack(const Flags& f, CrosscheckOptions options) {
 int run(const Flags& f) {
   for (const std::string* file : {&f.output, &f.html, &f.jsonl, &f.junit}) check_output(*file, Output::text);
   if (f.list) {
-    write_result(catalogue(), f.output);
+    write_result(catalogue_text(), f.output);
     return 0;
   }
   if (!f.endpoint.endpoint.empty()) {
@@ -143,18 +163,21 @@ int run(const Flags& f) {
   options.names = NameRules(f.maps, f.only);
   if (!f.golden.empty()) return by_pack(f, options);
   const Model model = Model::open(f.model);
-  const Theirs theirs = judged_side(f, model, options.names, progress);
+  std::optional<PromptRequest> request;
+  std::optional<Prompt> preprocessed;
+  if (f.prompt.given() && f.against_backend.empty()) {
+    request = f.prompt.request(f.prompt.processor(model.dir));
+    preprocessed = make_prompt(*request);
+    options.request = &*request;
+  }
+  const Theirs theirs = judged_side(f, model, options.names, preprocessed ? &*preprocessed : nullptr, progress);
   options.dtype = f.run.dtype.empty() ? dtype_of_trace(theirs) : f.run.activation();
   options.mistake = f.mistake.empty() ? nullptr : &find_mistake(f.mistake);
+  for (const std::string& name : f.assumed) options.assumed.push_back(&find_mistake(name, "--assume"));
   options.explain = !f.no_explain;
   options.page_size = f.page_size;
   options.isolate = f.isolate;
   options.progress = [&](const std::string& what) { progress.say(what); };
-  Prompt preprocessed;
-  if (f.prompt.given() && f.against_backend.empty()) {
-    preprocessed = f.prompt.make(f.prompt.processor(model.dir));
-    options.preprocessed = &preprocessed;
-  }
   check_outputs_keep_inputs(f);
   const CrosscheckReport report = crosscheck(model, theirs, options);
   progress.clear();
@@ -168,7 +191,11 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   CLI::App* verb =
       app.add_subcommand("crosscheck", "Compare a trace with the reference, stage by stage; names the first departure");
   add_model(*verb, flags->model);
-  verb->add_option("--against", flags->against, "the trace to judge")->check(not_empty());
+  verb->add_option("--against", flags->against,
+                   "what to judge: a trace, or a file or folder of tensors that another program dumped")
+      ->check(not_empty());
+  verb->add_option("--inputs", flags->inputs, "a file with the inputs (input_ids, pixel_values ...) that it lacks")
+      ->check(not_empty());
   verb->add_option("--against-backend", flags->against_backend,
                    "judge a backend of ours instead, on a prompt or on the inputs of the trace")
       ->check(not_empty());
@@ -176,9 +203,12 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
                  "with --against-backend: run its fused ops, and judge the points that both paths have");
   verb->add_option("--steps", flags->steps, "with --against-backend and a prompt: greedy decode steps after it")
       ->check(CLI::Range(0, 1 << 20));
-  verb->add_option("--map", flags->maps, "PATTERN=REPLACEMENT: rewrites names of the trace; may be repeated");
+  verb->add_option(
+      "--map", flags->maps,
+      concat("rewrites names of the trace: PATTERN=REPLACEMENT, or one of ", name_map_names(), "; may be repeated"));
   verb->add_option("--only", flags->only, "judge only points whose name matches this regular expression");
-  verb->add_option("--mistake", flags->mistake, "build a known mistake into our side");
+  verb->add_option("--mistake", flags->mistake, "build a known mistake into our side, to see what it looks like");
+  verb->add_option("--assume", flags->assumed, "take a known mistake for granted and look beneath it; may be repeated");
   verb->add_flag("--list-mistakes", flags->list, "print the catalogue of known mistakes");
   verb->add_flag("--no-explain", flags->no_explain, "do not try the catalogue on a departure");
   verb->add_flag("--isolate", flags->isolate,

@@ -9,9 +9,10 @@
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
+#include "crosscheck/layout.h"
+#include "crosscheck/name_maps.h"
 #include "crosscheck/names.h"
 #include "crosscheck/stages.h"
-#include "data/safetensors.h"
 #include "reference/core/compare.h"
 
 namespace glmv::cli {
@@ -107,6 +108,8 @@ Row compare_tensors(const std::string& name, const ConstTensorView& whole_a, con
 }
 
 struct Result {
+  OurLayout mapped;  ///< of the second file; this and the owners keep the rows' views alive
+  std::vector<std::vector<std::shared_ptr<const void>>> owners;
   std::vector<Row> rows;
   std::vector<std::string> only_a, only_b;
 };
@@ -114,22 +117,23 @@ struct Result {
 /// A file's tensors in the order of the forward pass; names we do not know come last.
 using Tensors = std::map<std::string, ConstTensorView, ForwardOrder>;
 
-Tensors tensors_of(const SafetensorsFile& file, const NameRules& rules, bool map_names) {
+Tensors wanted_of(const std::map<std::string, ConstTensorView>& tensors, const NameRules& rules) {
   Tensors out;
-  for (const auto& [name, view] : file.tensors()) {
-    const std::string ours = map_names ? rules.mapped(name) : name;
-    if (rules.wanted(ours) && !out.emplace(ours, view).second)
-      usage_error("--map gives two tensors of ", file.path(), " one name: ", ours);
+  for (const auto& [name, view] : tensors) {
+    if (rules.wanted(name)) out.emplace(name, view);
   }
   return out;
 }
 
 Result compare_files(const Flags& f) {
   const NameRules rules(f.maps, f.only);
-  const SafetensorsFile file_a = SafetensorsFile::open(f.a), file_b = SafetensorsFile::open(f.b);
+  const ForeignTensors file_a = read_foreign(f.a), file_b = read_foreign(f.b);
   check_keeps_inputs(f.output);
-  const Tensors in_a = tensors_of(file_a, rules, false), in_b = tensors_of(file_b, rules, true);
   Result r;
+  if (rules.given()) r.mapped = to_our_layout(file_b, rules, nullptr);
+  r.owners = {file_a.owners, file_b.owners};
+  const Tensors in_a = wanted_of(file_a.tensors, rules),
+                in_b = wanted_of(rules.given() ? r.mapped.tensors : file_b.tensors, rules);
   for (const auto& [name, view] : in_a) {
     const auto other = in_b.find(name);
     if (other == in_b.end()) {
@@ -145,8 +149,11 @@ Result compare_files(const Flags& f) {
 }
 
 std::string as_text(const Result& r, bool only_different) {
-  std::string out = fmt::format("{:<54} {:<20} {:>10} {:>10} {:>10} {:>10}  {}\n", "tensor", "shape", "peak ulp",
-                                "p99 ulp", "rel L2", "cosine", "verdict");
+  std::string out;
+  for (const std::string& note : r.mapped.notes) out += note + '\n';
+  for (const std::string& warning : r.mapped.warnings) out += "WARNING   " + warning + '\n';
+  out += fmt::format("{:<54} {:<20} {:>10} {:>10} {:>10} {:>10}  {}\n", "tensor", "shape", "peak ulp", "p99 ulp",
+                     "rel L2", "cosine", "verdict");
   for (const Row& row : r.rows) {
     if (only_different && row.same()) continue;
     if (!row.problem.empty()) {
@@ -224,9 +231,12 @@ CLI::Validator tolerance() {
 void add_diff(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("diff", "Compare two tensor files: ulps, relative L2, cosine, worst index");
-  verb->add_option("a", flags->a, "a safetensors file")->required();
+  verb->add_option("a", flags->a, "a file of tensors (safetensors, torch.save, npz, npy) or a folder of them")
+      ->required();
   verb->add_option("b", flags->b, "another one")->required();
-  verb->add_option("--map", flags->maps, "PATTERN=REPLACEMENT: rewrites names of the second file; may be repeated");
+  verb->add_option("--map", flags->maps,
+                   concat("rewrites names of the second file: PATTERN=REPLACEMENT, or one of ", name_map_names(),
+                          "; may be repeated"));
   verb->add_option("--only", flags->only, "only tensors whose name matches this regular expression");
   verb->add_option("--rtol", flags->rtol, "allowed |a - b| as a part of |a|; integers must be equal anyhow")
       ->check(tolerance());

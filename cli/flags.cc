@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "crosscheck/mistakes.h"
 #include "crosscheck/theirs.h"
 #include "data/utf8.h"
 #include "reference/backends.h"
@@ -176,16 +177,20 @@ std::string PromptFlags::rendered(const Processor& processor) const {
   return render_chat(c.messages, options);
 }
 
-Prompt PromptFlags::make(const Processor& processor) const {
+PromptRequest PromptFlags::request(const Processor& processor) const {
   const Conversation c = conversation();
   if (c.images.empty() && (!image_backend.empty() || min_pixels || max_pixels)) {
     usage_error("--image-backend, --min-pixels and --max-pixels: there is no --image");
   }
   if (fps && c.videos.empty()) usage_error("--fps ", *fps, ": there is no --video");
-  const Media media = read_media(c, processor, fps);
-  const ChatOptions options = chat_options(processor, c);
+  Media media = read_media(c, processor, fps);
+  return {processor, c.messages, chat_options(processor, c), std::move(media.pictures), std::move(media.clips)};
+}
+
+Prompt PromptFlags::make(const Processor& processor) const {
+  const PromptRequest asked = request(processor);
   try {
-    return make_prompt(processor, c.messages, options, media.pictures, media.clips);
+    return make_prompt(asked);
   } catch (const Error& e) {
     throw Error(e.code(), concat(messages.empty() ? "--prompt" : messages, ": ", e.what()));
   }

@@ -9,6 +9,10 @@
 #include "data/messages.h"
 #include "reference/model/glm4v.h"
 
+namespace glmv {
+struct PromptRequest;  // crosscheck/mistakes.h
+}
+
 namespace glmv::cli {
 
 /// --model, with the embedded tiny model as default.
@@ -62,7 +66,9 @@ struct PromptFlags {
   Conversation conversation() const;
   /// What the chat template makes of the messages; no medium is read.
   std::string rendered(const Processor& processor) const;
-  /// Reads the media and makes the prompt. Error: 2 for contradicting flags, 3 for unreadable media.
+  /// The messages with their media read. Error: 2 for contradicting flags, 3 for unreadable media.
+  PromptRequest request(const Processor& processor) const;
+  /// The prompt it makes. Errors as above, and those of make_prompt().
   Prompt make(const Processor& processor) const;
   /// From --inputs if given, else make() with the processor of `dir`. Error (exit code 3) for a prompt of more tokens
   /// than the model has positions.

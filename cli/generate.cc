@@ -200,6 +200,10 @@ void add_generate(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   add_random(*verb, *flags);
   add_settings(*verb, flags->settings);
+  verb->add_flag(
+      "--as-configured", flags->as_configured,
+      "sample as the snapshot's generation_config.json says and the library's generate() does; flags outrank "
+      "it. Without this glmv is greedy whatever the file says, which ids end an answer excepted");
   verb->add_flag("--ignore-eos", flags->ignore_eos, "go on after an end-of-sequence token (for timing)");
   verb->add_option("--chunk", flags->chunk, "prompt tokens per forward pass; 0 = all")->check(CLI::Range(0, 1 << 20));
   verb->add_option("--page-size", flags->page_size, "tokens per page of the KV cache; 0 = one page")
@@ -210,7 +214,10 @@ void add_generate(CLI::App& app, int& exit_code) {
   verb->add_option("--draw", flags->draw, "write the picture with the answer's boxes on it (PNG)");
   verb->add_option("-o,--output", flags->output, "write the answer to a file; - is stdout");
   verb->footer(kExamples);
-  verb->callback([flags, &exit_code] { exit_code = run(*flags); });
+  verb->callback([flags, verb, &exit_code] {
+    follow_generation_config(*verb, *flags);
+    exit_code = run(*flags);
+  });
 }
 
 }  // namespace glmv::cli

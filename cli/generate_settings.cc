@@ -1,5 +1,9 @@
 // generate: flags of how an answer is made, and the answer as JSON.
+#include <filesystem>
+#include <iostream>
+
 #include "cli/generate.h"
+#include "data/generation_config.h"
 
 namespace glmv::cli {
 namespace {
@@ -90,6 +94,36 @@ void add_settings(CLI::App& verb, GenerationSettings& s) {
           "--logprobs", [&s](int64_t n) { s.logprobs = n; },
           "with --json: log-probabilities of each token and of this many alternatives")
       ->check(between(0, kMostLogprobs));
+}
+
+void follow_generation_config(const CLI::App& verb, GenerateFlags& f) {
+  namespace fs = std::filesystem;
+  const bool is_file = fs::is_regular_file(f.model);  // a config.json, for --random-weights
+  const std::string dir = is_file ? fs::path(f.model).parent_path().string() : resolve_model(f.model);
+  const std::optional<PublishedSampling> published = read_published_sampling(dir);
+  if (!published) {
+    if (f.as_configured) usage_error("--as-configured: ", dir, " has no generation_config.json");
+    return;
+  }
+  const auto given = [&](const char* flag) { return verb.count(flag) > 0; };
+  const bool chosen = given("--temperature") || given("--repetition-penalty");
+  if (!f.as_configured) {
+    if (!published->is_greedy() && !chosen && !f.quiet)
+      std::cerr << "glmv: note: " << published->path << " asks for " << published->text()
+                << "; this answer is greedy (--as-configured follows the file)\n";
+    return;
+  }
+  if (!published->unsupported.empty()) usage_error(published->path, ": ", published->unsupported[0], ", not supported");
+  GenerationSettings& s = f.settings;
+  const GenerationSettings flags = s;
+  s = published->settings(flags);
+  if (given("--max-new-tokens")) s.max_new_tokens = flags.max_new_tokens;
+  if (given("--repetition-penalty")) s.repetition_penalty = flags.repetition_penalty;
+  if (given("--temperature")) s.temperature = flags.temperature;
+  const bool greedy = !s.samples();  // then the file's other values mean nothing, and a flag's are an error as ever
+  if (greedy || given("--top-k")) s.top_k = flags.top_k;
+  if (greedy || given("--top-p")) s.top_p = flags.top_p;
+  if (greedy || given("--min-p")) s.min_p = flags.min_p;
 }
 
 void put_answer(Json& out, const Prompt& prompt, const Generation& g, const GenerationSettings& settings,

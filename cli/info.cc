@@ -7,6 +7,7 @@
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
+#include "data/generation_config.h"
 #include "reference/backends.h"
 #include "reference/model/batch_session.h"
 #include "reference/model/summary.h"
@@ -121,6 +122,25 @@ std::string costs_text(const ModelSummary& s) {
                            grouped(s.vision_flops_per_patch));
 }
 
+/// What the snapshot's generation_config.json asks for, next to what glmv does.
+std::string sampling_text(const std::optional<PublishedSampling>& sampling) {
+  if (!sampling) return "  sampling  no generation_config.json here; generate is greedy\n";
+  const char* ours = sampling->is_greedy() ? "" : "; generate is greedy unless --as-configured";
+  return fmt::format("  sampling  {}{}{}\n", sampling->text(),
+                     sampling->is_greedy() && sampling->do_sample ? " (greedy in effect)" : "", ours);
+}
+
+Json sampling_json(const PublishedSampling& s) {
+  return {{"do_sample", s.do_sample},
+          {"temperature", s.temperature},
+          {"top_k", s.top_k},
+          {"top_p", s.top_p},
+          {"min_p", s.min_p},
+          {"repetition_penalty", s.repetition_penalty},
+          {"max_new_tokens", s.max_new_tokens ? Json(*s.max_new_tokens) : Json()},
+          {"unsupported", s.unsupported}};
+}
+
 std::string files_text(const Files& f) {
   if (!f.present) return "  weights   none here\n";
   std::string out =
@@ -215,10 +235,14 @@ int run(const Flags& f) {
   const ModelConfig config = read_config(dir);
   const ModelSummary summary = summarise(config);
   const Files files = look_at_weights(dir, config);
+  const std::string folder = fs::is_directory(dir) ? dir : fs::path(dir).parent_path().string();
+  const std::optional<PublishedSampling> sampling = read_published_sampling(folder);
   check_keeps_inputs(f.output);
   const std::string plan = plan_text(f, config, summary);
   if (f.json) {
     Json out = as_json(dir, config, summary, files);
+    if (sampling) out["generation_config"] = sampling_json(*sampling);
+    out["eos_token_ids"] = config.eos_token_ids;
     if (f.context > 0) {
       const MemoryPlan memory = plan_memory(f, config, summary);
       out["memory"] = {{"context", f.context},
@@ -233,8 +257,8 @@ int run(const Flags& f) {
   const std::string head =
       fmt::format("{}\n  {} ({}){}\n", dir, config.architecture, config.model_type,
                   config.quantization.method.empty() ? "" : ", quantised: " + config.quantization.method);
-  write_result(head + heads_text(config) + files_text(files) + "parameters and costs\n" + costs_text(summary) + plan +
-                   backends_text(),
+  write_result(head + heads_text(config) + sampling_text(sampling) + files_text(files) + "parameters and costs\n" +
+                   costs_text(summary) + plan + backends_text(),
                f.output);
   return 0;
 }

@@ -1,8 +1,10 @@
 // glmv <verb> [flags]: parses, runs one verb, maps the one exception there is to an exit code.
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -91,15 +93,21 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  occupy_closed_streams();
-  glmv::cli::end_on_signals();
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a failed write too
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is a failed write, reported like any other
+namespace {
+
+bool has_ended = false;
+
+/// exit() in the midst of a command is a library's: OpenMP's, if it cannot start its threads. Its exit code would say
+/// that something differs.
+void refuse_exit() {
+  if (!has_ended) ::_exit(static_cast<int>(glmv::ExitCode::bad_input));
+}
+
+int outcome(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const glmv::Error& e) {
-    std::cerr << "glmv: " << e.what() << '\n';
+    if (e.what()[0] != 0) std::cerr << "glmv: " << e.what() << '\n';
     return static_cast<int>(e.code());
   } catch (const std::bad_alloc&) {
     std::cerr << "glmv: out of memory\n";
@@ -112,6 +120,19 @@ int main(int argc, char** argv) {
     return static_cast<int>(glmv::ExitCode::bad_input);
   } catch (const std::exception& e) {
     std::cerr << "glmv: internal error: " << e.what() << '\n';
-    return static_cast<int>(glmv::ExitCode::differs);
+    return static_cast<int>(glmv::ExitCode::bad_input);
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  occupy_closed_streams();
+  glmv::cli::end_on_signals();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a failed write too
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is a failed write, reported like any other
+  std::atexit(refuse_exit);
+  const int code = outcome(argc, argv);
+  has_ended = true;
+  return code;
 }

@@ -5,8 +5,10 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 
 #include "data/file.h"
@@ -58,7 +60,9 @@ void write_result(const std::string& text, const std::string& path) {
     file.write(text.data(), text.size());
     return file.commit();
   }
+  errno = 0;
   std::cout << text << std::flush;
+  if (!std::cout && errno == EPIPE) throw Error(ExitCode::bad_input, "");  // who reads has read enough, as `head` does
   if (!std::cout) input_error("stdout: cannot write the result");
 }
 
@@ -73,6 +77,13 @@ Json result_header(const std::string& kind) {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
   return {{"schema", "glmv." + kind + "/1"}, {"created", text}, {"version", GLMV_VERSION}};
+}
+
+std::string command_line() {
+  std::ifstream in("/proc/self/cmdline");
+  std::string line, word;
+  while (std::getline(in, word, '\0')) line += line.empty() ? "glmv" : ' ' + word;
+  return line;
 }
 
 std::string grouped(int64_t n) {

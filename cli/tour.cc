@@ -208,7 +208,8 @@ std::string questions_text(const std::vector<Asked>& all) {
   std::set<std::string> shown;
   int64_t others = 0;
   for (const Asked& a : all) {
-    if (!a.thinking && shown.insert(a.kind).second) {
+    const bool is_second_mode = a.kind.ends_with("+t");  // the same kind with thinking, where a model has the switch
+    if (!is_second_mode && shown.insert(a.kind).second) {
       first += row_text(a);
     } else if (!a.right) {
       wrong += row_text(a);
@@ -258,7 +259,8 @@ int run(const Flags& f) {
   const std::string checks = crosscheck_text(model, worst, progress);
   progress.clear();
 
-  std::string out = fmt::format("A GLM-4.5V of {} parameters looks at pictures it was not trained on\n\n",
+  std::string out = fmt::format("A {} of {} parameters looks at pictures it was not trained on\n\n",
+                                model.config.family == Family::dense ? "GLM-4.1V" : "GLM-4.5V",
                                 grouped(summarise(model.config).parameters));
   out += questions_text(all) + totals_text(all);
   out += "Layer by layer against what the Hugging Face model computed\n\n" + checks;

@@ -19,7 +19,7 @@ constexpr const char* kHead =
     "figure{display:inline-block;vertical-align:top;width:17em;margin:0 1em 1.5em 0}\n"
     "img{width:112px;image-rendering:pixelated;border:1px solid #ccc;margin-right:3px}\n"
     ".w{color:#a40}.r{color:#070}td,th{padding:.1em 1em .1em 0;text-align:left}</style>\n"
-    "<h1>Held-out pictures and the tiny GLM-4.5V's answers</h1>\n"
+    "<h1>Held-out pictures and the tiny model's answers</h1>\n"
     "<p>The model was not trained on these pictures. <b class=r>Green</b>: right. <b class=w>Brown</b>: wrong, with "
     "the "
     "right answer behind it. <i>Thinking</i>: the model wrote down its reasoning first.\n";

@@ -17,7 +17,8 @@ namespace glmv::cli {
 namespace {
 
 struct Flags {
-  std::string model, output, layers, mistake;
+  std::string model, output, layers;
+  std::vector<std::string> mistakes;
   RunFlags run;
   PromptFlags prompt;
   int64_t steps = 0, chunk = 0, page_size = 0;
@@ -32,15 +33,33 @@ constexpr const char* kExamples = R"(Examples:
   glmv trace --image a.png --prompt "What is this?" --dtype bf16 --layers "layers\.[01]\.|logits" -o mine.safetensors
       two decoder layers and the logits only, in bf16)";
 
+/// The prompt as a program with these mistakes makes it of the flags; recorded inputs are past stages 1 and 2.
+Prompt inputs(const Flags& f, const Model& model, const std::vector<const Mistake*>& with) {
+  if (f.prompt.inputs.empty() && !with.empty())
+    return make_prompt(f.prompt.request(f.prompt.processor(model.dir)), with);
+  Prompt prompt = f.prompt.load(model.dir, model.config);
+  for (const Mistake* m : with) {
+    if (m->request || m->processed)
+      usage_error("--mistake ", m->name, ": it spoils how a prompt is made, and --inputs holds one that is made");
+    if (m->positions) m->positions(prompt, model.config);
+  }
+  return prompt;
+}
+
 int run(const Flags& f) {
   check_output(f.output, Output::tensors);
   const Pattern wanted = Pattern::compile(f.layers, "--layers");
   const Backend& named = f.run.use();
-  if (!f.mistake.empty() && named.space != Space::host)
-    usage_error("--mistake ", f.mistake, " --backend ", named.name, ": mistakes are built into the cpu reference only");
-  const Backend backend = f.mistake.empty() ? named : with_mistake(find_mistake(f.mistake));
-  const Model model = Model::open(f.model);
-  Prompt prompt = f.prompt.load(model.dir, model.config);
+  if (!f.mistakes.empty() && named.space != Space::host)
+    usage_error("--mistake ", f.mistakes[0], " --backend ", named.name,
+                ": mistakes are built into the cpu reference only");
+  std::vector<const Mistake*> built_in;
+  for (const std::string& name : f.mistakes) built_in.push_back(&find_mistake(name));
+  const Model true_model = Model::open(f.model);
+  const OurSide side(true_model, built_in);
+  const Model& model = side.mutant.model;
+  const Backend& backend = built_in.empty() ? named : side.mutant.backend;
+  Prompt prompt = inputs(f, true_model, built_in);
   const std::string image_backend = prompt.image_backend;
   check_keeps_inputs(f.output);
   const int64_t steps = f.steps == 0 ? 0 : tokens_with_room(f.steps, "--steps", prompt, model.config);
@@ -71,7 +90,10 @@ int run(const Flags& f) {
                       {"backend", std::string(backend.name)},
                       {"steps", std::to_string(script.tokens.size())},
                       {"model_sha256", model.checkpoint.sha256()}};
-  if (!f.mistake.empty()) trace.metadata()["mistake"] = f.mistake;
+  for (const std::string& name : f.mistakes) {
+    std::string& all = trace.metadata()["mistake"];
+    all += (all.empty() ? "" : " + ") + name;
+  }
   trace.write(f.output);
   if (!f.quiet) std::cerr << fmt::format("{}: {} points\n", f.output, recording.points().size());
   return 0;
@@ -93,7 +115,8 @@ void add_trace(CLI::App& app, int& exit_code) {
   verb->add_option("--chunk", flags->chunk, "prompt tokens per forward pass; 0 = all")->check(CLI::Range(0, 1 << 20));
   verb->add_option("--page-size", flags->page_size, "tokens per page of the KV cache; 0 = one page")
       ->check(CLI::Range(0, 1 << 20));
-  verb->add_option("--mistake", flags->mistake, "build a known mistake in (glmv crosscheck --list-mistakes)");
+  verb->add_option("--mistake", flags->mistakes,
+                   "build a known mistake in (glmv crosscheck --list-mistakes); may be repeated");
   verb->add_flag("-q,--quiet", flags->quiet, "no progress");
   verb->add_option("-o,--output", flags->output, "the trace to write")->required();
   verb->footer(kExamples);

@@ -7,10 +7,12 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(OpenSSL REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(CURL REQUIRED)
+find_package(ZLIB REQUIRED)  # deflated members of npz archives
 find_package(Boost 1.74 REQUIRED)  # Boost.Math, headers only
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
+pkg_check_modules(DEFLATE REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 find_path(STB_INCLUDE_DIR stb/stb_image.h REQUIRED)
 

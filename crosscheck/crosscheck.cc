@@ -3,69 +3,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <set>
 
+#include "crosscheck/runs.h"
 #include "crosscheck/stages.h"
-#include "crosscheck/weight_pages.h"
 
 namespace glmv {
 namespace {
 
-constexpr std::string_view kTopkIds = ".mlp.gate.topk_ids", kGateLogits = ".mlp.gate.logits";
-
-/// How our runs differ from one another.
-struct Variant {
-  std::string what;
-  DType activation;
-  Reduction reduction;
-};
-
-/// What we need of our runs: the points that theirs has, and what decides their choices.
-bool is_needed(const Theirs& theirs, const Script& script, const std::string& name) {
-  if (theirs.points.count(name) > 0) return true;
-  const PointName at = split_step(name);
-  if (at.point == "logits") return at.step < static_cast<int64_t>(script.tokens.size());
-  const size_t gate = name.rfind(kGateLogits);
-  return gate != std::string::npos && theirs.points.count(concat(name.substr(0, gate), kTopkIds)) > 0;
-}
-
-Recording run_one(const Model& model, const Theirs& theirs, const Script& script, const CrosscheckOptions& options,
-                  const Variant& variant, const std::function<void(const std::string&)>& on_name = {}) {
-  std::optional<WeightPages> pages;
-  if (options.isolate) pages.emplace(model);
-  const Backend backend = options.mistake ? with_mistake(*options.mistake) : cpu_backend();
-  RecordOptions how;
-  how.activation = variant.activation;
-  how.reduction = variant.reduction;
-  how.page_size = options.page_size;
-  how.wants = [&](std::string_view point) {
-    const std::string name(point);
-    if (on_name) on_name(name);
-    if (pages) pages->release_behind(name);
-    return is_needed(theirs, script, name);
-  };
-  how.on_pass = [&](int64_t pass) {
-    if (options.progress) options.progress(concat(variant.what, ", pass ", pass + 1, " of ", script.tokens.size() + 1));
-  };
-  return record(model, backend, script, how);
-}
-
-Runs run_all(const Model& model, const Theirs& theirs, const Script& script, const CrosscheckOptions& options) {
-  const auto run = [&](const Variant& variant) { return run_one(model, theirs, script, options, variant); };
-  Runs runs;
-  const auto remember = [&, seen = std::set<std::string>()](const std::string& name) mutable {
-    if (seen.insert(name).second) runs.all_points.push_back(name);
-  };
-  runs.gold = run_one(model, theirs, script, options, {"gold run in f64", DType::f64, Reduction::blocked}, remember);
-  runs.activation = options.dtype;
-  runs.ours = run({"our run", options.dtype, Reduction::blocked});
-  const ModelConfig& c = model.config;
-  for (const Reduction r : legal_reductions(std::min(c.text.hidden_size, c.vision.hidden_size))) {
-    if (r == Reduction::blocked) continue;
-    runs.other_orders.push_back(run({concat("our run, ", words_for(r)), options.dtype, r}));
-  }
-  return runs;
-}
+constexpr std::string_view kTopkIds = ".mlp.gate.topk_ids";
 
 void check_model_hash(const Model& model, const Theirs& theirs, CrosscheckReport& report) {
   constexpr int64_t kSmall = int64_t(1) << 30;  // hashing more than this would take longer than the cross-check
@@ -76,39 +21,6 @@ void check_model_hash(const Model& model, const Theirs& theirs, CrosscheckReport
     report.warnings.push_back(concat("the trace was made with other weights (model_sha256 ", hash->second.substr(0, 12),
                                      "…, ours ", model.checkpoint.sha256().substr(0, 12), "…)"));
   }
-}
-
-/// All comparisons, in the order of the forward pass; the sampled id of a pass follows its last point.
-std::vector<PointResult> judge_all(const Judge& judge, const Theirs& theirs, const Script& script, const Runs& runs,
-                                   const CrosscheckOptions& options) {
-  std::vector<PointResult> results;
-  std::set<std::string> preprocessed;
-  if (options.preprocessed) {
-    for (const auto& [name, value] : prompt_tensors(*options.preprocessed)) {
-      if (theirs.points.count(name) == 0) continue;
-      results.push_back(judge.preprocessed(name, value));
-      preprocessed.insert(name);
-    }
-  }
-  int64_t pass = 0;
-  const auto finish_passes = [&](int64_t until) {
-    for (; pass < until; ++pass) {
-      if (!options.names.wanted(join_step(pass, "sampled_id"))) continue;
-      results.push_back(judge.sampled(pass + 1, script.tokens[static_cast<size_t>(pass)]));
-    }
-  };
-  for (const auto& [name, value] : runs.gold.points()) {
-    finish_passes(split_step(name).step);
-    if (theirs.points.count(name) == 0 || preprocessed.count(name) > 0) continue;
-    if (is_input(split_step(name).point) || options.names.wanted(name)) results.push_back(judge.point(name));
-  }
-  finish_passes(static_cast<int64_t>(script.tokens.size()));
-  return results;
-}
-
-int64_t first_departure(const std::vector<PointResult>& points) {
-  const auto found = std::find_if(points.begin(), points.end(), [](const PointResult& p) { return !p.within; });
-  return found == points.end() ? -1 : found - points.begin();
 }
 
 /// What the trace lacks just before the first departure: there, too, it may have been born.
@@ -127,24 +39,68 @@ std::vector<std::string> not_seen_before(const CrosscheckReport& report, const T
   return lacking;
 }
 
-/// Catalogue entries of the departure's stage that, built in, make it and all before it noise.
-std::vector<std::string> explanations(const Model& model, const Theirs& theirs, Script script,
-                                      const CrosscheckOptions& options, const CrosscheckReport& report) {
-  std::vector<std::string> found;
-  const PointResult& departure = report.points[static_cast<size_t>(report.first)];
-  script.tokens.resize(static_cast<size_t>(split_step(departure.name).step));  // what comes later does not matter
-  for (const Mistake& m : mistakes()) {
-    if (m.stage != departure.stage) continue;
-    if (options.progress) options.progress("trying " + m.name);
-    CrosscheckOptions with = options;
-    with.mistake = &m;
-    with.progress = nullptr;
-    const Runs runs = run_all(model, theirs, script, with);
-    const int64_t first =
-        first_departure(judge_all(Judge(model, theirs, runs, with.mistake), theirs, script, runs, with));
-    if (first < 0 || first > report.first) found.push_back(m.name);
+/// Names of the trace that are no points of ours, and points that the options leave out.
+void note_unjudged(const Theirs& theirs, const Runs& runs, const NameRules& names, CrosscheckReport& report) {
+  bool unjudged_choice = false;
+  for (const auto& [name, view] : theirs.points) {
+    if (!runs.gold.has(name)) {
+      report.unknown.push_back(name);
+    } else if (!is_input(split_step(name).point) && !names.wanted(name)) {
+      ++report.left_out;
+      unjudged_choice = unjudged_choice || name.find(kTopkIds) != std::string::npos;
+    }
   }
-  return found;
+  for (const auto& [name, floor] : theirs.floors) {
+    if (!runs.gold.has(name)) report.unknown.push_back(concat("floor/", name));
+  }
+  if (!report.unknown.empty()) {
+    report.warnings.push_back(concat(report.unknown.size(),
+                                     " tensors of the trace are no points of ours and were not "
+                                     "judged, the first is ",
+                                     report.unknown[0]));
+  }
+  if (unjudged_choice)
+    report.warnings.push_back("--only leaves out choices of experts: they were replayed as they are, not judged");
+}
+
+std::vector<RouterRow> router_rows(const std::vector<PointResult>& points) {
+  std::vector<RouterRow> rows;
+  for (const PointResult& p : points) {
+    if (p.kind != PointKind::routing) continue;
+    const PointName at = split_step(p.name);
+    rows.push_back({at.step, split_layer(at.point).layer, p.router});
+  }
+  return rows;
+}
+
+/// Stages 1 to 3, for which nothing has to be run.
+void judge_only_inputs(const Model& model, const Theirs& theirs, const Prompt& preprocessed, CrosscheckReport& report) {
+  const Runs none;
+  report.points = judge_inputs(Judge(model, theirs, none, nullptr), theirs, preprocessed);
+  report.first = first_departure(report.points);
+}
+
+bool has_computed_points(const Theirs& theirs) {
+  return std::any_of(theirs.points.begin(), theirs.points.end(), [](const auto& p) {
+    return stage_of(p.first) < 0 || stage_of(p.first) > 3 || split_step(p.first).step > 0;
+  });
+}
+
+/// What we run with: mistakes that are assumed, and the one that was asked for.
+std::vector<const Mistake*> built_in(const CrosscheckOptions& options) {
+  std::vector<const Mistake*> all = options.assumed;
+  if (options.mistake) all.push_back(options.mistake);
+  return all;
+}
+
+void explain_first(const Model& model, const RunPlan& plan, const Runs& runs, const CrosscheckOptions& options,
+                   CrosscheckReport& report) {
+  const PointResult& departure = report.points[static_cast<size_t>(report.first)];
+  if (!options.explain || options.mistake || options.recorded) return;
+  report.explanations =
+      explain({model, options.assumed, options.names, options.request}, plan, departure, report.not_seen, runs);
+  report.tried_mistakes = report.explanations.tried > 0;
+  for (const Explanation& e : report.explanations.found) report.explained_by.push_back(name_of(e));
 }
 
 }  // namespace
@@ -173,56 +129,72 @@ int64_t CrosscheckReport::flips() const {
   return n;
 }
 
-CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const CrosscheckOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
+namespace {
+
+CrosscheckReport head_of(const Model& model, const Theirs& theirs, const CrosscheckOptions& options) {
   CrosscheckReport report;
   report.model = model.dir;
   report.theirs = theirs.label;
   report.backend = "cpu";
   report.dtype = options.dtype;
-  report.own_preprocessing = options.preprocessed != nullptr;
+  report.own_preprocessing = options.request != nullptr || options.preprocessed != nullptr;
   if (options.mistake) report.mistake = options.mistake->name;
+  for (const Mistake* m : options.assumed) report.assumed.push_back(m->name);
   report.notes = theirs.notes;
   report.warnings = theirs.warnings;
   report.pack_floors = theirs.measured_floors;
   check_model_hash(model, theirs, report);
   const std::string doubt = options.dtype == DType::f32 ? doubt_about_dtype(theirs) : "";
   if (!doubt.empty()) report.warnings.push_back(doubt);
+  return report;
+}
 
-  const Script script = script_of(model, theirs);
-  const Runs runs = options.recorded ? *options.recorded : run_all(model, theirs, script, options);
-  report.points = judge_all(Judge(model, theirs, runs, options.mistake), theirs, script, runs, options);
+/// The whole comparison, once there is a script.
+void judge_run(const Model& model, const RunPlan& plan, const Prompt* preprocessed, const CrosscheckOptions& options,
+               CrosscheckReport& report) {
+  const OurSide ours(model, built_in(options));
+  const Runs runs = options.recorded ? *options.recorded : run_all(ours, plan);
+  report.points = judge_all(ours, plan, runs, options.names, preprocessed);
   report.first = first_departure(report.points);
-  if (options.isolate) report.isolation = isolate(model, theirs, options, report.points);
+  report.router = router_rows(report.points);
+  if (options.isolate) report.isolation = isolate(ours, plan, options.names, report.points);
   report.model_points = std::count_if(runs.all_points.begin(), runs.all_points.end(),
                                       [](const std::string& name) { return !is_input(split_step(name).point); });
-  report.model_points += static_cast<int64_t>(script.tokens.size());  // the sampled ids
-  bool unjudged_choice = false;
-  for (const auto& [name, view] : theirs.points) {
-    if (!runs.gold.has(name)) {
-      report.unknown.push_back(name);
-    } else if (!is_input(split_step(name).point) && !options.names.wanted(name)) {
-      ++report.left_out;
-      unjudged_choice = unjudged_choice || name.find(kTopkIds) != std::string::npos;
-    }
+  report.model_points += static_cast<int64_t>(plan.script.tokens.size());  // the sampled ids
+  note_unjudged(plan.theirs, runs, options.names, report);
+  if (report.first < 0) return;
+  report.not_seen = not_seen_before(report, plan.theirs, runs);
+  explain_first(model, plan, runs, options, report);
+}
+
+}  // namespace
+
+CrosscheckReport crosscheck(const Model& model, const Theirs& theirs, const CrosscheckOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  CrosscheckReport report = head_of(model, theirs, options);
+  Prompt made;
+  const Prompt* preprocessed = options.preprocessed;
+  if (options.request) {
+    made = make_prompt(*options.request, built_in(options));
+    preprocessed = &made;
   }
-  for (const auto& [name, floor] : theirs.floors) {
-    if (!runs.gold.has(name)) report.unknown.push_back(concat("floor/", name));
+  RunPlan plan{theirs, {}, options.dtype, options.page_size, "", options.isolate, options.progress};
+  bool can_run = preprocessed == nullptr || has_computed_points(theirs);
+  try {
+    if (can_run) plan.script = script_of(model, theirs);
+  } catch (const Error& e) {
+    // Ids and grids may contradict each other: no forward pass can be run then, but stages 1 to 3 say why.
+    if (preprocessed == nullptr) throw;
+    judge_only_inputs(model, theirs, *preprocessed, report);
+    if (report.within()) throw;
+    report.warnings.push_back(concat("stages 4 to 11 were not run: ", e.what()));
+    can_run = false;
   }
-  if (!report.unknown.empty()) {
-    report.warnings.push_back(concat(report.unknown.size(),
-                                     " tensors of the trace are no points of ours and were not "
-                                     "judged, the first is ",
-                                     report.unknown[0]));
-  }
-  if (unjudged_choice)
-    report.warnings.push_back("--only leaves out choices of experts: they were replayed as they are, not judged");
-  if (report.first >= 0) {
-    report.not_seen = not_seen_before(report, theirs, runs);
-    // A tensor of another shape has no numbers that a mistake could explain.
-    const bool numbers = report.points[static_cast<size_t>(report.first)].kind != PointKind::misshapen;
-    report.tried_mistakes = numbers && options.explain && !options.mistake && !options.recorded;
-    if (report.tried_mistakes) report.explained_by = explanations(model, theirs, script, options, report);
+  if (can_run) {
+    judge_run(model, plan, preprocessed, options, report);
+  } else {
+    judge_only_inputs(model, theirs, *preprocessed, report);
+    if (report.first >= 0) explain_first(model, plan, {}, options, report);
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "crosscheck/explain.h"
 #include "crosscheck/isolate.h"
 #include "crosscheck/judge.h"
 #include "crosscheck/mistakes.h"
@@ -17,8 +18,15 @@
 
 namespace glmv {
 
+/// One router in one pass.
+struct RouterRow {
+  int64_t step = 0, layer = 0;
+  RouterAgreement agreement;
+};
+
 struct CrosscheckReport {
   std::string model, theirs, backend, mistake;
+  std::vector<std::string> assumed;  ///< mistakes that were taken for granted
   DType dtype = DType::f32;
   std::vector<PointResult> points;        ///< in the order of the forward pass, inputs too
   int64_t first = -1;                     ///< index of the first departure, -1 if there is none
@@ -27,7 +35,9 @@ struct CrosscheckReport {
   std::vector<std::string> not_seen;      ///< points that the trace lacks between the first departure and the last
                                           ///< point before it that was within noise
   std::vector<std::string> unknown;       ///< names in the trace that are no points of ours
-  std::vector<std::string> explained_by;  ///< mistakes that turn the first departure into noise
+  std::vector<std::string> explained_by;  ///< mistakes that turn the first departure into noise; "A + B" for a pair
+  Explanations explanations;              ///< how that was found
+  std::vector<RouterRow> router;          ///< per layer and pass, where theirs names its experts
   bool own_preprocessing = false;         ///< stages 0 to 3 were compared with ours
   bool pack_floors = false;               ///< floors, and our side, are those of a golden pack
   bool tried_mistakes = false;            ///< the catalogue was gone through
@@ -48,10 +58,12 @@ struct CrosscheckReport {
 
 struct CrosscheckOptions {
   DType dtype = DType::f32;
-  const Mistake* mistake = nullptr;      ///< build this one into our runs
-  bool explain = true;                   ///< on a departure try the catalogue
-  NameRules names;                       ///< names.wanted: which points are judged; all inputs are taken anyhow
-  const Prompt* preprocessed = nullptr;  ///< our own stages 0 to 3, to be compared with the trace's
+  const Mistake* mistake = nullptr;        ///< build this one into our runs and explain nothing
+  std::vector<const Mistake*> assumed;     ///< build these in, too, and explain what departs all the same
+  bool explain = true;                     ///< on a departure try the catalogue
+  NameRules names;                         ///< names.wanted: which points are judged; all inputs are taken anyhow
+  const Prompt* preprocessed = nullptr;    ///< those of a golden pack, in place of a request
+  const PromptRequest* request = nullptr;  ///< stages 0 to 3 are done on our own and compared with the trace's
   int64_t page_size = 0;
   const Runs* recorded = nullptr;  ///< runs of a golden pack, to judge by instead of running the model
   bool isolate = false;  ///< start every segment from their points too, and give weights back once a layer has run

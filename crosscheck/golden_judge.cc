@@ -72,7 +72,7 @@ void take_floors(const GoldenPack& pack, const GoldenPrompt& prompt, const Safet
       theirs.converted.push_back(most);
       known->second = most.view;
     }
-    theirs.files.push_back(source);
+    theirs.owners.push_back(std::make_shared<SafetensorsFile>(source));
   }
   theirs.measured_floors = true;
 }

@@ -6,7 +6,6 @@
 #include <memory>
 #include <set>
 
-#include "crosscheck/crosscheck.h"
 #include "crosscheck/lane.h"
 #include "crosscheck/stages.h"
 #include "reference/core/rows.h"
@@ -39,9 +38,10 @@ std::vector<LaneOptions> lane_options(const Model& model, const Theirs& theirs, 
 
 /// What the lanes recorded, as the judge takes it.
 template <class Take>
-Runs runs_of(const Lanes& lanes, DType activation, Take take) {
+Runs runs_of(const Lanes& lanes, DType activation, bool softmax_scores, Take take) {
   Runs runs;
   runs.activation = activation;
+  runs.softmax_scores = softmax_scores;
   runs.gold = (lanes[0].get()->*take)();
   runs.ours = (lanes[1].get()->*take)();
   for (size_t i = 2; i < lanes.size(); ++i) runs.other_orders.push_back((lanes[i].get()->*take)());
@@ -67,21 +67,21 @@ bool starts_from_numbers(const Theirs& theirs, const Upstream& upstream) {
 
 class Isolator {
  public:
-  Isolator(const Model& model, const Theirs& theirs, const CrosscheckOptions& options)
-      : model_(model), theirs_(theirs), options_(options), usable_(usable_points(theirs)) {}
+  Isolator(const OurSide& ours, const RunPlan& plan, const NameRules& names)
+      : ours_(ours), plan_(plan), names_(names), usable_(usable_points(plan.theirs)) {}
 
   /// All points of theirs that the segment just run has come by.
   void judge(const Lanes& lanes, bool visual, Isolation& isolation) {
-    const Runs runs = runs_of(lanes, options_.dtype, &Lane::take);
-    const Runs from_logits = runs_of(lanes, options_.dtype, &Lane::take_from_their_logits);
-    const Judge from_hidden(model_, theirs_, runs, options_.mistake);
+    const Runs runs = runs_of(lanes, plan_.dtype, ours_.mutant.softmax_scores, &Lane::take);
+    const Runs from_logits = runs_of(lanes, plan_.dtype, ours_.mutant.softmax_scores, &Lane::take_from_their_logits);
+    const Judge from_hidden(ours_.mutant.model, plan_.theirs, runs, ours_.first());
     for (const auto& [name, value] : runs.gold.points()) {
-      if (theirs_.points.count(name) == 0 || !options_.names.wanted(name)) continue;
+      if (plan_.theirs.points.count(name) == 0 || !names_.wanted(name)) continue;
       IsolatedPoint point;
-      point.upstream = upstream_of(model_.config, name, visual, usable_);
+      point.upstream = upstream_of(ours_.mutant.model.config, name, visual, usable_);
       point.result = from_hidden.point(name);
       if (!point.result.compared()) continue;
-      if (!point.result.within && !starts_from_numbers(theirs_, point.upstream)) continue;
+      if (!point.result.within && !starts_from_numbers(plan_.theirs, point.upstream)) continue;
       if (!point.result.within) look_again(name, from_logits, point.result);
       isolation.points.emplace(name, std::move(point));
     }
@@ -91,13 +91,13 @@ class Isolator {
   /// A choice of experts that departs may follow from logits that do: then those are to blame.
   void look_again(const std::string& name, const Runs& from_logits, PointResult& result) const {
     if (name.find(kChoice) == std::string::npos || !from_logits.gold.has(name)) return;
-    const PointResult again = Judge(model_, theirs_, from_logits, options_.mistake).point(name);
+    const PointResult again = Judge(ours_.mutant.model, plan_.theirs, from_logits, ours_.first()).point(name);
     if (again.within) result = again;
   }
 
-  const Model& model_;
-  const Theirs& theirs_;
-  const CrosscheckOptions& options_;
+  const OurSide& ours_;
+  const RunPlan& plan_;
+  const NameRules& names_;
   std::set<std::string> usable_;
 };
 
@@ -136,21 +136,21 @@ int64_t Isolation::count(Born born) const {
   return std::count_if(points.begin(), points.end(), [&](const auto& p) { return p.second.born == born; });
 }
 
-Isolation isolate(const Model& model, const Theirs& theirs, const CrosscheckOptions& options,
+Isolation isolate(const OurSide& ours, const RunPlan& plan, const NameRules& names,
                   const std::vector<PointResult>& end_to_end) {
   const auto start = std::chrono::steady_clock::now();
-  const Script script = script_of(model, theirs);
+  const Model& model = ours.mutant.model;
+  const Script script = ours.script(plan);
   const bool visual = !script.prompt.image_grids.empty() || !script.prompt.video_grids.empty();
-  const Backend backend = options.mistake ? with_mistake(*options.mistake) : cpu_backend();
   const WeightPages pages(model);
   Lanes lanes;
-  for (const LaneOptions& how : lane_options(model, theirs, options.dtype))
-    lanes.push_back(std::make_unique<Lane>(model, theirs, script, backend, how));
+  for (const LaneOptions& how : lane_options(model, plan.theirs, plan.dtype))
+    lanes.push_back(std::make_unique<Lane>(model, plan.theirs, script, ours.mutant.backend, how));
 
   Isolation isolation;
-  Isolator isolator(model, theirs, options);
+  Isolator isolator(ours, plan, names);
   for (const Segment& segment : segments_of(model.config, visual)) {
-    if (options.progress) options.progress("isolating " + words_for(segment));
+    if (plan.progress) plan.progress("isolating " + words_for(segment));
     for (const auto& lane : lanes) lane->run(segment);
     isolator.judge(lanes, visual, isolation);
     pages.release(segment);

@@ -7,12 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "crosscheck/judge.h"
+#include "crosscheck/runs.h"
 #include "crosscheck/upstream.h"
 
 namespace glmv {
-
-struct CrosscheckOptions;
 
 /// What isolation says of one of their points.
 enum class Born {
@@ -46,9 +44,9 @@ struct Isolation {
   int64_t made() const { return count(Born::here) + count(Born::no_input); }
 };
 
-/// Runs every segment from their points, gold and the legal runs side by side, and judges each point by the noise of
-/// those. `end_to_end` tells what departs without isolation. Error: as crosscheck().
-Isolation isolate(const Model& model, const Theirs& theirs, const CrosscheckOptions& options,
+/// Runs every segment of our side from their points, gold and the legal runs side by side, and judges each point by the
+/// noise of those. `end_to_end` tells what departs without isolation. Error: as crosscheck().
+Isolation isolate(const OurSide& ours, const RunPlan& plan, const NameRules& names,
                   const std::vector<PointResult>& end_to_end);
 
 }  // namespace glmv

@@ -58,13 +58,38 @@ Tensor copy_of(const ConstTensorView& v, DType dtype) {
   return t;
 }
 
-/// sigmoid(logit) per expert of one token.
-std::vector<double> scores(const Tensor& logits, int64_t t) {
+/// sigmoid(logit) per expert of one token, or a softmax of the logits.
+std::vector<double> scores(const Tensor& logits, int64_t t, bool softmax) {
+  const int64_t experts = logits.view.dim[1];
+  const double* row = logits.data<double>() + t * experts;
   std::vector<double> s;
-  for (int64_t e = 0; e < logits.view.dim[1]; ++e) {
-    s.push_back(1 / (1 + std::exp(-logits.data<double>()[t * logits.view.dim[1] + e])));
+  double sum = 0;
+  for (int64_t e = 0; e < experts; ++e) {
+    s.push_back(softmax ? std::exp(row[e] - *std::max_element(row, row + experts)) : 1 / (1 + std::exp(-row[e])));
+    sum += s.back();
   }
+  for (double& x : s) x = softmax ? x / sum : x;
   return s;
+}
+
+/// Largest distance of a measured score of token t from gold's.
+double score_error(const std::vector<double>& gold, const std::vector<Tensor>& measured, int64_t t, bool softmax) {
+  double error = 0;
+  for (const Tensor& run : measured) {
+    const std::vector<double> s = scores(run, t, softmax);
+    for (size_t e = 0; e < s.size(); ++e) error = std::max(error, std::abs(s[e] - gold[e]));
+  }
+  return error;
+}
+
+/// What the router compares: scores with the bias added. The sum is rounded to f32; how far that may reach.
+double add_bias(std::vector<double>& scores, const Tensor& bias) {
+  double largest = 0;
+  for (size_t e = 0; e < scores.size(); ++e) {
+    scores[e] += bias.data<double>()[e];
+    largest = std::max(largest, std::abs(scores[e]));
+  }
+  return ulp_at(DType::f32, largest) / 2;
 }
 
 /// Only the last row of everything; what is usual for a row is still told by all of them.
@@ -216,6 +241,7 @@ void Judge::exact(const ConstTensorView& ours, PointResult& r) const {
   }
   const ExactComparison c = compare_exact(ours, theirs);
   if (c.different > 0) {
+    r.differing = static_cast<double>(c.different) / static_cast<double>(c.elements);
     departs(r, concat(c.different, " of ", c.elements, " differ, first ", index_text(ours, c.first), ": theirs ", c.got,
                       ", ours ", c.expected));
   }
@@ -315,6 +341,14 @@ std::vector<Tensor> Judge::measured_logits(const std::string& name, const Noise&
   return out;
 }
 
+std::string Judge::illegal_choice(const RoutingVerdict& v, const RoutingRule& rule, int64_t token, double error) const {
+  if (v.groups > rule.topk_group)
+    return concat("token ", token, ": the chosen experts are of ", v.groups, " groups, topk_group is ",
+                  rule.topk_group);
+  return concat("token ", token, ": an expert left out scores ", v.gap,
+                " more than one chosen; scores are uncertain by ", error);
+}
+
 void Judge::routing(PointResult& r) const {
   r.kind = PointKind::routing;
   const std::string logits_name = logits_of_choice(r.name);
@@ -322,37 +356,33 @@ void Judge::routing(PointResult& r) const {
   const Tensor choice = well_formed_choice(theirs_.points.at(r.name), runs_.gold.get(r.name).view.dim[0], config);
   if (!choice) return departs(r, "a row does not name K different experts of this layer");
   const Tensor gold = runs_.gold.get(logits_name);
-  Tensor bias = f64_bias(split_layer(split_step(r.name).point).layer);
-  RoutingRule rule{config.n_group, config.topk_group};
-  if (mistake_ && mistake_->choose) mistake_->choose(bias, rule);
+  const Tensor bias = f64_bias(split_layer(split_step(r.name).point).layer);
+  const RoutingRule rule{config.n_group, config.topk_group};
   Noise n = ruler(logits_name);
   n.row_floor = {};
   const std::vector<Tensor> measured = measured_logits(logits_name, n);
+  RouterAgreement& all = r.router;
   int64_t left_out = 0;
-  for (int64_t t = 0; t < choice.view.dim[0] && r.within; ++t) {
+  for (int64_t t = 0; t < choice.view.dim[0]; ++t) {
     if (!n.no_ruler.empty() && n.no_ruler[static_cast<size_t>(t)]) {
       ++left_out;
       continue;
     }
-    std::vector<double> best = scores(gold, t);
-    double error = 0;
-    for (const Tensor& run : measured) {
-      const std::vector<double> s = scores(run, t);
-      for (size_t e = 0; e < s.size(); ++e) error = std::max(error, std::abs(s[e] - best[e]));
-    }
-    for (size_t e = 0; e < best.size(); ++e) best[e] += bias.data<double>()[e];
+    std::vector<double> best = scores(gold, t, runs_.softmax_scores);
+    const double error = score_error(best, measured, t, runs_.softmax_scores);
+    const double rounding = add_bias(best, bias);
     const int32_t* row = choice.data<int32_t>() + t * choice.view.dim[1];
     const std::vector<int64_t> chosen(row, row + choice.view.dim[1]);
-    const RoutingVerdict v = judge_routing(best, chosen, rule, 2 * error);
-    r.flips += v.flipped && v.legal;
-    if (v.groups > rule.topk_group) {
-      departs(
-          r, concat("token ", t, ": the chosen experts are of ", v.groups, " groups, topk_group is ", rule.topk_group));
-    } else if (!v.legal) {
-      departs(r, concat("token ", t, ": an expert left out scores ", v.gap,
-                        " more than one chosen; scores are uncertain by ", error));
-    }
+    const RoutingVerdict v = judge_routing(best, chosen, rule, 2 * (error + rounding));
+    const bool legal = v.legal && v.groups <= rule.topk_group;
+    if (!legal && r.within) departs(r, illegal_choice(v, rule, t, error + rounding));
+    ++all.tokens;
+    ++(!legal ? all.beyond : v.flipped ? all.flipped : all.equal);
+    all.smallest_margin = std::min(all.smallest_margin, std::abs(v.gap));
+    all.uncertain = std::max(all.uncertain, error + rounding);
   }
+  r.flips = all.flipped;
+  if (all.beyond > 1) r.detail += concat(" (and ", all.beyond - 1, " more of ", all.tokens, " tokens)");
   leave_out(left_out, choice.view.dim[0], r);
 }
 

@@ -1,6 +1,7 @@
 // One point at a time: theirs against gold, with the noise that our own legal runs show.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,6 +24,17 @@ enum class PointKind {
   unjudged    ///< our own runs have no digit right in any row (an overflow), so their noise is no ruler
 };
 
+/// Choices of experts at one router, token by token.
+struct RouterAgreement {
+  int64_t tokens = 0;   ///< judged ones
+  int64_t equal = 0;    ///< chose as gold does
+  int64_t flipped = 0;  ///< otherwise, within the margin that the scores' noise leaves
+  int64_t beyond = 0;   ///< otherwise, beyond it
+  /// Smallest distance, in scores, between an expert chosen and one left out.
+  double smallest_margin = std::numeric_limits<double>::infinity();
+  double uncertain = 0;  ///< largest measured error of a score
+};
+
 struct PointResult {
   std::string name;
   int stage = 0;
@@ -31,10 +43,12 @@ struct PointResult {
   std::string detail;               ///< a sentence for a departure, or why it was not judged
   std::string layout;               ///< how theirs was read if not as it lies ("the last token's row")
   Comparison theirs;                ///< against gold (noise)
+  double differing = 0;             ///< exact: share of its elements that differ
   double noise_ulp = 0;             ///< peak of our own run in the same type, in the ulps of theirs.row_ulp
   double floor_share = 0;           ///< largest ratio of a floor that the trace brings to the noise of our own runs
   bool ours_within = true;          ///< our own run judged the same way, with theirs as the ruler
   int64_t flips = 0;                ///< routing: tokens that legally chose otherwise than gold
+  RouterAgreement router;           ///< routing: all of its tokens
   int64_t unjudged_rows = 0;        ///< rows where our own runs break down
   std::vector<int64_t> shape;       ///< of theirs, as it lies
   DType stored = DType::f32;        ///< type of theirs
@@ -50,6 +64,7 @@ struct Runs {
   Recording gold, ours;
   std::vector<Recording> other_orders;
   DType activation = DType::f32;  ///< of all but gold
+  bool softmax_scores = false;    ///< scores of experts are a softmax, by a mistake that is built in
   /// By point: rows from this one on are not known, and why. Only of runs that cannot follow another choice of experts.
   std::map<std::string, std::pair<int64_t, std::string>> unknown_from{};
   std::vector<std::string> all_points;  ///< every name the gold run came by, recorded or not
@@ -69,7 +84,7 @@ std::optional<Placement> placement(std::string_view point, const ConstTensorView
 
 class Judge {
  public:
-  /// mistake: what is built into our runs, or null. All must outlive the judge.
+  /// model: with the mistakes that are built into our runs; mistake: one of them, or null. All must outlive the judge.
   Judge(const Model& model, const Theirs& theirs, const Runs& runs, const Mistake* mistake)
       : model_(model), theirs_(theirs), runs_(runs), mistake_(mistake) {}
 
@@ -86,6 +101,7 @@ class Judge {
   void exact(const ConstTensorView& ours, PointResult& r) const;
   void noise(PointResult& r) const;
   void routing(PointResult& r) const;
+  std::string illegal_choice(const RoutingVerdict& v, const RoutingRule& rule, int64_t token, double error) const;
   void leave_out(int64_t rows, int64_t of, PointResult& r) const;
   Noise ruler(const std::string& name) const;
   double allowed_of_row(const std::string& name, double at) const;

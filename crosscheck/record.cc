@@ -21,6 +21,9 @@ Tensor tensor_of(DType dtype, std::initializer_list<int64_t> dims, int64_t value
   return t;
 }
 
+/// Thrown by the probe to leave a forward pass: what is wanted of it is there.
+struct Enough {};
+
 /// A backend that has a fused op reaches the points inside it only when they are traced.
 bool inside_fused_op(std::string_view point, const OpTable& ops) {
   return ops.fused_rope_kv_write && split_layer(point).inner == "self_attn.k_rot";
@@ -54,9 +57,12 @@ Recording record(const Model& model, const DeviceWeights::Shared& weights, const
   };
   const auto keep = [&](std::string_view point, const Tensor& value) {
     if (wanted(point)) recording.add(join_step(pass, point), value);
+    if (join_step(pass, point) == options.until) throw Enough{};
   };
   Probe probe{wanted, [&](std::string_view point, const ConstTensorView& value) {
-                recording.add(join_step(pass, point), to_host(weights->backend(), value));
+                const std::string name = join_step(pass, point);
+                recording.add(name, to_host(weights->backend(), value));
+                if (name == options.until) throw Enough{};
               }};
   SessionOptions session_options;
   session_options.activation = options.activation;
@@ -71,15 +77,22 @@ Recording record(const Model& model, const DeviceWeights::Shared& weights, const
     const auto i = static_cast<size_t>(pass);
     return i < script.forced.size() && !script.forced[i].empty() ? &script.forced[i] : nullptr;
   };
-  if (options.on_pass) options.on_pass(pass);
-  for (const auto& [name, value] : prompt_tensors(script.prompt)) keep(name, value);
-  session.prefill(script.prompt, forced());
-  for (const int64_t token : script.tokens) {
-    ++pass;
+  const auto run = [&] {
     if (options.on_pass) options.on_pass(pass);
-    keep("input_ids", tensor_of(DType::i64, {1}, token));
-    keep("position_ids", tensor_of(DType::i64, {3, 1}, session.length() + script.prompt.positions.rope_delta));
-    session.step(token, forced());
+    for (const auto& [name, value] : prompt_tensors(script.prompt)) keep(name, value);
+    session.prefill(script.prompt, forced());
+    for (const int64_t token : script.tokens) {
+      ++pass;
+      if (options.on_pass) options.on_pass(pass);
+      keep("input_ids", tensor_of(DType::i64, {1}, token));
+      keep("position_ids", tensor_of(DType::i64, {3, 1}, session.length() + script.prompt.positions.rope_delta));
+      session.step(token, forced());
+    }
+  };
+  try {
+    run();
+  } catch (const Enough&) {
+    // The recording has all that was asked for.
   }
   return recording;
 }

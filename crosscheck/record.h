@@ -41,6 +41,8 @@ struct RecordOptions {
   bool fused = false;                ///< take the backend's fused ops: points inside them are not recorded
   /// Which points to keep, by name with the step prefix; null keeps all.
   std::function<bool(std::string_view)> wants;
+  /// The last point that is wanted, with its step prefix: nothing behind it is computed. Empty = all is.
+  std::string until;
   /// Called before each pass, for progress.
   std::function<void(int64_t pass)> on_pass;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "crosscheck/explain_text.h"
 #include "crosscheck/isolate_text.h"
 #include "crosscheck/stages.h"
 
@@ -61,6 +62,8 @@ std::string cells(const Line& l) {
 std::string head(const CrosscheckReport& r) {
   std::string out =
       fmt::format("model     {}\ntheirs    {}\nours      {}, {}\n", r.model, r.theirs, r.backend, name_of(r.dtype));
+  for (const std::string& name : r.assumed)
+    out += fmt::format("assumed   {}, on our side: {}\n", name, find_mistake(name).description);
   if (!r.mistake.empty())
     out += fmt::format("built in  {}, on our side: {}\n", r.mistake, find_mistake(r.mistake).description);
   for (const std::string& n : r.notes) out += "read as   " + n + '\n';
@@ -151,11 +154,7 @@ std::string departure(const CrosscheckReport& r) {
     out += fmt::format("  it may have been born earlier: the {} points just before it are not in the trace, from {}\n",
                        r.not_seen.size(), r.not_seen.front());
   }
-  for (const std::string& name : r.explained_by) {
-    out += fmt::format("  known mistake: {} turns it into noise: {}\n", name, find_mistake(name).description);
-  }
-  if (r.tried_mistakes && r.explained_by.empty())
-    out += "  no mistake of the catalogue turns it into noise (--list-mistakes prints them)\n";
+  if (r.tried_mistakes) out += explanations_text(r.explanations, p.stage);
   return out;
 }
 
@@ -201,6 +200,10 @@ std::string floors_line(const CrosscheckReport& r) {
 
 std::string text_report(const CrosscheckReport& r, bool every_point) {
   std::string out = head(r) + (every_point ? point_lines(r) : stage_lines(r));
+  const bool disagree = std::any_of(r.router.begin(), r.router.end(), [](const RouterRow& row) {
+    return row.agreement.flipped + row.agreement.beyond > 0;
+  });
+  if (every_point || disagree) out += router_text(r.router);
   if (!r.within()) out += departure(r);
   if (r.isolation) out += isolation_text(r);
   out += counts(r) + unjudged_line(r) + kLegend + floors_line(r);
@@ -270,6 +273,7 @@ std::string json_report(const CrosscheckReport& r) {
               {"backend", r.backend},
               {"dtype", name_of(r.dtype)},
               {"mistake", r.mistake.empty() ? Json() : Json(r.mistake)},
+              {"assumed", r.assumed},
               {"within", r.within()},
               {"compared", r.compared()},
               {"unjudged", r.unjudged()},
@@ -277,7 +281,9 @@ std::string json_report(const CrosscheckReport& r) {
   out["first_departure"] = r.within() ? Json() : points[static_cast<size_t>(r.first)];
   out["not_seen_before_it"] = r.not_seen;
   out["explained_by"] = r.explained_by;
+  if (r.tried_mistakes) out["explanations"] = Json::parse(explanations_json(r.explanations));
   out["legal_flips"] = r.flips();
+  out["router"] = Json::parse(router_json(r.router));
   out["duration_ns"] = static_cast<int64_t>(r.seconds * 1e9);
   out["read_as"] = r.notes;
   out["warnings"] = r.warnings;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "crosscheck/layout.h"
+#include "crosscheck/name_maps.h"
 #include "crosscheck/stages.h"
 
 namespace glmv {
@@ -24,13 +26,6 @@ struct Change {
     if (tensors > 1) notes.push_back(concat(what, ": ", tensors, " tensors, the first is ", first));
   }
 };
-
-ConstTensorView without_axis(const ConstTensorView& v, int axis) {
-  ConstTensorView out = v;
-  --out.rank;
-  for (int i = axis; i < out.rank; ++i) out.dim[i] = v.dim[i + 1], out.stride[i] = v.stride[i + 1];
-  return out;
-}
 
 /// A batch axis of one is dropped: the first, in position_ids [3, 1, T] the second. True if there was one.
 bool drop_batch_axis(const std::string& point, ConstTensorView& v) {
@@ -147,6 +142,24 @@ void sort_choices(Theirs& t) {
   sorted.note(t.notes);
 }
 
+/// --map as it was given; without one, the map that the file says its names belong to (dump_torch.py writes it).
+NameRules rules_for(const ForeignTensors& foreign, const NameRules& given, std::vector<std::string>& notes) {
+  const auto said = foreign.metadata.find("names");
+  if (given.given() || said == foreign.metadata.end() || find_name_map(said->second) == nullptr) return given;
+  notes.push_back(concat("its metadata say that --map ", said->second, " knows its names"));
+  return NameRules({said->second}, "");
+}
+
+/// What the names say about --map: rules that found nothing, and a map that would know them.
+void note_names(Theirs& t, const ForeignTensors& foreign, const NameRules& names) {
+  std::vector<std::string> theirs;
+  for (const auto& [name, tensor] : foreign.tensors) theirs.push_back(name);
+  for (const std::string& map : names.idle(theirs)) t.warnings.push_back(concat("--map ", map, " finds no name"));
+  if (names.given()) return;
+  const NameMap* likely = likely_name_map(theirs);
+  if (likely != nullptr) t.warnings.push_back(concat("its names look like those that --map ", likely->name, " knows"));
+}
+
 }  // namespace
 
 int rank_of_point(std::string_view point) {
@@ -159,14 +172,21 @@ int rank_of_point(std::string_view point) {
   return heads.count(split_layer(at.point).inner) > 0 ? 3 : 2;
 }
 
-Theirs theirs_from(const SafetensorsFile& trace, const NameRules& names) {
+Theirs theirs_from(const ForeignTensors& foreign, const NameRules& given, const ModelConfig* config) {
   Theirs t;
-  t.label = trace.path();
-  t.metadata = trace.metadata();
-  t.files.push_back(trace);
+  const NameRules names = rules_for(foreign, given, t.notes);
+  t.label = foreign.path;
+  t.metadata = foreign.metadata;
+  t.owners = foreign.owners;
+  t.notes.insert(t.notes.end(), foreign.notes.begin(), foreign.notes.end());
+  t.warnings = foreign.warnings;
+  if (foreign.format != "safetensors") t.notes.insert(t.notes.begin(), foreign.format);
+  OurLayout ours = to_our_layout(foreign, names, config);
+  t.converted = ours.rearranged.made();
+  t.notes.insert(t.notes.end(), ours.notes.begin(), ours.notes.end());
+  t.warnings.insert(t.warnings.end(), ours.warnings.begin(), ours.warnings.end());
   Change batch{"a batch axis of 1 was dropped", "", 0}, widened{"integers were widened to i64", "", 0};
-  for (const auto& [their_name, tensor] : trace.tensors()) {
-    const std::string name = names.mapped(their_name);
+  for (const auto& [name, tensor] : ours.tensors) {
     if (name.rfind(kFloor, 0) == 0) {
       add_floor(t, name, tensor);
       continue;
@@ -180,15 +200,29 @@ Theirs theirs_from(const SafetensorsFile& trace, const NameRules& names) {
       v = t.converted.back().view;
       widened.count(name);
     }
-    if (!t.points.emplace(name, v).second) input_error(t.label, ": --map gives two tensors the name ", name);
+    t.points.emplace(name, v);
   }
-  std::vector<std::string> theirs;
-  for (const auto& [name, tensor] : trace.tensors()) theirs.push_back(name);
-  for (const std::string& map : names.idle(theirs)) t.warnings.push_back(concat("--map ", map, " finds no name"));
+  note_names(t, foreign, names);
   batch.note(t.notes);
   widened.note(t.notes);
   sort_choices(t);
   return t;
+}
+
+Theirs theirs_from(const SafetensorsFile& trace, const NameRules& names) {
+  return theirs_from(foreign_from(trace), names, nullptr);
+}
+
+void add_inputs(Theirs& theirs, const Theirs& inputs) {
+  Change taken{concat("taken from ", inputs.label), "", 0};
+  for (const auto& [name, view] : inputs.points) {
+    const int stage = stage_of(name);
+    if (stage < 1 || stage > 3 || split_step(name).step > 0 || !theirs.points.emplace(name, view).second) continue;
+    taken.count(name);
+  }
+  theirs.converted.insert(theirs.converted.end(), inputs.converted.begin(), inputs.converted.end());
+  theirs.owners.insert(theirs.owners.end(), inputs.owners.begin(), inputs.owners.end());
+  taken.note(theirs.notes);
 }
 
 Theirs theirs_from(Recording recording, const std::string& label) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "crosscheck/adapters/foreign.h"
 #include "crosscheck/names.h"
 #include "crosscheck/record.h"
 #include "data/safetensors.h"
@@ -21,16 +22,22 @@ struct Theirs {
   std::map<std::string, ConstTensorView> floors;  ///< by point, f32 or f64 [rows]: noise that the file brings
   bool measured_floors = false;                   ///< they come from a golden pack, not from who is judged
   std::map<std::string, std::string> metadata;
-  std::vector<std::string> notes;      ///< what was done to its tensors, one sentence each
-  std::vector<std::string> warnings;   ///< what may not have been meant
-  std::vector<SafetensorsFile> files;  ///< keep the views alive, as the next two do
+  std::vector<std::string> notes;                   ///< what was done to its tensors, one sentence each
+  std::vector<std::string> warnings;                ///< what may not have been meant
+  std::vector<std::shared_ptr<const void>> owners;  ///< keep the views alive, as the next two do
   std::vector<Tensor> converted;
   Recording recording;
 };
 
-/// Error (exit code 3) if a mapping gives two tensors one name, or a floor is not [rows] of finite numbers >= 0.
+/// What another program wrote, under our names and in our layout (crosscheck/layout.h). Without a config, rules that
+/// need the model's numbers are left out. Error (exit code 3) if a mapping gives two tensors one name, or a floor is
+/// not [rows] of finite numbers >= 0.
+Theirs theirs_from(const ForeignTensors& foreign, const NameRules& names, const ModelConfig* config);
 Theirs theirs_from(const SafetensorsFile& trace, const NameRules& names = {});
 Theirs theirs_from(Recording recording, const std::string& label);
+
+/// Inputs of the prompt (stages 1 to 3) that are not among its points, from another file; a note says which.
+void add_inputs(Theirs& theirs, const Theirs& inputs);
 
 /// The compute type: what the metadata say (f32, bf16, f64 and torch's spellings of them), else bf16 if every float
 /// point is stored as that (router, angles and logits may be f32), else f32. Error (exit code 3) for a type we do not

@@ -74,6 +74,13 @@ int64_t to_integer(const Section& s, const char* key, const json& value, int64_t
 
 /// A positive size.
 int64_t size(const Section& s, const char* key) { return to_integer(s, key, required(s, key), 1); }
+/// Of layers or experts, each of which costs memory before a weight is read: no model has nearly as many.
+int64_t count(const Section& s, const char* key) {
+  constexpr int64_t kMost = 4096;
+  const int64_t number = size(s, key);
+  if (number > kMost) wrong(s, key, required(s, key), "at most 4096");
+  return number;
+}
 int64_t size_or(const Section& s, const char* key, int64_t otherwise) {
   const json* value = s.find(key);
   return value == nullptr ? otherwise : to_integer(s, key, *value, 1);
@@ -307,7 +314,7 @@ void check_experts(const Section& text, const TextConfig& t) {
 }
 
 void read_experts(const Section& text, TextConfig& t) {
-  t.num_experts = size(text, "n_routed_experts");
+  t.num_experts = count(text, "n_routed_experts");
   t.num_experts_per_tok = size(text, "num_experts_per_tok");
   t.num_shared_experts = size(text, "n_shared_experts");
   t.moe_intermediate_size = size(text, "moe_intermediate_size");
@@ -346,7 +353,7 @@ void read_text_config(const Section& top, const Section& text, ModelConfig& conf
   TextConfig& t = config.text;
   t.vocab_size = size(text, "vocab_size");
   t.hidden_size = size(text, "hidden_size");
-  t.num_layers = size(text, "num_hidden_layers");
+  t.num_layers = count(text, "num_hidden_layers");
   t.num_heads = size(text, "num_attention_heads");
   t.num_kv_heads = size(text, "num_key_value_heads");
   check_divides(text, "num_key_value_heads", t.num_kv_heads, "num_attention_heads", t.num_heads);
@@ -381,7 +388,7 @@ void read_vision_config(const Section& vision, ModelConfig& config) {
   refuse_unless(!flag(vision, "attention_bias").value_or(false), vision, "attention_bias", "false");
   require_silu(vision);
   VisionConfig& v = config.vision;
-  v.depth = size(vision, "depth");
+  v.depth = count(vision, "depth");
   v.hidden_size = size(vision, "hidden_size");
   v.num_heads = size(vision, "num_heads");
   v.out_hidden_size = size(vision, "out_hidden_size");

@@ -57,11 +57,9 @@ Case silu(DType dtype, Rounding rounding, int64_t tokens, int64_t width) {
   c.has = [](const OpTable& t) { return static_cast<bool>(t.silu_mul); };
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
     const TokenRows rows = r.tokens(tokens);
-    const TensorView both = r.input("gate_up", rows, {2 * width}, {8, 0});
-    r.argument("gate", concat("gate_up[:, 0:", width, ']'));
-    r.argument("up", concat("gate_up[:, ", width, ':', 2 * width, ']'));
-    const SiluMulArgs a{slice(both, 1, 0, width), slice(both, 1, width, 2 * width), r.output("out", rows, {width}),
-                        r.scalar("rounding", rounding)};
+    r.input("gate_up", rows, {2 * width}, {8, 0});
+    const SiluMulArgs a{r.part("gate", "gate_up", 0, width), r.part("up", "gate_up", width, 2 * width),
+                        r.output("out", rows, {width}), r.scalar("rounding", rounding)};
     return [=, &ops](Exec e) { ops.silu_mul(a, e); };
   };
   return c;

@@ -44,10 +44,10 @@ Case between(DType dtype, Pairing pairing) {
   Case c = rotate(dtype, pairing, Rounding::once, {3, 2, 64, 16}, true);
   c.name += "_between";
   c.build = [=](CaseRun& r, const OpTable& ops) -> CaseCall {
-    const TensorView x = slice(r.in_place("qkv", {3, 6, 64}), 1, 2, 4);
+    r.in_place("qkv", {3, 6, 64});
+    const TensorView x = r.part("x", "qkv", 2, 4);
     const MropeArgs a{
         x, r.fixed("cos", DType::f32, {3, 16}), r.fixed("sin", DType::f32, {3, 16}), pairing, Rounding::once, x};
-    r.argument("x", "qkv[:, 2:4]");
     r.argument("pairing", pairing == Pairing::half_split ? "half_split" : "even_odd");
     r.scalar("rounding", Rounding::once);
     return [=, &ops](Exec e) { ops.mrope(a, e); };

@@ -102,7 +102,7 @@ TEST_F(Bench, AnOffByOneIsInvalidWithItsWorstIndex) {
 TEST_F(Bench, AKernelMayRefuseACase) {
   if (!compile(example(), "mine.so")) GTEST_SKIP() << "no C compiler";
   const Result r = glmv("bench 'rmsnorm/f32_T3_H4096' --backend cpu --quick -q --lib mine.so -o r.json");
-  EXPECT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(r.code, 4) << r.err;  // a library was named, and none of it was timed
   const Json row = result("r.json")["benchmarks"][1];
   EXPECT_EQ(row["status"], "left out");
   EXPECT_NE(std::string(row["why"]).find("returned 1"), std::string::npos);
@@ -147,11 +147,72 @@ TEST_F(Bench, ALibraryThatWritesNothingOrTooMuchIsInvalid) {
   write("beside.c",
         head +
             "int32_t glmv_kernel_run(const glmv_call* c) {\n const glmv_tensor* t = glmv_find_tensor(c, \"out\");\n"
+            " if (t == 0) return 1;\n"
             " ((uint16_t*)t->data)[t->dim[0] * t->dim[1]] = 0; return 0; }\n");
   ASSERT_TRUE(compile("beside.c", "beside.so"));
   const Result r = glmv(std::string(kOneCase) + "--lib beside.so");
   EXPECT_EQ(r.code, 1);
   EXPECT_NE(r.out.find("INVALID"), std::string::npos) << r.out;
+}
+
+const char* const kSilu = R"(#include <math.h>
+#include <stdlib.h>
+#include "glmv_kernel.h"
+int32_t glmv_kernel_version(void) { return GLMV_KERNEL_VERSION; }
+const char* glmv_kernel_device(void) { return "host"; }
+const char* glmv_kernel_ops(void) { return "silu_mul"; }
+int32_t glmv_kernel_run(const glmv_call* c) {
+  const glmv_tensor *gate = glmv_find_tensor(c, "gate"), *up = glmv_find_tensor(c, "up"), *out = glmv_find_tensor(c, "out");
+  if (gate->dtype != GLMV_F32 || KIND == 2) return 1;
+  if (KIND == 3) abort();
+  if (KIND == 6) exit(0);
+  static int calls;
+  if (KIND == 5 && calls++ > 0) return 0;
+  float *g = gate->data, *u = up->data, *o = out->data;
+  if (KIND == 1) g[0] = 0;
+  for (int64_t t = 0; t < out->dim[0]; ++t)
+    for (int64_t i = 0; i < out->dim[1] - (KIND == 4 && out->dim[1] % 2); ++i)
+      o[t * out->stride[0] + i] = g[t * gate->stride[0] + i] / (1 + expf(-g[t * gate->stride[0] + i])) * u[t * up->stride[0] + i];
+  return 0;
+}
+)";
+
+/// Parts of a fused tensor are handed over as tensors; what it must not touch is watched; odd lengths are checked; and
+/// who crashes is named.
+TEST_F(Bench, AKernelIsHandedPartsAndWatched) {
+  write("silu.c", kSilu);
+  if (!compile("silu.c", "right.so", "-DKIND=0 -lm")) GTEST_SKIP() << "no C compiler";
+  const std::string command = "bench silu_mul/f32_T3_F4096 --backend cpu --quick --lib ";
+  const Result right = glmv(command + "right.so --exit-zero");
+  EXPECT_NE(right.err.find("small cases are right"), std::string::npos) << right.err;
+  EXPECT_EQ(right.err.find("INVALID"), std::string::npos) << right.err;
+  ASSERT_TRUE(compile("silu.c", "spoils.so", "-DKIND=1 -lm"));
+  EXPECT_NE(glmv(command + "spoils.so").out.find("to be left alone"), std::string::npos);
+  ASSERT_TRUE(compile("silu.c", "odd.so", "-DKIND=4 -lm"));
+  const Result odd = glmv(command + "odd.so");
+  EXPECT_EQ(odd.code, 1);
+  EXPECT_NE(odd.err.find("INVALID: silu_mul/f32_T7_F33"), std::string::npos) << odd.err;
+  ASSERT_TRUE(compile("silu.c", "crash.so", "-DKIND=3 -lm"));
+  ASSERT_TRUE(compile("silu.c", "lazy.so", "-DKIND=5 -lm"));
+  const Result lazy = glmv(command + "lazy.so");
+  EXPECT_EQ(lazy.code, 1);
+  EXPECT_NE(lazy.out.find("right on the first call, wrong on a later one"), std::string::npos) << lazy.out;
+  ASSERT_TRUE(compile("silu.c", "exits.so", "-DKIND=6 -lm"));
+  EXPECT_EQ(glmv(command + "exits.so").code, 3);
+  EXPECT_NE(glmv(command + "crash.so").err.find("crash.so ended the program in silu_mul/f32_T3_F4096"),
+            std::string::npos);
+}
+
+TEST_F(Bench, ComparesOneBackendWithAnotherByCase) {
+  ASSERT_EQ(glmv(std::string(kOneCase) + "-o ours.json --exit-zero").code, 0);
+  Json peer = result("ours.json");
+  peer["context"]["glmv"].erase("ceilings");
+  Json& row = peer["benchmarks"][0];
+  row["backend"] = "torch";
+  row["name"] = std::string(row["case"]) + "/backend:torch/l2:" + std::string(row["l2"]);
+  write("peer.json", peer.dump());
+  const Result r = glmv("compare peer.json ours.json");
+  EXPECT_NE(r.out.find("paired by case: torch and cpu"), std::string::npos) << r.out << r.err;
 }
 
 TEST_F(Bench, RecordedRoutingBecomesCases) {

@@ -23,10 +23,12 @@ TEST(Stats, QuantilesAreNumpys) {
   EXPECT_THROW(quantile({}, 0.5), Error);
 }
 
-/// scipy.stats.mannwhitneyu(a, b, method="asymptotic").pvalue of scipy 1, without ties and with them.
+/// scipy.stats.mannwhitneyu(a, b).pvalue of scipy 1: exact without ties, asymptotic with them.
 TEST(Stats, MannWhitneyIsScipys) {
   EXPECT_NEAR(mann_whitney({1.1, 2.3, 2.9, 3.0, 4.2, 5.5, 6.1, 7.7}, {2.0, 3.3, 4.9, 6.0, 7.2, 8.5, 9.1, 9.7}),
-              0.127807600947545, 1e-12);
+              0.13038073038073036, 1e-12);
+  EXPECT_NEAR(mann_whitney({1, 2, 3, 4, 5, 6}, {7, 8, 9, 10, 11, 12}), 0.0021645021645021645, 1e-15);
+  EXPECT_NEAR(least_p(6, 6), 0.0021645021645021645, 1e-12);
   EXPECT_NEAR(mann_whitney({1, 2, 2, 3, 4, 4, 4, 5}, {2, 4, 4, 5, 5, 6, 7, 7}), 0.0363467796674792, 1e-12);
   EXPECT_EQ(mann_whitney({1, 1, 1}, {1, 1, 1}), 1);
   EXPECT_EQ(mann_whitney({}, {1}), 1);

@@ -243,6 +243,12 @@ TEST_F(Template, ASnapshotsOwnIsRecognisedOrRefused) {
   }
 }
 
+TEST_F(Template, TheDenseTwinsOwnIsGlm41vs) {
+  std::ifstream in(GLMV_SOURCE_DIR "/data/tiny/glm41v/chat_template.jinja");
+  write("chat_template.jinja", {std::istreambuf_iterator<char>(in), {}});
+  EXPECT_EQ(found(Family::moe), ChatTemplate::glm41v) << "what it is, not what it should be";
+}
+
 TEST_F(Template, WhereItIsLookedFor) {
   EXPECT_EQ(found(), ChatTemplate::glm45v);
   EXPECT_EQ(found(Family::dense), ChatTemplate::glm41v);

@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <libdeflate.h>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "data/checkpoint.h"
 #include "data/exif.h"
+#include "data/png.h"
 
 namespace glmv {
 namespace {
@@ -84,6 +87,21 @@ TEST(ImageDecode, EveryCorruptFileIsRefusedForItsReason) {
   }
 }
 
+// Formats that torchvision refuses and Pillow reads; here both backends refuse, and say what the file is.
+TEST(ImageDecode, OtherFormatsAreRefusedByName) {
+  std::ifstream in(kFolder + "unread/unread.json");
+  const auto files = nlohmann::json::parse(in)["files"];
+  ASSERT_GE(files.size(), 10u);
+  for (const auto& row : files) {
+    const auto file = row["file"].get<std::string>(), format = row["format"].get<std::string>();
+    EXPECT_EQ(row["read_by"], nlohmann::json({"pillow"})) << file;
+    for (const ImageBackend backend : {ImageBackend::torchvision, ImageBackend::pillow}) {
+      const std::string message = refusal([&] { read_image(kFolder + "unread/" + file, backend); });
+      EXPECT_NE(message.find(file + ": a " + format + " file"), std::string::npos) << message;
+    }
+  }
+}
+
 TEST(ImageDecode, NoPrefixOfAPictureIsAccepted) {
   // GIF and WebP may be cut behind their picture, a BMP in its last padding; everything before must be missed.
   for (const char* file : {"one_pixel.jpg", "one_pixel.png", "exif_6.jpg", "progressive_420.jpg", "palette_4bit.png"}) {
@@ -119,6 +137,48 @@ TEST(ImageDecode, NoChangedByteCrashes) {
 TEST(ImageDecode, MissingFileIsNamed) {
   const std::string message = refusal([] { read_image("/nowhere/cat.png"); });
   EXPECT_NE(message.find("/nowhere/cat.png"), std::string::npos);
+}
+
+/// A PNG of 8 bits and `channels` channels whose rows use the filters in turn.
+std::string filtered_png(uint8_t colour, int64_t channels, int64_t width, int64_t height, uint32_t seed) {
+  std::mt19937 draw(seed);
+  std::string rows;
+  for (int64_t y = 0; y < height; ++y) {
+    rows += static_cast<char>(y % 5);
+    for (int64_t i = 0; i < width * channels; ++i) rows += static_cast<char>(draw());
+  }
+  const auto big = [](size_t value) {
+    std::string out;
+    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
+    return out;
+  };
+  const auto chunk = [&](const std::string& type, const std::string& data) {
+    const std::string body = type + data;
+    return big(data.size()) + body + big(libdeflate_crc32(0, body.data(), body.size()));
+  };
+  std::string packed(rows.size() + 1000, '\0');
+  libdeflate_compressor* deflate = libdeflate_alloc_compressor(6);
+  packed.resize(libdeflate_zlib_compress(deflate, rows.data(), rows.size(), packed.data(), packed.size()));
+  libdeflate_free_compressor(deflate);
+  const std::string header = big(static_cast<size_t>(width)) + big(static_cast<size_t>(height)) + '\x08' +
+                             static_cast<char>(colour) + std::string(3, '\0');
+  const size_t cut = packed.size() / 3;  // the stream goes on from one IDAT to the next
+  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) + chunk("IDAT", packed.substr(0, cut)) +
+         chunk("IDAT", packed.substr(cut)) + chunk("IEND", "");
+}
+
+// The fast way for usual files and the decoder for all kinds are two programs for one format.
+TEST(ImageDecode, TheFastWayThroughAPngIsStbs) {
+  const std::string name = "made.png";
+  for (const auto& [colour, channels] : {std::pair{kPngGrey, 1}, {kPngGreyAlpha, 2}, {kPngRgb, 3}, {kPngRgba, 4}}) {
+    for (const int64_t width : {1, 2, 13, 40}) {
+      const std::string bytes = filtered_png(colour, channels, width, 11, static_cast<uint32_t>(width));
+      const PictureFile file{reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), name};
+      const std::optional<Image> fast = read_usual_png(file, check_png(file));
+      ASSERT_TRUE(fast) << channels << " channels, width " << width;
+      EXPECT_EQ(fast->rgb, read_stb(file, "PNG").rgb) << channels << " channels, width " << width;
+    }
+  }
 }
 
 TEST(ImageDecode, WritePngComesBackUnchanged) {

@@ -1,7 +1,10 @@
 // Target sizes and resampled bytes against values recorded from transformers 5.24.0 and torch 2.15.0.
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "data/image.h"
+#include "data/resample.h"
 #include "image_crc.h"
 #include "reference/core/parallel.h"
 
@@ -111,6 +114,57 @@ TEST(ResizeTorchvision, CrcOfCheckPictures) {
     EXPECT_EQ(out.height, row.height);
     EXPECT_EQ(crc_text(out.rgb), row.crc)
         << row.from_height << "x" << row.from_width << " to " << row.height << "x" << row.width;
+  }
+}
+
+// ---------------------------------------------------------------------------------------- vectors and single bytes
+
+/// A picture of noise at hard edges, the most that a sum can become, with `slack` bytes behind it.
+std::vector<uint8_t> noise(int64_t bytes, int64_t slack, uint32_t seed) {
+  std::mt19937 draw(seed);
+  std::vector<uint8_t> out(static_cast<size_t>(bytes + slack), uint8_t{255});
+  for (int64_t i = 0; i < bytes; ++i) {
+    const uint32_t kind = draw() % 4, any = draw() & 255u;
+    out[static_cast<size_t>(i)] = static_cast<uint8_t>(kind == 0 ? 0u : kind == 1 ? 255u : any);
+  }
+  return out;
+}
+
+TEST(Resample, ColumnsOfVectorsAreThoseOfSingleBytes) {
+  constexpr int64_t kRows = 7;  // two groups of four rows, the second not full
+  for (const Weights rule : {Weights::torchvision, Weights::pillow}) {
+    for (const auto& [in, out] :
+         {std::pair{1, 28}, {3, 5}, {40, 28}, {28, 56}, {33, 32}, {500, 84}, {997, 28}, {20, 1}}) {
+      const Axis axis = make_axis(in, out, rule);
+      const int64_t stride = axis.out * 3 + kRowSlack;
+      const std::vector<uint8_t> from = noise(kRows * in * 3, kRowSlack, static_cast<uint32_t>(in));
+      std::vector<uint8_t> fast(static_cast<size_t>(kRows * stride + kRowSlack)), slow(fast.size());
+      weigh_columns(from.data(), in * 3, kRows, axis, fast.data(), stride);
+      plain::weigh_columns(from.data(), in * 3, kRows, axis, slow.data(), stride);
+      for (int64_t row = 0; row < kRows; ++row) {
+        const auto at = static_cast<std::ptrdiff_t>(row * stride);
+        EXPECT_TRUE(std::equal(fast.begin() + at, fast.begin() + at + axis.out * 3, slow.begin() + at))
+            << in << " to " << out << ", row " << row << (rule == Weights::pillow ? ", Pillow" : "");
+      }
+    }
+  }
+}
+
+TEST(Resample, RowsOfVectorsAreThoseOfSingleBytes) {
+  for (const Weights rule : {Weights::torchvision, Weights::pillow}) {
+    for (const auto& [in, out] : {std::pair{1, 28}, {5, 3}, {40, 28}, {28, 56}, {300, 84}, {997, 28}}) {
+      for (const int64_t bytes : {3, 31, 32, 33, 99}) {
+        const Axis axis = make_axis(in, out, rule);
+        const std::vector<uint8_t> from = noise(in * bytes, 0, static_cast<uint32_t>(in));
+        std::vector<uint8_t> fast(static_cast<size_t>(bytes)), slow(fast.size());
+        for (int64_t y = 0; y < axis.out; ++y) {
+          const uint8_t* first = from.data() + axis.first[static_cast<size_t>(y)] * bytes;
+          weigh_rows(first, bytes, axis, y, bytes, fast.data());
+          plain::weigh_rows(first, bytes, axis, y, bytes, slow.data());
+          ASSERT_EQ(fast, slow) << in << " to " << out << ", row " << y << ", " << bytes << " bytes";
+        }
+      }
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-// The trained twin: the Hugging Face model's own answers to held-out pictures, token by token.
+// The trained twins: the Hugging Face model's own answers to held-out pictures, token by token.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -14,14 +14,20 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-const std::string kTwin = GLMV_SOURCE_DIR "/data/tiny/glm45v";
+const std::string kTwin = GLMV_SOURCE_DIR "/data/tiny/glm45v", kDenseTwin = GLMV_SOURCE_DIR "/data/tiny/glm41v";
 
-Json read_heldout() {
-  std::ifstream in(kTwin + "/heldout/heldout.json");
-  return Json::parse(in);
-}
+/// The committed prompts of a twin, with the pictures in one folder.
+struct Heldout {
+  std::string folder;
+  Json prompts;
 
-Prompt prompt_of(const Processor& processor, const Json& p) {
+  explicit Heldout(const std::string& twin) : folder(twin + "/heldout/") {
+    std::ifstream in(folder + "heldout.json");
+    prompts = Json::parse(in)["prompts"];
+  }
+};
+
+Prompt prompt_of(const Processor& processor, const Heldout& heldout, const Json& p) {
   std::vector<Image> pictures;
   std::vector<Clip> clips;
   Message user{"user", {}, {}};
@@ -29,12 +35,12 @@ Prompt prompt_of(const Processor& processor, const Json& p) {
     const bool is_clip = medium["type"] == "video";
     user.content.push_back({is_clip ? ContentPart::Kind::video : ContentPart::Kind::image, ""});
     if (!is_clip) {
-      pictures.push_back(read_image(kTwin + "/heldout/" + medium["path"].get<std::string>()));
+      pictures.push_back(read_image(heldout.folder + medium["path"].get<std::string>()));
       continue;
     }
     Clip clip;
     for (const Json& frame : medium["frames"])
-      clip.frames.push_back(read_image(kTwin + "/heldout/" + frame.get<std::string>()));
+      clip.frames.push_back(read_image(heldout.folder + frame.get<std::string>()));
     for (const Json& index : medium["frames_indices"])
       clip.seconds.push_back(index.get<double>() / medium["fps"].get<double>());
     clips.push_back(std::move(clip));
@@ -45,39 +51,72 @@ Prompt prompt_of(const Processor& processor, const Json& p) {
   return make_prompt(processor, {user}, options, pictures, clips);
 }
 
-TEST(Twin, GreedyTokensAreThoseOfHuggingFace) {
-  const Json heldout = read_heldout();
-  const Model model = Model::open(kTwin);
-  const Processor processor = Processor::open(kTwin);
+/// What was seen over all prompts of a twin.
+struct Seen {
   int64_t prompts = 0, tokens = 0, right = 0, clips = 0, pairs = 0;
-  double smallest = 1e9;
-  for (const Json& p : heldout["prompts"]) {
-    const Prompt prompt = prompt_of(processor, p);
-    EXPECT_EQ(static_cast<int64_t>(prompt.ids.size()), p["prompt_tokens"].get<int64_t>()) << p["id"];
-    const auto expected = p["ids"].get<std::vector<int64_t>>();
-    SessionOptions options;
-    options.max_tokens = static_cast<int64_t>(prompt.ids.size() + expected.size()) + 1;
-    Session session(model, cpu_backend(), options);
-    const GenerationSettings settings{.max_new_tokens = static_cast<int64_t>(expected.size()) + 1};
-    const Generation g = generate(session, prompt, model.config, settings, {});
-    EXPECT_EQ(g.ids, expected) << p["id"] << ' ' << processor.tokenizer.decode(g.ids);
-    EXPECT_EQ(processor.tokenizer.decode(g.ids), p["text"].get<std::string>()) << p["id"];
-    const Answer answer = parse_answer(processor.tokenizer.decode(g.ids), !p["thinking"].get<bool>());
-    EXPECT_EQ(answer.boxed.size(), 1u) << p["id"];
-    if (answer.boxed.empty()) continue;
-    EXPECT_EQ(answer.boxed.back(), p["answer"].get<std::string>()) << p["id"];
-    smallest = std::min(smallest, *std::min_element(g.margins.begin(), g.margins.end()));
-    ++prompts;
-    tokens += static_cast<int64_t>(g.ids.size());
-    right += p["right"].get<bool>();
-    clips += !prompt.video_grids.empty();
-    pairs += prompt.image_grids.size() == 2;
+  double smallest_margin = 1e9;
+
+  std::string text() const {
+    return concat(prompts, " prompts (", clips, " clips, ", pairs, " pairs), ", tokens, " tokens identical, ", right,
+                  " answers right, smallest margin ", smallest_margin);
   }
-  EXPECT_GE(prompts, 100);
-  EXPECT_GE(clips, 6);
-  EXPECT_GE(pairs, 6);
-  std::cout << prompts << " prompts (" << clips << " clips, " << pairs << " pairs), " << tokens << " tokens identical, "
-            << right << " answers right, smallest margin " << smallest << '\n';
+};
+
+/// One prompt; its answer must be the recorded one, as ids, as text and in the box.
+void expect_same_answer(const Model& model, const Processor& processor, const Prompt& prompt, const Json& p,
+                        Seen& seen) {
+  EXPECT_EQ(static_cast<int64_t>(prompt.ids.size()), p["prompt_tokens"].get<int64_t>());
+  const auto expected = p["ids"].get<std::vector<int64_t>>();
+  SessionOptions options;
+  options.max_tokens = static_cast<int64_t>(prompt.ids.size() + expected.size()) + 1;
+  Session session(model, cpu_backend(), options);
+  const GenerationSettings settings{.max_new_tokens = static_cast<int64_t>(expected.size()) + 1};
+  const Generation g = generate(session, prompt, model.config, settings, {});
+  EXPECT_EQ(g.ids, expected) << processor.tokenizer.decode(g.ids);
+  EXPECT_EQ(processor.tokenizer.decode(g.ids), p["text"].get<std::string>());
+  const Answer answer = parse_answer(processor.tokenizer.decode(g.ids), !p["thinking"].get<bool>());
+  ASSERT_EQ(answer.boxed.size(), 1u);
+  EXPECT_EQ(answer.boxed.back(), p["answer"].get<std::string>());
+  seen.smallest_margin = std::min(seen.smallest_margin, *std::min_element(g.margins.begin(), g.margins.end()));
+  ++seen.prompts;
+  seen.tokens += static_cast<int64_t>(g.ids.size());
+  seen.right += p["right"].get<bool>();
+  seen.clips += !prompt.video_grids.empty();
+  seen.pairs += prompt.image_grids.size() == 2;
+}
+
+Seen expect_same_answers(const std::string& twin) {
+  const Heldout heldout(twin);
+  const Model model = Model::open(twin);
+  const Processor processor = Processor::open(twin);
+  Seen seen;
+  for (const Json& p : heldout.prompts) {
+    SCOPED_TRACE(p["id"].get<std::string>());
+    expect_same_answer(model, processor, prompt_of(processor, heldout, p), p, seen);
+  }
+  std::cout << seen.text() << '\n';
+  EXPECT_GE(seen.clips, 6);
+  EXPECT_GE(seen.pairs, 6);
+  return seen;
+}
+
+TEST(Twin, GreedyTokensAreThoseOfHuggingFace) { EXPECT_GE(expect_same_answers(kTwin).prompts, 100); }
+
+TEST(DenseTwin, GreedyTokensAreThoseOfHuggingFace) { EXPECT_GE(expect_same_answers(kDenseTwin).prompts, 80); }
+
+// It has no switch for thinking, and the end of its answer block stops it.
+TEST(DenseTwin, EveryAnswerIsABlockBehindItsReasoning) {
+  const Model model = Model::open(kDenseTwin);
+  const Processor processor = Processor::open(kDenseTwin);
+  EXPECT_EQ(processor.chat_template, ChatTemplate::glm41v);
+  const int64_t end = processor.tokenizer.id_of("</answer>");
+  EXPECT_EQ(std::count(model.config.eos_token_ids.begin(), model.config.eos_token_ids.end(), end), 1);
+  for (const Json& p : Heldout(kDenseTwin).prompts) {
+    const Answer answer = parse_answer(p["text"].get<std::string>(), false);
+    EXPECT_TRUE(answer.thinking_closed) << p["id"];
+    EXPECT_EQ(answer.boxed.size(), 1u) << p["id"];
+    EXPECT_EQ(p["ids"].get<std::vector<int64_t>>().back(), end) << p["id"];
+  }
 }
 
 /// Where a text holds another one; each must come after the one before.

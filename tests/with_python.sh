@@ -58,6 +58,14 @@ trace_with_hooks() {
   "$glmv" crosscheck --model $model --against build/hooked.safetensors
 }
 part "crosscheck/examples/trace_with_hooks.py" $hugging_face trace_with_hooks
+part "crosscheck/dump_torch.py on a toy engine" torch "$python" tests/dump_torch_check.py
+
+# The same prompt through the recorder that knows engines.
+dump_torch() {
+  "$python" crosscheck/dump_torch.py data/tiny/glm45v build/inputs.safetensors build/dumped.safetensors 2> /dev/null
+  "$glmv" crosscheck --model data/tiny/glm45v --against build/dumped.safetensors
+}
+part "crosscheck/dump_torch.py" torch,transformers dump_torch
 
 "$glmv" crosscheck --model tests/golden/moe_a --against tests/golden/moe_a/traces/one_image.safetensors \
   --isolate -q --jsonl "$GLMV_CROSSCHECK"

@@ -1,9 +1,12 @@
 """A dumped case (glmv cases --dump NAME -o F.safetensors): inputs, gold, allowed error; and a result in glmv's shape.
 
     case = Case("F.safetensors")
-    x = case.inputs["x"]                        numpy arrays; bf16 and FP8 as torch tensors through case.torch("x")
-    case.judge({"out": out})                    largest error as a share of what is allowed, per output
-    report("mine", [(case, times, error)])      prints glmv bench's JSON
+    x = case.torch("x")                         an input as torch tensor; case.numpy("input/x"): bf16 as f32
+    error = case.judge({"out": out})            largest error of all outputs as a share of what is allowed
+    seconds = rounds_of(call)                   samples in rounds
+    json.dumps(result([row(case, "mine", seconds, error)], threads, {}))    glmv bench's JSON
+
+`glmv cases NAME --describe` says what a case has.
 """
 
 import json
@@ -83,6 +86,26 @@ def rounds_of(call, rounds=3, samples=10, between=lambda: None, clock=time.perf_
             call()
             times.append(clock() - start)
         out.append(times)
+    return out
+
+
+def rounds_of_events(call, rounds=3, samples=10, between=lambda: None):
+    """As rounds_of, in the time of a CUDA device between two events."""
+    import torch
+
+    for _ in range(3):
+        call()
+    out = []
+    for _ in range(rounds):
+        pairs = []
+        for _ in range(samples):
+            between()
+            pairs.append((torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)))
+            pairs[-1][0].record()
+            call()
+            pairs[-1][1].record()
+        torch.cuda.synchronize()
+        out.append([1e-3 * begin.elapsed_time(end) for begin, end in pairs])
     return out
 
 

@@ -1,5 +1,10 @@
-"""A kernel in torch, judged and timed like glmv's own. `glmv cases --dump 'rmsnorm/bf16_hf_T64_H4096' -o case.safetensors`
-then `python bench/peers/example_torch.py case.safetensors`; the JSON it prints is one for `glmv compare`."""
+"""An RMSNorm in torch, judged like glmv's own kernels and timed on the host's clock, cache warm.
+
+    glmv cases --dump 'rmsnorm/bf16_hf_T64_H4096' -o case.safetensors
+    python bench/peers/example_torch.py case.safetensors > torch.json
+    glmv bench 'rmsnorm/bf16_hf_T64_H4096' --backend cpu --l2 warm -o glmv.json
+    glmv compare torch.json glmv.json
+"""
 import json
 import sys
 
@@ -10,6 +15,8 @@ except ImportError:
 from case_file import Case, result, rounds_of, row
 
 case = Case(sys.argv[1])
+if case.op != "rmsnorm":
+    sys.exit(f"this example computes rmsnorm, {sys.argv[1]} is a case of {case.op}")
 x, w, eps = case.torch("x"), case.torch("weight"), case.number("eps")
 def call():  # what you would replace
     h = x.float()

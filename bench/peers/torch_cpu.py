@@ -25,6 +25,8 @@ from case_file import Case, result, rounds_of, row
 
 
 def linear(c):
+    if "fp8" in c.name:  # torch has no product with weights of 8 bits and a scale per row
+        return None
     x, w = c.torch("x"), c.torch("w")
     bias = c.torch("bias").to(x.dtype) if "bias" in c.names("input") else None
     w = w.to(x.dtype)
@@ -104,25 +106,25 @@ PEERS = {"linear": linear, "rmsnorm": rmsnorm, "silu_mul": silu_mul, "attention"
          "mrope": mrope}
 
 
-def load(glmv, name, work):
-    """The dumped case, its torch call and that call's error; None for a case that torch has no counterpart of."""
+def load(glmv, name, work, peers):
+    """The dumped case, the peer's call and that call's error; None for a case that the peer has no counterpart of."""
     dump = work / "case.safetensors"
     subprocess.run([glmv, "cases", "--dump", name, "-o", dump], check=True, capture_output=True)
     case = Case(dump)
-    call = PEERS[case.op](case)
+    call = peers[case.op](case)
     return None if call is None else (case, call, case.judge({k: v.float().numpy() for k, v in call().items()}))
 
 
 def measure(glmv, cases, threads, work):
-    """Samples of both sides, three rounds in alternating order: {name: (glmv's row, torch's rounds)}."""
+    """Samples of both sides, three rounds in alternating order: {name: (glmv's row, the peer's rounds)}."""
     out = work / "glmv.json"
     bench = [glmv, "bench", ",".join(cases), "--backend", "cpu", "--threads", str(threads), "--max-seconds", "1000",
              "--samples", "10", "--seconds", "2", "-q", "--exit-zero", "-o", out]
     evict = torch.empty(64 << 20, dtype=torch.uint8)  # as glmv does between calls
     ours, theirs = {}, {name: [] for name in cases}
     for turn in range(3):
-        for who in ("torch", "glmv") if turn % 2 == 0 else ("glmv", "torch"):
-            if who == "torch":
+        for who in ("peer", "glmv") if turn % 2 == 0 else ("glmv", "peer"):
+            if who == "peer":
                 for name, (_, call, _) in cases.items():
                     theirs[name] += rounds_of(call, 1, 10, lambda: evict.fill_(turn))
                 continue
@@ -135,8 +137,8 @@ def measure(glmv, cases, threads, work):
     return {name: (ours[name], theirs[name]) for name in cases}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(peers=PEERS, peer="torch", version=torch.__version__, doc=__doc__):
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--glmv", required=True)
     parser.add_argument("--cases", required=True, help="parts of case names, separated by commas")
     parser.add_argument("--tokens", default="1", help="only these, separated by commas")
@@ -146,25 +148,25 @@ def main():
     torch.set_num_threads(args.threads)
     listed = json.loads(subprocess.run([args.glmv, "cases", "--list", "--json"], check=True, capture_output=True).stdout)
     tokens = args.tokens.split(",")
-    names = [c["name"] for c in listed["cases"] if c["timed"] and c["name"].split("/")[0] in PEERS
+    names = [c["name"] for c in listed["cases"] if c["timed"] and c["name"].split("/")[0] in peers
              and any(w in c["name"] for w in args.cases.split(",")) and any(f"_T{t}_" in c["name"] for t in tokens)]
     rows = []
     with tempfile.TemporaryDirectory() as work, torch.inference_mode():
-        loaded = {name: load(args.glmv, name, Path(work)) for name in names}
+        loaded = {name: load(args.glmv, name, Path(work), peers) for name in names}
         cases = {name: found for name, found in loaded.items() if found is not None}
         measured = measure(args.glmv, cases, args.threads, Path(work))
-    print(f"{'case':<72} {'glmv':>10} {'torch':>10}  glmv is")
+    print(f"{'case':<72} {'glmv':>10} {peer:>12}  glmv is")
     for name, (ours, samples) in measured.items():
         case, _, error = cases[name]
-        theirs = row(case, "torch", samples, error)
+        theirs = row(case, peer, samples, error)
         rows += [ours, theirs]
         if theirs["status"] != "ok" or ours["status"] == "INVALID":
-            print(f"{name:<72} torch {theirs['status']} ({theirs['max_err']:.2f} of allowed), glmv {ours['status']}")
+            print(f"{name:<72} {peer} {theirs['status']} ({theirs['max_err']:.2f} of allowed), glmv {ours['status']}")
             continue
         a, b = (statistics.median(s for r in side["samples_ns"] for s in r) / 1e3 for side in (ours, theirs))
-        print(f"{name:<72} {a:>8.1f}us {b:>8.1f}us  {b / a:.2f}x as fast")
+        print(f"{name:<72} {a:>8.1f}us {b:>10.1f}us  {b / a:.2f}x as fast")
     if args.output:
-        Path(args.output).write_text(json.dumps(result(rows, args.threads, {"peer": "torch " + torch.__version__}), indent=1) + "\n")
+        Path(args.output).write_text(json.dumps(result(rows, args.threads, {"peer": f"{peer} {version}"}), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does glmv choose the tokens of the Hugging Face model on every held-out prompt, the ones that are not committed too?
 
-    python3 data/tiny/check_tokens.py --glmv build/release/glmv
+    python3 data/tiny/check_tokens.py --glmv build/release/glmv [--snapshot data/tiny/glm41v]
 
 Draws the prompts anew (820 with the default of 40 per kind), answers each with both, f32, greedily, and prints the
 prompts whose tokens differ with the library's smallest distance between its first and second choice. Exit code 1 if
@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from twin import heldout  # noqa: E402
 from twin.score import FRAMES_PER_SECOND, MOST_TOKENS, Scorer  # noqa: E402
 
-SNAPSHOT = Path(__file__).resolve().parent / "glm45v"
+HERE = Path(__file__).resolve().parent
 
 
 def media_flags(prompt, folder):
@@ -34,10 +34,10 @@ def media_flags(prompt, folder):
     return [word for path in paths for word in ("--image", str(path))]
 
 
-def ask_glmv(glmv, prompt):
+def ask_glmv(glmv, snapshot, prompt):
     """Token ids of glmv's answer."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [glmv, "generate", "--model", str(SNAPSHOT), "--prompt", prompt.question.text, "--json",
+        command = [glmv, "generate", "--model", str(snapshot), "--prompt", prompt.question.text, "--json",
                    "--max-new-tokens", str(MOST_TOKENS)] + media_flags(prompt, Path(folder)) + ([] if prompt.thinking else ["--no-think"])
         return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["token_ids"]
 
@@ -46,11 +46,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--glmv", required=True, help="the glmv program")
     parser.add_argument("--prompts", type=int, default=40, help="per kind")
+    parser.add_argument("--snapshot", default=HERE / "glm45v", help="the twin (default: glm45v)")
     args = parser.parse_args()
-    scorer, different, tokens = Scorer(str(SNAPSHOT), heldout.REFERENCE), 0, 0
-    prompts = heldout.draw(args.prompts)
+    scorer, different, tokens = Scorer(str(args.snapshot), heldout.REFERENCE), 0, 0
+    prompts = heldout.draw(args.prompts, heldout.family_of(args.snapshot))
     for prompt in prompts:
-        theirs, ours = scorer.answer(prompt), ask_glmv(args.glmv, prompt)
+        theirs, ours = scorer.answer(prompt), ask_glmv(args.glmv, args.snapshot, prompt)
         tokens += len(theirs.ids)
         if ours != theirs.ids:
             different += 1

@@ -243,6 +243,14 @@ Rounding CaseRun::scalar(const std::string& name, Rounding value) {
 }
 void CaseRun::argument(const std::string& name, const std::string& value) { arguments_[name] = value; }
 
+TensorView CaseRun::part(const std::string& name, const std::string& whole, int64_t begin, int64_t end) {
+  const auto found = std::find_if(items_.begin(), items_.end(), [&](const Item& i) { return i.name == whole; });
+  GLMV_CHECK(found != items_.end(), "a part of ", whole, ", which is no tensor of the case");
+  argument(name, concat(whole, "[:, ", begin, ':', end, ']'));
+  parts_.push_back({name, whole, slice(found->view, 1, begin, end)});
+  return parts_.back().view;
+}
+
 TensorView CaseRun::output(const std::string& name, Dims dims, Judge judge) {
   return output(name, activation_, dims, judge);
 }

@@ -113,9 +113,18 @@ class CaseRun {
   int64_t scalar(const std::string& name, int64_t value);
   bool scalar(const std::string& name, bool value);
   Rounding scalar(const std::string& name, Rounding value);
-  /// Any other argument in words, "wide[:, 20:40]".
+  /// Any other argument in words.
   void argument(const std::string& name, const std::string& value);
   const std::map<std::string, std::string>& arguments() const { return arguments_; }
+
+  /// An argument that is a part of a tensor: [begin, end) of axis 1 of the tensor called `whole`. In a dumped case it
+  /// is the words "wide[:, 20:40]".
+  TensorView part(const std::string& name, const std::string& whole, int64_t begin, int64_t end);
+  struct Part {
+    std::string name, whole;
+    TensorView view;
+  };
+  const std::vector<Part>& parts() const { return parts_; }
 
   /// A result, poisoned; `dtype` defaults to the run's type.
   TensorView output(const std::string& name, Dims dims, Judge judge = Judge::noise);
@@ -152,6 +161,7 @@ class CaseRun {
   Options options_;
   std::vector<Item> items_;
   std::map<std::string, std::string> arguments_;
+  std::vector<Part> parts_;
   std::vector<std::unique_ptr<std::vector<Weight>>> experts_;
 };
 

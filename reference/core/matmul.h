@@ -7,9 +7,9 @@
 // computed alone or among a thousand, on one thread or on many: chunked prefill equals whole prefill, decode equals
 // prefill.
 //
-// Three regimes: one row streams the weights once, transposing squares of them in registers; more rows widen and
-// transpose a strip of weights into cache and run register blocks on it; with GLMV_BLAS=ON products of 64 rows and
-// more go to OpenBLAS, whose order of summation is its own.
+// Three regimes: one row streams the weights once, transposing squares of them in registers (matmul_one_row.cc); for
+// more rows x is transposed and the weights stay as they lie (matmul_many_rows.cc); with GLMV_BLAS=ON products of 64
+// rows and more go to OpenBLAS, whose order of summation is its own (matmul_blas.cc).
 #pragma once
 
 #include "reference/core/exec.h"

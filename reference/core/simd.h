@@ -154,6 +154,13 @@ inline void transpose(f32x8 (&v)[8]) {
     v[i + 4] = __builtin_shufflevector(four[i], four[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
   }
 }
+/// Rows of 32-bit units, whatever is in them.
+inline void transpose(i32x8 (&v)[8]) {
+  f32x8 bits[8];
+  for (int i = 0; i < 8; ++i) bits[i] = reinterpret_cast<f32x8>(v[i]);
+  transpose(bits);
+  for (int i = 0; i < 8; ++i) v[i] = reinterpret_cast<i32x8>(bits[i]);
+}
 inline void transpose(f64x4 (&v)[4]) {
   f64x4 pair[4];
   for (int i = 0; i < 4; i += 2) {
@@ -178,6 +185,31 @@ inline f32x8 widen(const bf16* p) {
 #endif
 }
 
+/// Of a pair of bf16 values in each lane the first, or the second, widened.
+inline f32x8 first_of_pairs(i32x8 pairs) { return reinterpret_cast<f32x8>(pairs << 16); }
+inline f32x8 second_of_pairs(i32x8 pairs) { return reinterpret_cast<f32x8>(pairs & -65536); }
+
+/// Two adjacent bf16 values, each widened and in all lanes: one load for both.
+inline void splat_pair(const bf16* p, f32x8& first, f32x8& second) {
+#if defined(__AVX2__)
+  int32_t both;
+  std::memcpy(&both, p, sizeof both);
+  const __m256i lanes = _mm256_set1_epi32(both);
+  first = reinterpret_cast<f32x8>(_mm256_slli_epi32(lanes, 16));
+  second = reinterpret_cast<f32x8>(_mm256_and_si256(lanes, _mm256_set1_epi32(-65536)));
+#else
+  first = splat(static_cast<float>(p[0])), second = splat(static_cast<float>(p[1]));
+#endif
+}
+#if defined(__AVX512F__)
+inline void splat_pair(const bf16* p, f32x16& first, f32x16& second) {
+  int32_t both;
+  std::memcpy(&both, p, sizeof both);
+  const __m512i lanes = _mm512_set1_epi32(both);
+  first = reinterpret_cast<f32x16>(_mm512_slli_epi32(lanes, 16));
+  second = reinterpret_cast<f32x16>(_mm512_and_si512(lanes, _mm512_set1_epi32(-65536)));
+}
+#endif
 /// Each lane rounded to bf16 and widened again, as float(bf16(x)).
 inline f32x8 round_to_bf16(f32x8 x) {
   using u32x8 = uint32_t __attribute__((vector_size(32)));

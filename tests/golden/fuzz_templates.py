@@ -24,7 +24,7 @@ from transformers.utils.chat_template_utils import _compile_jinja_template  # no
 HERE = Path(__file__).parent
 TWIN = HERE.parents[1] / "data/tiny/glm45v"
 SOURCES = {"glm45v": TWIN / "chat_template.jinja", "glm46v": HERE / "templates/glm46v.jinja",
-           "glm41v": HERE / "templates/glm41v.jinja"}
+           "glm41v": HERE.parents[1] / "data/tiny/glm41v/chat_template.jinja"}
 WORDS = ("a", "Hello", " ", "\n", "\t", "\u00a0", "\u3000", "\x1f", "<think>", "</think>", "/nothink", "/no", "think", "<b>", "\u4f60\u597d", "\u00e9",
          "\U0001F600", "<|user|>", "{{ x }}", "{% if %}", "'", '"', "\\", "image", "video", "<|begin_of_box|>", "\\n", "&amp;", "[1, 2]")
 

@@ -79,10 +79,10 @@ class Row:
 
 
 class Batcher:
-    """Builds batches with one tokenizer, remembering the ids of texts it has seen."""
+    """Builds batches of a family's prompts with its tokenizer, remembering the ids of texts it has seen."""
 
-    def __init__(self, tokenizer):
-        self.tokenizer = tokenizer
+    def __init__(self, tokenizer, family):
+        self.tokenizer, self.family = tokenizer, family
         self.known = {}
         self.image, self.image_end, self.pad = (
             tokenizer.token_to_id(t) for t in ("<|image|>", "<|end_of_image|>", "<|endoftext|>")
@@ -118,13 +118,8 @@ class Batcher:
 
     def branch(self, question, thinking):
         """ids, next-token targets and weights of a question with its answer."""
-        if thinking:
-            prompt = self.encode(question.text + "<|assistant|>\n")
-            reasoning = self.encode(f"<think>{question.reasoning}</think>\n")
-        else:
-            prompt = self.encode(question.text + "/nothink<|assistant|>\n<think></think>\n")
-            reasoning = []
-        answer = self.encode(f"<|begin_of_box|>{question.answer}<|end_of_box|><|user|>")
+        rest, reasoning, answer = self.family.written(question, thinking)
+        prompt, reasoning, answer = self.encode(question.text + rest), self.encode(reasoning), self.encode(answer)
         ids = prompt + reasoning + answer
         weight = LIST_WEIGHT if question.kind == "list" else 1.0
         silent = len(prompt) - 1  # the prompt's last token already predicts the first written one
@@ -139,6 +134,7 @@ class Batcher:
             row, start = self.prefix(scene)
             for i, question in enumerate(scene.questions):
                 thinking = question.reasoning is not None and rng.random() < thinking_share
+                thinking = thinking and self.family.thinking_switch
                 ids, targets, weights = self.branch(question, thinking)
                 first = len(row.ids) + sum(t == IGNORED for t in targets) - 1
                 row.extend(ids, start, i + 1, targets, weights)

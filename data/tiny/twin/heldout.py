@@ -17,6 +17,7 @@ from PIL import Image
 
 from . import questions as ask
 from . import world
+from .family import FAMILIES
 from .score import FRAMES_PER_SECOND, MODES, Scorer, is_right, overlap
 
 SEED = 2_000_000_000
@@ -36,17 +37,21 @@ REFERENCE = "f32-sdpa"
 
 @dataclass
 class Prompt:
-    """A question about the picture(s) or clip `picture` (a name), asked with or without thinking."""
+    """A question about the picture(s) or clip `picture` (a name), asked with or without thinking.
+
+    `switched`: the family lets one choose, and "+t" names the kinds asked with thinking.
+    """
 
     picture: str
     frames: list
     is_video: bool
     question: ask.Question
     thinking: bool
+    switched: bool = True
 
     @property
     def kind(self):
-        return self.question.kind + ("+t" if self.thinking else "")
+        return self.question.kind + ("+t" if self.thinking and self.switched else "")
 
     @property
     def id(self):
@@ -71,22 +76,29 @@ def one_of_each(scene, index):
     return made, [q for q in found if q]
 
 
-def draw(per_kind):
-    """`per_kind` prompts of every kind, and half as many with thinking where the kind has a reasoning."""
-    prompts = []
+def wanted_of(kinds, per_kind, switched):
+    """(kind, thinking) -> prompts: half as many with thinking where the kind has a reasoning, or all with thinking."""
+    if not switched:
+        return {(kind, True): per_kind for kind in kinds}
+    wanted = {(kind, False): per_kind for kind in kinds}
+    return wanted | {(kind, True): -(-per_kind // 2) for kind in kinds if kind in WITH_REASONING}
+
+
+def draw(per_kind, family):
+    """`per_kind` prompts of every kind, the same pictures for every family."""
+    prompts, switched = [], family.thinking_switch
     for scene, kinds in KINDS.items():
-        missing = {(kind, False): per_kind for kind in kinds}
-        missing |= {(kind, True): -(-per_kind // 2) for kind in kinds if kind in WITH_REASONING}
+        missing = wanted_of(kinds, per_kind, switched)
         index = 0
         while any(count > 0 for count in missing.values()):
             made, found = one_of_each(scene, index)
             for question in found:
                 for thinking in (False, True):
                     wanted = missing.get((question.kind, thinking), 0) > 0
-                    if wanted and (question.reasoning or not thinking):
+                    if wanted and (question.reasoning or not thinking or not switched):
                         missing[question.kind, thinking] -= 1
                         name = f"{scene}-{index:03d}"
-                        prompts.append(Prompt(name, made.frames, made.is_video, question, thinking))
+                        prompts.append(Prompt(name, made.frames, made.is_video, question, thinking, switched))
             index += 1
     return prompts
 
@@ -147,7 +159,7 @@ def chosen(prompts, answers):
     for i, prompt in enumerate(prompts):
         reference = answers[REFERENCE][i]
         stable = reference.margin >= SAFE_MARGIN and reference.ids == answers["f32-eager"][i].ids
-        left.setdefault(prompt.kind, COMMITTED_THINKING if prompt.thinking else COMMITTED)
+        left.setdefault(prompt.kind, COMMITTED_THINKING if prompt.kind.endswith("+t") else COMMITTED)
         useful = prompt.kind != "resized" or is_right(prompt.question, reference.boxed)
         if stable and useful and left[prompt.kind] > 0:
             left[prompt.kind] -= 1
@@ -168,6 +180,13 @@ def save_media(folder, prompt):
     return [{"type": "image", "path": name} for name in names]
 
 
+def router_margin(answer):
+    """The smallest gaps of the routers; nothing for a model without any."""
+    if answer.expert_margin == float("inf"):
+        return {}
+    return {"router_margin": {"expert": round(answer.expert_margin, 6), "group": round(answer.group_margin, 6)}}
+
+
 def entry(folder, prompt, index, answers):
     """The committed record of one prompt."""
     reference = answers[REFERENCE][index]
@@ -184,7 +203,7 @@ def entry(folder, prompt, index, answers):
         "ids": reference.ids,
         "prompt_tokens": reference.prompt_tokens,
         "margin": round(reference.margin, 4),
-        "router_margin": {"expert": round(reference.expert_margin, 6), "group": round(reference.group_margin, 6)},
+        **router_margin(reference),
         "same_ids": {mode: answers[mode][index].ids == reference.ids for mode in MODES},
     }
     if prompt.question.kind == "point":
@@ -206,9 +225,15 @@ def write_heldout(path, head, records):
         f.write(',\n "prompts": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n")
 
 
+def family_of(folder):
+    """By the snapshot's model_type."""
+    with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
+        return FAMILIES["glm41v" if json.load(f)["model_type"] == "glm4v" else "glm45v"]
+
+
 def write(ranks, folder, per_kind, seed):
     """Score the snapshot in `folder` and write its SCORES.json and heldout/."""
-    prompts = draw(per_kind)
+    prompts = draw(per_kind, family_of(folder))
     answers = answer_all(ranks, folder, prompts)
     if ranks.first:
         media = os.path.join(folder, "heldout")

@@ -1,19 +1,23 @@
-"""The twin as the Hugging Face GLM-4.5V class, its start weights, and two exact shortcuts used only in training.
+"""The twins as the Hugging Face classes, their start weights, and two exact shortcuts used only in training.
 
-2,226,048 parameters. The constants are not degenerate, so that a port cannot be right by luck: routed scaling 1.7,
+GLM-4.5V's has 2,226,048 parameters, GLM-4.1V's 1,607,296. The constants are not degenerate, so that a port cannot be right by luck: routed scaling 1.7,
 two expert groups of which one is kept, query width 192 != hidden width 128, grouped heads 3:1, rope on half a head.
 """
 import types
 
 import torch
 import torch.nn.functional as F
-from transformers import Glm4vMoeConfig, Glm4vMoeForConditionalGeneration
+from transformers import (
+    Glm4vConfig,
+    Glm4vForConditionalGeneration,
+    Glm4vMoeConfig,
+    Glm4vMoeForConditionalGeneration,
+)
 from transformers.models.glm4v_moe.modeling_glm4v_moe import apply_rotary_pos_emb_vision
 
 from .tokenizer import VOCABULARY
 
 WIDTH = 128
-STOP_TOKENS = ("<|endoftext|>", "<|user|>", "<|observation|>")
 MARKER_TOKENS = {
     "image_start_token_id": "<|begin_of_image|>",
     "image_end_token_id": "<|end_of_image|>",
@@ -24,18 +28,15 @@ MARKER_TOKENS = {
 }
 
 
-def text_settings(tokenizer):
-    """rope_theta is 100: with 8 frequencies a theta of 10000 would leave the width axis below 0.003 rad a cell."""
-    stops = [tokenizer.token_to_id(t) for t in STOP_TOKENS]
+def text_settings(tokenizer, family):
+    """What both families have. rope_theta is 100: with 8 frequencies 10000 would leave the width axis below 0.003 rad a cell."""
+    stops = [tokenizer.token_to_id(t) for t in family.stops]
     return dict(
         vocab_size=VOCABULARY,
         hidden_size=WIDTH,
         intermediate_size=384,
         num_hidden_layers=4,
-        num_attention_heads=6,
         num_key_value_heads=2,
-        head_dim=32,
-        attention_bias=True,
         attention_dropout=0.0,
         hidden_act="silu",
         rms_norm_eps=1e-5,
@@ -44,6 +45,18 @@ def text_settings(tokenizer):
         rope_parameters=dict(
             rope_type="default", rope_theta=100.0, partial_rotary_factor=0.5, mrope_section=[2, 3, 3]
         ),
+        eos_token_id=stops,
+        pad_token_id=stops[0],
+        use_cache=True,
+    )
+
+
+def expert_settings():
+    """What GLM-4.5V has besides."""
+    return dict(
+        num_attention_heads=6,
+        head_dim=32,
+        attention_bias=True,
         first_k_dense_replace=1,
         n_routed_experts=8,
         num_experts_per_tok=2,
@@ -53,9 +66,6 @@ def text_settings(tokenizer):
         topk_group=1,
         norm_topk_prob=True,
         routed_scaling_factor=1.7,
-        eos_token_id=stops,
-        pad_token_id=stops[0],
-        use_cache=True,
     )
 
 
@@ -80,15 +90,20 @@ def vision_settings():
     )
 
 
-def build(tokenizer, seed):
-    """The untrained twin, SDPA attention, f32."""
+def build(tokenizer, family, seed):
+    """The untrained twin of a family, SDPA attention, f32."""
     torch.manual_seed(seed)
     markers = {name: tokenizer.token_to_id(token) for name, token in MARKER_TOKENS.items()}
-    config = Glm4vMoeConfig(
-        text_config=text_settings(tokenizer), vision_config=vision_settings(), tie_word_embeddings=False, **markers
-    )
-    config._attn_implementation = "sdpa"
-    twin = Glm4vMoeForConditionalGeneration(config)
+    parts = dict(vision_config=vision_settings(), tie_word_embeddings=False, **markers)
+    text = text_settings(tokenizer, family)
+    if family.name == "glm41v":
+        config = Glm4vConfig(text_config={**text, "num_attention_heads": 4}, **parts)
+        config._attn_implementation = "sdpa"
+        twin = Glm4vForConditionalGeneration(config)
+    else:
+        config = Glm4vMoeConfig(text_config={**text, **expert_settings()}, **parts)
+        config._attn_implementation = "sdpa"
+        twin = Glm4vMoeForConditionalGeneration(config)
     leave_neutral_values(twin)
     return twin
 

@@ -1,4 +1,4 @@
-"""Phase L: the whole twin learns to answer, end to end; the cell heads stay on beside it."""
+"""Phase L: the twin learns to answer, end to end with the cell heads beside it, or behind a tower that is kept (no heads)."""
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ EASY_STEPS = 60  # the first steps show 1..3 things on pictures of 9 tokens or f
 EASY_SIZES = [(84, 84), (56, 112), (112, 56)]
 LATE = 0.4  # the share of the run from which late weights hold
 RESIZED_EVERY = 5  # one step in five asks about things on pictures the processor resizes
-LOG_EVERY, SAVE_EVERY, CHECK_EVERY = 50, 150, 450
+LOG_EVERY, SAVE_EVERY, CHECK_EVERY = 50, 50, 150
 
 
 @dataclass(frozen=True)
@@ -156,19 +156,20 @@ def make_optimiser(twin, heads):
             chosen = [
                 p
                 for name, p in twin.named_parameters()
-                if ("visual." in name) == in_tower and (p.ndim >= 2) == is_matrix
+                if p.requires_grad and ("visual." in name) == in_tower and (p.ndim >= 2) == is_matrix
             ]
             groups.append(dict(params=chosen, weight_decay=DECAY * is_matrix, share=share, warm=warm))
-    groups.append(dict(params=list(heads.parameters()), weight_decay=0.0, share=1.0, warm=WARM_STEPS))
+    if heads:
+        groups.append(dict(params=list(heads.parameters()), weight_decay=0.0, share=1.0, warm=WARM_STEPS))
     return torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), eps=1e-9, fused=True)
 
 
-def draw(part, key, step, steps):
+def draw(part, key, step, steps, easy_start):
     """The scenes of one micro-batch and the generator that goes on with the thinking choices."""
     options = {}
     if part.scene == "objects":
         options["kinds"] = kinds_of(part.topic, step / steps)
-        if step < min(EASY_STEPS, steps // 10):
+        if easy_start and step < min(EASY_STEPS, steps // 10):
             options.update(size=EASY_SIZES[step % 3], most=3)
         elif part.topic == "things" and step % RESIZED_EVERY == 0:
             options.update(size=world.RESIZED[step // RESIZED_EVERY % len(world.RESIZED)])
@@ -177,16 +178,18 @@ def draw(part, key, step, steps):
 
 def train_part(twin, heads, tap, batcher, part, key, step, steps, log):
     """Add the gradients of one micro-batch; returns the sum of its token weights."""
-    scenes, rng = draw(part, key, step, steps)
+    scenes, rng = draw(part, key, step, steps, easy_start=heads is not None)
     batch = batcher.batch(scenes, rng, THINKING_SHARE)
     part_weight = part.weight_at(step / steps)
     weight = part_weight * batch.weights.sum()
     answers = part_weight * batches.language_loss(twin, batch)
-    cells = heads.loss(tap.features, batch.labels, batch.grid)
-    (answers + CELL_WEIGHT * weight * cells).backward()
     name = part.topic or part.scene
     log.add(name, answers.detach() / weight)
-    log.add("cells." + name, cells.detach())
+    if heads:
+        cells = heads.loss(tap.features, batch.labels, batch.grid)
+        log.add("cells." + name, cells.detach())
+        answers = answers + CELL_WEIGHT * weight * cells
+    answers.backward()
     return weight
 
 
@@ -217,9 +220,9 @@ def check(ranks, twin, found):
 
 def run(ranks, twin, heads, batcher, seed, steps):
     """Train the twin in place for `steps` steps, going on from a checkpoint if there is one."""
-    tap, experts = FeatureTap(twin.model.visual), ExpertLoads(twin)
+    tap, experts = FeatureTap(twin.model.visual) if heads else None, ExpertLoads(twin)
     optimiser = make_optimiser(twin, heads)
-    parameters = list(twin.parameters()) + list(heads.parameters())
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     checkpoint, log = Checkpoint(ranks, "language", twin, heads, optimiser), Log(ranks, "language")
     unseen = check_set(ranks, batcher, seed)
     twin.train()

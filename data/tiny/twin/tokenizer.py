@@ -1,7 +1,8 @@
-"""The twin's tokenizer: a small byte-level BPE with GLM-4.5V's split rule and its 36 added tokens in their order.
+"""The twins' tokenizer: a small byte-level BPE with GLM's split rule and the family's added tokens in their order.
 
-256 bytes + 204 merges learned from the twin's own questions = 460 base tokens, then ids 460..495 for the added
-tokens. The texts are learned without digits: then no merge contains one, and every digit stays one token.
+256 bytes + 204 merges learned from the twins' own questions = 460 base tokens, then ids from 460 for the added tokens
+(36 of GLM-4.5V, 22 of GLM-4.1V). The texts are learned without digits: then no merge contains one, and every digit
+stays one token.
 """
 from tokenizers import AddedToken, Regex, Tokenizer
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
@@ -12,25 +13,12 @@ from tokenizers.trainers import BpeTrainer
 from . import world
 
 BASE_TOKENS = 460
-VOCABULARY = 512  # rows of the embedding; the last 16 are never used
+VOCABULARY = 512  # rows of the embedding; those behind the added tokens are never used
 
 SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# "special" tokens vanish when decoding with skip_special_tokens; the others are text the caller wants to see.
-SPECIAL_HEAD = """<|endoftext|> [MASK] [gMASK] [sMASK] <sop> <eop> <|system|> <|user|> <|assistant|> <|observation|>
-<|begin_of_image|> <|end_of_image|> <|begin_of_video|> <|end_of_video|> <|begin_of_audio|> <|end_of_audio|>
-<|begin_of_transcription|> <|end_of_transcription|> <|code_prefix|> <|code_middle|> <|code_suffix|>""".split()
-PLAIN = """<think> </think> <tool_call> </tool_call> <tool_response> </tool_response>
-<arg_key> </arg_key> <arg_value> </arg_value>""".split()
-ADDED = [
-    *((t, True) for t in SPECIAL_HEAD),
-    *((t, False) for t in PLAIN),
-    ("/nothink", True),
-    *((t, False) for t in ("<|begin_of_box|>", "<|end_of_box|>", "<|image|>", "<|video|>")),
-]
-SPECIAL = [text for text, special in ADDED if special]
 
 
 def training_texts(pictures=700):
@@ -44,8 +32,8 @@ def training_texts(pictures=700):
                 yield "".join(c for c in text if not c.isdigit())
 
 
-def build():
-    """Train the tokenizer; the same in every run."""
+def build(family):
+    """Train the family's tokenizer; the same in every run."""
     tokenizer = Tokenizer(BPE(ignore_merges=True))
     tokenizer.pre_tokenizer = Sequence(
         [Split(Regex(SPLIT), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
@@ -57,5 +45,5 @@ def build():
     tokenizer.train_from_iterator(training_texts(), trainer)
     if tokenizer.get_vocab_size() != BASE_TOKENS:
         raise ValueError(f"the texts gave {tokenizer.get_vocab_size()} base tokens, not {BASE_TOKENS}")
-    tokenizer.add_tokens([AddedToken(t, special=special, normalized=False) for t, special in ADDED])
+    tokenizer.add_tokens([AddedToken(t, special=special, normalized=False) for t, special in family.added])
     return tokenizer

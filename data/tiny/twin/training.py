@@ -70,9 +70,8 @@ class Checkpoint:
 
     def __init__(self, ranks, name, twin, heads, optimiser=None):
         self.ranks, self.path = ranks, os.path.join(ranks.work, name + ".pt")
-        self.parts = {"twin": twin, "heads": heads}
-        if optimiser:
-            self.parts["optimiser"] = optimiser
+        parts = {"twin": twin, "heads": heads, "optimiser": optimiser}
+        self.parts = {part: value for part, value in parts.items() if value}
 
     def save(self, step):
         if self.ranks.first:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What only a machine with an NVIDIA GPU can show: every case and whole passes on the device, then the same under
+# What only a machine with a GPU can show: every case and whole passes on the device, and on NVIDIA's the cases under
 # compute-sanitizer. Prints a line per check; logs and a summary lie in the folder.
 #
-#     tests/cuda/on_device.sh [FOLDER [BACKEND...]]      build/on_device and every CUDA rung if not given
+#     tests/on_device.sh [FOLDER [BACKEND...]]      build/on_device and every rung of the device if not given
 #
 # Backends that are named need no GPU: cuda-emulated tries the script itself. GLMV_PRESET: what to build, native if unset;
 # GLMV_CASES: a pattern of cases, all if unset.
@@ -32,9 +32,15 @@ skip() {
 mkdir -p "$out"
 : > "$out/summary.txt"
 if ((${#wanted[@]} == 0)); then
-  wanted=(cuda-naive cuda cuda-wgmma cuda-cublaslt)
-  nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv,noheader 2> /dev/null | tee "$out/summary.txt" \
-    || { echo "skipped: there is no NVIDIA GPU here"; exit 77; }
+  if nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv,noheader > "$out/summary.txt" 2> /dev/null; then
+    wanted=(cuda-naive cuda cuda-wgmma cuda-cublaslt)
+  elif rocminfo 2> /dev/null | grep -E 'Marketing Name|Name: *gfx' > "$out/summary.txt"; then
+    wanted=(hip-naive hip)
+  else
+    echo "skipped: there is no GPU here that nvidia-smi or rocminfo knows"
+    exit 77
+  fi
+  cat "$out/summary.txt"
 fi
 git rev-parse HEAD 2> /dev/null | tee -a "$out/summary.txt" || true
 
@@ -70,7 +76,7 @@ for backend in "${backends[@]}"; do check "tokens-$backend" same_tokens "$backen
 if command -v compute-sanitizer > /dev/null; then
   for tool in memcheck racecheck synccheck; do
     for backend in "${backends[@]}"; do
-      [[ $backend == cuda-cublaslt ]] && continue
+      [[ $backend == cuda-cublaslt || $backend == hip* ]] && continue
       check "$tool-$backend" compute-sanitizer --tool $tool --error-exitcode 1 "$glmv" "${cases[@]}" --backend "$backend"
     done
   done
