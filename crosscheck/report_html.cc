@@ -51,22 +51,40 @@ std::string headline(const CrosscheckReport& r) {
   return "<p class='verdict'><span class='warn'>Nothing departs</span>, but not everything could be judged.</p>";
 }
 
-std::string mistakes_block(const CrosscheckReport& r) {
-  std::string out;
-  for (const std::string& name : r.explained_by) {
-    out += "<li>" + code(name) + " turns the departure into noise";
-    for (const Mistake& m : mistakes()) {
-      if (m.name == name) out += ": " + html_escaped(m.description);
-    }
-    out += "</li>";
+std::string explanation_item(const Explanation& e, const Explanations& all) {
+  std::string out = fmt::format("<li>{} turns the departure into noise: residual {} (floor {}, {} without it)",
+                                code(name_of(e)), number(e.residual), number(all.floor), number(all.unexplained));
+  for (const std::string& name : e.mistakes) {
+    const Mistake& m = find_mistake(name);
+    out += fmt::format("<br><span class='quiet'>{}; the reference: {} ({})</span>", html_escaped(m.description),
+                       html_escaped(m.reference), html_escaped(m.source));
   }
-  if (!out.empty()) return "<h2>The mistake that explains it</h2><ul>" + out + "</ul>";
-  return r.tried_mistakes ? "<p>No mistake of the catalogue turns the departure into noise.</p>" : "";
+  if (!e.beneath.empty()) out += "<br>beneath it " + code(e.beneath) + " departs next";
+  return out + "</li>";
+}
+
+std::string mistakes_block(const CrosscheckReport& r) {
+  const Explanations& all = r.explanations;
+  std::string out;
+  for (const Explanation& e : all.found) out += explanation_item(e, all);
+  if (!out.empty())
+    return fmt::format(
+        "<h2>The mistake that explains it</h2><ul>{}</ul><p class='quiet'>{} tried, {} pairs; residuals are {}.</p>",
+        out, all.tried, all.pairs, html_escaped(all.measure));
+  if (!r.tried_mistakes) return "";
+  out = fmt::format("<p>No mistake of the catalogue turns the departure into noise ({} tried, {} pairs)", all.tried,
+                    all.pairs);
+  if (!all.closest.empty())
+    out += fmt::format("; the closest is {}, residual {}, floor {}", code(name_of(all.closest[0])),
+                       number(all.closest[0].residual), number(all.floor));
+  return out + ".</p>";
 }
 
 std::string facts(const CrosscheckReport& r) {
   std::string out = fmt::format("<p class='quiet'>model {} · ours {}, {} · {:.2f} s</p>", code(r.model),
                                 html_escaped(r.backend), name_of(r.dtype), r.seconds);
+  for (const std::string& name : r.assumed) out += "<p>assumed on our side: " + code(name) + "</p>";
+  if (!r.mistake.empty()) out += "<p>built into our side: " + code(r.mistake) + "</p>";
   for (const std::string& n : r.notes) out += "<p class='quiet'>read as: " + html_escaped(n) + "</p>";
   for (const std::string& w : r.warnings) out += "<p class='warn'>" + html_escaped(w) + "</p>";
   return out;
@@ -180,17 +198,18 @@ std::string heat_block(const CrosscheckReport& r, const Theirs& theirs, const Mo
 
 std::string router_block(const CrosscheckReport& r) {
   std::string rows;
-  for (const PointResult& p : r.points) {
-    if (p.kind != PointKind::routing) continue;
-    const int64_t tokens = p.shape.empty() ? 0 : p.shape[0];
-    rows += fmt::format("<tr><td>{}</td><td class='n'>{}</td><td class='n'>{}</td><td>{}</td></tr>", code(p.name),
-                        tokens, p.flips,
-                        p.within ? "legal" : "<span class='bad'>beyond the margin</span>: " + html_escaped(p.detail));
+  for (const RouterRow& row : r.router) {
+    const RouterAgreement& a = row.agreement;
+    rows += fmt::format(
+        "<tr><td>{}{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n {}'>{}</td><td "
+        "class='n'>{}</td><td class='n'>{}</td></tr>",
+        row.step > 0 ? fmt::format("step {}, ", row.step) : "", row.layer, a.tokens, a.equal, a.flipped,
+        a.beyond > 0 ? "bad" : "", a.beyond, number(a.smallest_margin), number(a.uncertain));
   }
   if (rows.empty()) return "";
-  return "<h2>Router</h2><table><thead><tr><th>layer</th><th class='n'>tokens</th><th class='n'>legal "
-         "flips</th><th>choice</th>"
-         "</tr></thead><tbody>" +
+  return "<h2>Routers</h2><table><thead><tr><th>layer</th><th class='n'>tokens</th><th class='n'>same experts</th><th "
+         "class='n'>flips within the margin</th><th class='n'>beyond it</th><th class='n'>smallest margin</th><th "
+         "class='n'>scores uncertain by</th></tr></thead><tbody>" +
          rows + "</tbody></table>";
 }
 
