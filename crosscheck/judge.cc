@@ -217,6 +217,8 @@ PointResult Judge::sampled(int64_t step, int64_t token) const {
   const std::vector<bool> no_ruler = ruler(logits).no_ruler;
   if (!no_ruler.empty() && no_ruler.back()) {
     leave_out(1, 1, r);
+    if (const auto unknown = runs_.unknown_from.find(logits); unknown != runs_.unknown_from.end())
+      r.detail = unknown->second.second;
     return r;
   }
   const ConstTensorView gold = last_row(runs_.gold.get(logits).view);

@@ -16,7 +16,8 @@ constexpr const char* kStyle = R"(
 .verdict { font-size: 18px; margin: 12px 0; } .good { color: #06672b; font-weight: 600; }
 .theirs { stroke: #d55e00; stroke-width: 2; fill: none; } .floor { stroke: #555; stroke-width: 1.5; stroke-dasharray: 6 4; fill: none; }
 .isolated { stroke: #0072b2; stroke-width: 1.5; fill: none; } .dot { fill: #d55e00; }
-.cell { fill-opacity: 0.62; stroke: #999; stroke-opacity: 0.35; stroke-width: 0.5; } .veil { fill: #fff; fill-opacity: 0.25; }
+.cell { fill-opacity: 0.62; stroke: #999; stroke-opacity: 0.35; stroke-width: 0.5; } .veil { fill: #fff; fill-opacity: 0.25; } .under { filter: grayscale(1); }
+td.n + td:not(.n), th.n + th:not(.n) { padding-left: 14px; } table.made th:nth-child(1) { width: 30%; } table.made th:nth-child(3) { width: 28%; }
 .maps { display: flex; flex-wrap: wrap; gap: 16px; } .maps svg { flex: 1 1 320px; }
 .scale { display: inline-block; width: 14px; height: 14px; vertical-align: -2px; border: 1px solid #999; }
 td.first { border-left: 4px solid #a40000; padding-left: 6px; } details > summary { cursor: pointer; margin: 8px 0; }
@@ -50,16 +51,40 @@ std::string headline(const CrosscheckReport& r) {
   return "<p class='verdict'><span class='warn'>Nothing departs</span>, but not everything could be judged.</p>";
 }
 
+std::string explanation_item(const Explanation& e, const Explanations& all) {
+  std::string out = fmt::format("<li>{} turns the departure into noise: residual {} (floor {}, {} without it)",
+                                code(name_of(e)), number(e.residual), number(all.floor), number(all.unexplained));
+  for (const std::string& name : e.mistakes) {
+    const Mistake& m = find_mistake(name);
+    out += fmt::format("<br><span class='quiet'>{}; the reference: {} ({})</span>", html_escaped(m.description),
+                       html_escaped(m.reference), html_escaped(m.source));
+  }
+  if (!e.beneath.empty()) out += "<br>beneath it " + code(e.beneath) + " departs next";
+  return out + "</li>";
+}
+
 std::string mistakes_block(const CrosscheckReport& r) {
+  const Explanations& all = r.explanations;
   std::string out;
-  for (const std::string& name : r.explained_by) out += "<li>" + code(name) + " turns the departure into noise</li>";
-  if (!out.empty()) return "<h2>The mistake that explains it</h2><ul>" + out + "</ul>";
-  return r.tried_mistakes ? "<p>No mistake of the catalogue turns the departure into noise.</p>" : "";
+  for (const Explanation& e : all.found) out += explanation_item(e, all);
+  if (!out.empty())
+    return fmt::format(
+        "<h2>The mistake that explains it</h2><ul>{}</ul><p class='quiet'>{} tried, {} pairs; residuals are {}.</p>",
+        out, all.tried, all.pairs, html_escaped(all.measure));
+  if (!r.tried_mistakes) return "";
+  out = fmt::format("<p>No mistake of the catalogue turns the departure into noise ({} tried, {} pairs)", all.tried,
+                    all.pairs);
+  if (!all.closest.empty())
+    out += fmt::format("; the closest is {}, residual {}, floor {}", code(name_of(all.closest[0])),
+                       number(all.closest[0].residual), number(all.floor));
+  return out + ".</p>";
 }
 
 std::string facts(const CrosscheckReport& r) {
   std::string out = fmt::format("<p class='quiet'>model {} · ours {}, {} · {:.2f} s</p>", code(r.model),
                                 html_escaped(r.backend), name_of(r.dtype), r.seconds);
+  for (const std::string& name : r.assumed) out += "<p>assumed on our side: " + code(name) + "</p>";
+  if (!r.mistake.empty()) out += "<p>built into our side: " + code(r.mistake) + "</p>";
   for (const std::string& n : r.notes) out += "<p class='quiet'>read as: " + html_escaped(n) + "</p>";
   for (const std::string& w : r.warnings) out += "<p class='warn'>" + html_escaped(w) + "</p>";
   return out;
@@ -143,7 +168,7 @@ std::string isolation_block(const CrosscheckReport& r) {
       "make an error, {} inherit one.</p>",
       made.size(), r.isolation->points.size(), r.isolation->count(Born::inherited));
   if (made.empty()) return out;
-  out += "<table><thead><tr><th>point</th><th>error</th><th>computed from</th></tr></thead><tbody>";
+  out += "<table class='made'><thead><tr><th>point</th><th>error</th><th>computed from</th></tr></thead><tbody>";
   constexpr size_t kShown = 40;
   for (size_t i = 0; i < std::min(made.size(), kShown); ++i) {
     const IsolatedPoint& p = r.isolation->points.at(made[i]);
@@ -164,26 +189,27 @@ std::string heat_block(const CrosscheckReport& r, const Theirs& theirs, const Mo
   const std::string map = heat_map(*first, theirs, config);
   if (map.empty()) return "";
   return fmt::format(
-      "<h2>Where in the point</h2><p>{}: rows beyond what is allowed. <span class='scale' "
-      "style='background:rgb(255,150,30)'></span> "
-      "just above, <span class='scale' style='background:rgb(145,0,0)'></span> 10,000 times and more.</p><div "
+      "<h2>Where in the point</h2><p>{}: rows beyond what is allowed, from the smallest departure "
+      "<span class='scale' style='background:rgb(255,170,40)'></span> to the largest "
+      "<span class='scale' style='background:rgb(145,0,0)'></span>, {} times what is allowed.</p><div "
       "class='maps'>{}</div>",
-      code(first->name), map);
+      code(first->name), number(first->theirs.excess), map);
 }
 
 std::string router_block(const CrosscheckReport& r) {
   std::string rows;
-  for (const PointResult& p : r.points) {
-    if (p.kind != PointKind::routing) continue;
-    const int64_t tokens = p.shape.empty() ? 0 : p.shape[0];
-    rows += fmt::format("<tr><td>{}</td><td class='n'>{}</td><td class='n'>{}</td><td>{}</td></tr>", code(p.name),
-                        tokens, p.flips,
-                        p.within ? "legal" : "<span class='bad'>beyond the margin</span>: " + html_escaped(p.detail));
+  for (const RouterRow& row : r.router) {
+    const RouterAgreement& a = row.agreement;
+    rows += fmt::format(
+        "<tr><td>{}{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n {}'>{}</td><td "
+        "class='n'>{}</td><td class='n'>{}</td></tr>",
+        row.step > 0 ? fmt::format("step {}, ", row.step) : "", row.layer, a.tokens, a.equal, a.flipped,
+        a.beyond > 0 ? "bad" : "", a.beyond, number(a.smallest_margin), number(a.uncertain));
   }
   if (rows.empty()) return "";
-  return "<h2>Router</h2><table><thead><tr><th>layer</th><th class='n'>tokens</th><th class='n'>legal "
-         "flips</th><th>choice</th>"
-         "</tr></thead><tbody>" +
+  return "<h2>Routers</h2><table><thead><tr><th>layer</th><th class='n'>tokens</th><th class='n'>same experts</th><th "
+         "class='n'>flips within the margin</th><th class='n'>beyond it</th><th class='n'>smallest margin</th><th "
+         "class='n'>scores uncertain by</th></tr></thead><tbody>" +
          rows + "</tbody></table>";
 }
 

@@ -65,8 +65,7 @@ def shapes_of_tower(folder, out):
     width = json.loads((folder / "config.json").read_text())["vision_config"]["out_hidden_size"]
     with open(folder / "model.safetensors", "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    behind = (".merger.", ".downsample.")
-    return {name: [out if n == width and any(part in name for part in behind) else n for n in tensor["shape"]]
+    return {name: [out if n == width else n for n in tensor["shape"]]
             for name, tensor in header.items() if name.startswith("model.visual.")}
 
 

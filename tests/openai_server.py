@@ -25,7 +25,7 @@ def digest(data):
 
 
 def load_table(path):
-    """(question, hashes of the pictures in order, thinking) -> text of the Hugging Face model."""
+    """(question, hashes of the pictures in order, thinking) -> the held-out entry: text and ids of the Hugging Face model."""
     folder = os.path.dirname(path)
     table = {}
     with open(path, encoding="utf-8") as f:
@@ -36,7 +36,7 @@ def load_table(path):
         for name in files:
             with open(os.path.join(folder, name), "rb") as f:
                 pictures.append(digest(f.read()))
-        table[(p["question"], tuple(pictures), p["thinking"])] = p["text"].removesuffix("<|user|>")
+        table[(p["question"], tuple(pictures), p["thinking"])] = dict(p, text=p["text"].removesuffix("<|user|>"))
     return table
 
 
@@ -51,6 +51,19 @@ def question_of(body):
             pictures.append(digest(base64.b64decode(data)))
     thinking = body.get("chat_template_kwargs", {}).get("enable_thinking", True)
     return text, tuple(pictures), thinking
+
+
+def reveal(shown, known, reply, choice):
+    """What OPENAI_SERVER_REVEAL names: "count" and "ids" as they are, "unexpanded" and "wrong" as a broken engine has them."""
+    if "count" in shown:
+        reply["usage"]["prompt_tokens"] = known["prompt_tokens"]
+    if "unexpanded" in shown:
+        reply["usage"]["prompt_tokens"] = known["prompt_tokens"] - int(os.environ["OPENAI_SERVER_VISUAL"]) + len(known["media"])
+    if "ids" in shown or "wrong" in shown:
+        ids = list(known["ids"])
+        if "wrong" in shown:
+            ids[1] += 1
+        choice["token_ids"] = ids
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -104,16 +117,21 @@ class Handler(BaseHTTPRequestHandler):
                 which = "500"
             if self.misbehaves(which):
                 return
-        text = self.table.get(question_of(body))
-        if self.path != "/v1/chat/completions" or text is None:
+        known = self.table.get(question_of(body))
+        shown = os.environ.get("OPENAI_SERVER_REVEAL", "").split(",")
+        strict = "strict" in shown and "return_token_ids" in body
+        if self.path != "/v1/chat/completions" or known is None or strict:
             self.send(400, json.dumps({"error": {"message": "not a question I know"}}))
             return
+        text = known["text"]
         message = {"role": "assistant", "content": text}
         if "reasoning" in os.environ.get("OPENAI_SERVER_SPLIT", "") and "</think>" in text:
             thought, answer = text.split("</think>", 1)
             message = {"role": "assistant", "content": answer.lstrip("\n"), "reasoning_content": thought.removeprefix("<think>")}
-        self.send(200, json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-                                   "usage": {"prompt_tokens": 1, "completion_tokens": 1}}))
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        reply = {"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+        reveal(shown, known, reply, choice)
+        self.send(200, json.dumps(reply))
 
 
 def main():
