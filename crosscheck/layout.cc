@@ -99,6 +99,8 @@ class Undoing {
       if (rule == "qkv" || rule == "qkv_by_group") return take_qkv_apart(point, rule, piece);
       if (rule == "residual") {
         piece.addend = true;
+      } else if (rule == "norm_after_attention") {
+        point = of_family(point);
       } else if (rule == "same") {
         piece.stand_in = true;
       } else if (rule == "input" || rule == "last") {
@@ -113,7 +115,7 @@ class Undoing {
       } else {
         usage_error("layout rule @", rule, " of ", point,
                     ": known are qkv, qkv_by_group, residual, input, same, last, "
-                    "transposed, heads_first, each_angle_twice, half_split, ignored");
+                    "transposed, heads_first, each_angle_twice, half_split, norm_after_attention, ignored");
       }
     }
     add(point, piece);
@@ -121,6 +123,15 @@ class Undoing {
 
   static bool needs_config(const std::string& rule) {
     return rule == "qkv" || rule == "qkv_by_group" || rule == "last" || rule == "half_split";
+  }
+
+  /// The dense family has a norm between attention and residual, and programs give it the name that the norm in front
+  /// of the MLP has in the other.
+  std::string of_family(const std::string& point) {
+    constexpr std::string_view kNorm = "post_attention_layernorm";
+    if (config_ == nullptr || config_->family != Family::dense || !ends_with(point, kNorm)) return point;
+    log_.used("norm_after_attention: it stands before the residual in the dense family", point);
+    return concat(point.substr(0, point.size() - kNorm.size()), "post_self_attn_layernorm");
   }
 
   /// The input of a layer is the output of the one before.

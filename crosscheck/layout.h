@@ -11,6 +11,7 @@
 //   heads_first       [heads, T, d]: the first two axes exchanged
 //   each_angle_twice  cos or sin [T, 2 n]: of every angle one is kept
 //   half_split        rows of query or key as the half-split rotation wants them: in the dense family put back
+//   norm_after_attention  post_attention_layernorm: in the dense family post_self_attn_layernorm
 //   ignored           no point of ours, and not to be reported as unknown
 // Without being asked: shards of tensor-parallel ranks (NAME#RANK) are joined, axes of one dropped, a fourth row of
 // positions dropped, and rows that attention_mask says are padding cut out.

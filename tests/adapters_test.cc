@@ -1,8 +1,9 @@
 // Files of tensors as torch, numpy and engines write them: what is read, and what must be refused.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -29,7 +30,7 @@ class Adapters : public testing::Test {
   void TearDown() override { fs::remove_all(dir_); }
 
   std::string written(const std::string& bytes, const std::string& name = "file") {
-    const std::string path = (dir_ / name).string();
+    std::string path = (dir_ / name).string();
     std::ofstream(path, std::ios::binary) << bytes;
     return path;
   }
@@ -148,10 +149,7 @@ TEST_F(Adapters, NoCodeRuns) {
   const std::string call = "(X" + little(command.size(), 4) + command + "tR.";
   for (const std::string name : {"posix\nsystem", "os\nsystem", "builtins\neval", "subprocess\nPopen", "torch\nload",
                                  "torch.storage\n_load_from_bytes", "torch\nos.systemStorage", "builtins\ngetattr"}) {
-    expect_refused(torch_archive("\x80\x02"
-                                 "c" +
-                                 name + "\n" + call),
-                   {"nothing was run"});
+    expect_refused(torch_archive(concat("\x80\x02", "c", name, "\n", call)), {"nothing was run"});
   }
   const std::string named = "\x80\x04\x8c\x05posix\x8c\x06system\x93";
   expect_refused(torch_archive(named + call), {"posix.system", "nothing was run"});
@@ -159,6 +157,20 @@ TEST_F(Adapters, NoCodeRuns) {
   for (const char* code : {"(iposix\nsystem\n.", "(o.", "]]\x81.", "]]]\x92.", "\x82\x01.", "Pid\n."})
     expect_refused(torch_archive(std::string("\x80\x02") + code), {"pickle at byte"});
   EXPECT_FALSE(fs::exists(marker));
+}
+
+TEST_F(Adapters, TheProgramSaysOneLineAndEndsWithCode3) {
+  const std::string evil = written(torch_archive(concat("\x80\x02", "cposix\nsystem\n)R.")), "evil.pt");
+  const std::string said = (dir_ / "said").string();
+  for (const std::string& verb : {"diff " + evil + ' ' + kSamples + "one.npy",
+                                  "crosscheck --model " GLMV_SOURCE_DIR "/tests/golden/moe_a --against " + evil}) {
+    const int status = std::system(concat(GLMV_BINARY_DIR "/glmv ", verb, " > /dev/null 2> ", said).c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 3) << verb;
+    std::ifstream in(said);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
+    EXPECT_NE(text.find("evil.pt"), std::string::npos) << text;
+  }
 }
 
 TEST_F(Adapters, PicklesThatLieAreRefused) {

@@ -217,6 +217,15 @@ TEST(Layout, HalfSplitRowsOfTheDenseFamilyArePutBackInPairs) {
   expect_noise(dump.check({"(layers\\.1\\.self_attn\\.q)$=$1@half_split"}), point);
 }
 
+TEST(Layout, OneNameForTheNormOfEitherFamily) {
+  for (const std::string& folder : {kMoe, kDense}) {
+    Dump dump(folder);
+    const std::string norm = folder == kMoe ? ".post_attention_layernorm" : ".post_self_attn_layernorm";
+    dump.tensors["post_attn_norm-1.MUL"] = dump.take(kLayer + norm);
+    expect_noise(dump.check({"llamacpp"}), kLayer + norm);
+  }
+}
+
 TEST(Layout, PaddingIsCutWhereTheMaskSaysSo) {
   for (const bool left : {false, true}) {
     Dump dump(kMoe);

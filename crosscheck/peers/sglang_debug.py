@@ -67,19 +67,11 @@ def main(wheel, folder, inputs_file, out):
     for handle in handles:
         handle.remove()
 
-    text = types.SimpleNamespace(model=model.model.language_model)  # the tool looks for .model.layers
-    text_module = torch.nn.Module()
-    text_module.model = text.model
-    hooks.register_forward_hook_for_model(text_module, out / "hooks", None, 1, 0, 0)
+    text = torch.nn.Module()
+    text.model = model.model.language_model  # the tool looks for .model.layers
+    hooks.register_forward_hook_for_model(text, out / "hooks", None, 1, 0, 0)
     with torch.no_grad():
-        positions = inputs["position_ids"][:, None]
-        embeds = {}
-        catch = model.model.language_model.register_forward_pre_hook(
-            lambda _m, _a, kw: embeds.update(kw), with_kwargs=True)
         model(**batch)
-        catch.remove()
-        text_module.forward = lambda: None
-        text_module.model(inputs_embeds=embeds["inputs_embeds"], position_ids=positions)
 
 
 if __name__ == "__main__":
