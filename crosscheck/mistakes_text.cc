@@ -337,6 +337,7 @@ std::vector<Mistake> layer_mistakes() {
             "https://github.com/sgl-project/sglang/issues/28685",
             [](Mutant& m) {
               for_text_matrices(m, [&](Weight& w) { mark(m, w); });
+              m.selective = true;
               m.backend.ops.linear.run = fp8_inputs;
             }),
   };
