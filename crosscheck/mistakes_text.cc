@@ -176,8 +176,8 @@ void residual_lost(const FusedAddRmsNormArgs& a, Exec exec) {
   ref::rmsnorm({a.residual, a.weight, a.eps, a.out, a.rounding}, exec);
 }
 
-/// The branch is added to its own normalised input.
 void lose_residual(Mutant& m) {
+  m.selective = true;
   for_layers(m, [&](TextLayerWeights& layer) { mark(m, layer.post_attention_norm); });
   m.backend.ops.fused_add_rmsnorm.run = residual_lost;
 }

@@ -86,11 +86,10 @@ TEST(Crosscheck, AskedForMistakesDepartAtTheirPoint) {
 /// Hugging Face's own trace, the mistake on our side. mistakes_test has every entry, on random models.
 TEST(Crosscheck, MistakesDepartFromHuggingFaceAtTheirStage) {
   for (const char* name :
-       {"positions=text_only",   "rope_delta=zero",        "patch_bias=omitted", "post_conv_norm=omitted",
-        "posembed=nearest",      "posembed=bicubic_zeros", "vision_qkv=fp8",     "vision_attention=across_frames",
-        "downsample=transposed", "merger_norm=rms",        "splice=shifted",     "qkv_bias=omitted",
-        "text_eps=1e-6",         "residual=lost",          "kv_cache=fp8",       "router_groups=off",
-        "experts=unweighted",    "shared_expert=omitted",  "final_norm=omitted", "lm_head=tied"}) {
+       {"positions=text_only", "patch_bias=omitted", "post_conv_norm=omitted", "posembed=nearest",
+        "posembed=bicubic_zeros", "vision_qkv=fp8", "vision_attention=across_frames", "downsample=transposed",
+        "merger_norm=rms", "splice=shifted", "qkv_bias=omitted", "text_eps=1e-6", "residual=lost", "kv_cache=fp8",
+        "router_groups=off", "experts=unweighted", "shared_expert=omitted", "final_norm=omitted", "lm_head=tied"}) {
     const Mistake& m = find_mistake(name);
     const CrosscheckReport r = check_trace("moe_a", m.stage == 3 ? "two_images" : "video", name);
     ASSERT_FALSE(r.within()) << name;
