@@ -217,7 +217,8 @@ With candidates(const ExplainOptions& options, const Theirs& theirs, const Point
     const bool assumed = std::find(options.assumed.begin(), options.assumed.end(), &m) != options.assumed.end();
     const bool usable = only_inputs ? m.request || m.processed || m.positions : m.build || m.positions;
     const bool reaches = stages.count(m.stage) > 0 || (m.subtle && m.stage < departure.stage);
-    const bool fits = only_inputs || departure.kind != PointKind::misshapen || m.reshapes;
+    const bool fits = only_inputs || departure.kind != PointKind::misshapen ||
+                      (m.reshapes && departure.name.find(m.point) != std::string::npos);
     if (reaches && usable && fits && !assumed) all.push_back(&m);
   }
   std::stable_sort(all.begin(), all.end(), [&](const Mistake* a, const Mistake* b) {
@@ -235,13 +236,15 @@ std::vector<std::string> names_of(const With& mistakes) {
   return names;
 }
 
-/// Those that hold, nearest first. Candidates that take nothing away are not looked at.
-std::vector<Candidate> verified(const Search& search, std::vector<Candidate> tried, double unexplained) {
+/// Those that hold, nearest first. What is not nearer to the floor than to the unexplained distance explains nothing: a
+/// departure by a hair is turned into noise by any small change.
+std::vector<Candidate> verified(const Search& search, std::vector<Candidate> tried, const Explanations& distances) {
+  const double half_way = (distances.unexplained + distances.floor) / 2;
   std::stable_sort(tried.begin(), tried.end(), nearer);
   std::vector<Candidate> found;
   int failures = 0;
   for (const Candidate& c : tried) {
-    if (!(c.residual < unexplained) || failures == kFailuresInARow) break;
+    if (!(c.residual < half_way) || failures == kFailuresInARow) break;
     if (search.explains(c.mistakes)) {
       found.push_back(c);
       failures = 0;
@@ -307,11 +310,11 @@ Explanations explain(const ExplainOptions& options, const RunPlan& plan, const P
   for (const Mistake* m : candidates(options, plan.theirs, departure, not_seen, search.only_inputs()))
     tried.push_back({{m}, search.residual({m})});
   out.tried = static_cast<int64_t>(tried.size());
-  std::vector<Candidate> found = verified(search, tried, out.unexplained);
+  std::vector<Candidate> found = verified(search, tried, out);
   if (found.empty() && departure.kind != PointKind::misshapen) {
     const std::vector<Candidate> pairs = pairs_of(search, tried);
     out.pairs = static_cast<int64_t>(pairs.size());
-    found = verified(search, pairs, out.unexplained);
+    found = verified(search, pairs, out);
     tried.insert(tried.end(), pairs.begin(), pairs.end());
   }
   follow(search, plan, found, out);

@@ -176,8 +176,8 @@ void residual_lost(const FusedAddRmsNormArgs& a, Exec exec) {
   ref::rmsnorm({a.residual, a.weight, a.eps, a.out, a.rounding}, exec);
 }
 
-/// The branch is added to its own normalised input.
 void lose_residual(Mutant& m) {
+  m.selective = true;
   for_layers(m, [&](TextLayerWeights& layer) { mark(m, layer.post_attention_norm); });
   m.backend.ops.fused_add_rmsnorm.run = residual_lost;
 }
@@ -337,6 +337,7 @@ std::vector<Mistake> layer_mistakes() {
             "https://github.com/sgl-project/sglang/issues/28685",
             [](Mutant& m) {
               for_text_matrices(m, [&](Weight& w) { mark(m, w); });
+              m.selective = true;
               m.backend.ops.linear.run = fp8_inputs;
             }),
   };
