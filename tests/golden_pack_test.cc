@@ -28,6 +28,16 @@ const Model& model() {
   return m;
 }
 
+/// What an engine that makes a known mistake makes of a script, all points.
+Theirs engine_with(const Model& model, const std::string& mistake, Script script, const std::string& label) {
+  const Mistake& m = find_mistake(mistake);
+  Mutant wrong(model);
+  if (m.build != nullptr) m.build(wrong);
+  if (m.positions != nullptr) m.positions(script.prompt, model.config);
+  script.forced.clear();
+  return theirs_from(record(wrong.model, wrong.backend, script, {}), label);
+}
+
 class Pack : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -84,9 +94,7 @@ TEST_F(Pack, JudgesHuggingFaceTracesAsNoise) {
 
 TEST_F(Pack, FindsWhatTheModelFinds) {
   for (const char* mistake : {"rope=even_odd", "posembed=bilinear_zeros", "routed_scale=twice", "merger_gelu=tanh"}) {
-    Script script = script_of(model(), trace("one_image"));
-    script.forced.clear();
-    const Theirs theirs = theirs_from(record(model(), with_mistake(find_mistake(mistake)), script, {}), "engine");
+    const Theirs theirs = engine_with(model(), mistake, script_of(model(), trace("one_image")), "engine");
     CrosscheckOptions options;
     options.explain = false;
     const CrosscheckReport by_model = crosscheck(model(), theirs, options), by_pack = judge(theirs);
@@ -194,12 +202,10 @@ TEST_F(Pack, ATraceOfAnotherPromptIsRefused) {
 // ---- Reports of what was judged
 
 CrosscheckReport of_mistake(const char* mistake, bool isolate) {
-  Script script = script_of(model(), trace("one_image"));
-  script.forced.clear();
   CrosscheckOptions options;
   options.isolate = isolate;
-  return crosscheck(
-      model(), theirs_from(record(model(), with_mistake(find_mistake(mistake)), script, {}), "a <b> engine"), options);
+  return crosscheck(model(), engine_with(model(), mistake, script_of(model(), trace("one_image")), "a <b> engine"),
+                    options);
 }
 
 TEST(Reports, JsonLinesEndWithASummary) {

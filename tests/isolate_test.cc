@@ -47,6 +47,16 @@ Theirs engine(const Model& model, const Backend& backend, Script script) {
   return theirs_from(record(model, backend, script, {}), "engine");
 }
 
+/// What an engine that makes a known mistake makes of a script, all points.
+Theirs engine_with(const Model& model, const std::string& mistake, Script script, const std::string& label) {
+  const Mistake& m = find_mistake(mistake);
+  Mutant wrong(model);
+  if (m.build != nullptr) m.build(wrong);
+  if (m.positions != nullptr) m.positions(script.prompt, model.config);
+  script.forced.clear();
+  return theirs_from(record(wrong.model, wrong.backend, script, {}), label);
+}
+
 Script script_of_trace(const std::string& model, const std::string& trace) {
   return script_of(model_of(model), theirs_from(SafetensorsFile::open(trace_path(model, trace))));
 }
@@ -80,7 +90,7 @@ TEST(Isolate, BlamesAMistakeOnItsPointInEveryLayerAndOnNoOther) {
   };
   for (const auto& [mistake, where] : cases) {
     const Model& model = model_of("moe_a");
-    const Theirs theirs = engine(model, with_mistake(find_mistake(mistake)), script_of_trace("moe_a", "greedy"));
+    const Theirs theirs = engine_with(model, mistake, script_of_trace("moe_a", "greedy"), "engine");
     const CrosscheckReport r = isolated(model, theirs);
     ASSERT_FALSE(r.within()) << mistake;
     const std::vector<std::string> made = births(r);
