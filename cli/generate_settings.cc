@@ -98,6 +98,7 @@ void add_settings(CLI::App& verb, GenerationSettings& s) {
 
 void follow_generation_config(const CLI::App& verb, GenerateFlags& f) {
   namespace fs = std::filesystem;
+  check_output(f.output, Output::text);               // as ever before anything is read
   const bool is_file = fs::is_regular_file(f.model);  // a config.json, for --random-weights
   const std::string dir = is_file ? fs::path(f.model).parent_path().string() : resolve_model(f.model);
   const std::optional<PublishedSampling> published = read_published_sampling(dir);

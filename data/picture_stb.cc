@@ -6,7 +6,10 @@
 #include "data/file.h"
 #include "data/picture_formats.h"
 
+#ifndef __clang_analyzer__  // it imagines leaks and pictures of no pixels in there; write_png refuses the latter
 #define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#endif
 #define STB_IMAGE_STATIC
 #define STBI_NO_STDIO
 #define STBI_NO_LINEAR
@@ -15,9 +18,6 @@
 #define STBI_ONLY_BMP
 #include <stb/stb_image.h>
 
-#ifndef __clang_analyzer__  // it imagines pictures of no pixels in there; write_png refuses them
-#define STB_IMAGE_WRITE_IMPLEMENTATION
-#endif
 #define STB_IMAGE_WRITE_STATIC
 #define STBI_WRITE_NO_STDIO
 #include <stb/stb_image_write.h>
