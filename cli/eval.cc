@@ -155,6 +155,7 @@ int ask_and_score(Flags& f, const std::string& command) {
   }
   o.record = environment(command);
   o.record["seed"] = f.score.seed;
+  const eval::FileLock lock = eval::lock_run(o);
   eval::begin_run(benchmarks, model, o);
   Progress progress;
   o.progress = [&](const std::string& what) { progress.say(what); };
@@ -166,6 +167,7 @@ int ask_and_score(Flags& f, const std::string& command) {
   if (stop_signal() != 0) return 128 + stop_signal();
   eval::render_answers(benchmarks, o.folder);
   if (o.shards > 1) {
+    say_notes(counts.notes);
     std::cerr << "glmv: shard " << f.shard << " is done; when all are, `glmv score " << f.output << "` scores them\n";
     return counts.failed == 0 ? 0 : static_cast<int>(ExitCode::partial);
   }

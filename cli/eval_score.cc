@@ -1,6 +1,7 @@
 // Scoring a run's folder, and comparing two.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <iostream>
@@ -21,7 +22,21 @@ std::string stamp_of(const std::string& created) {
   return out;
 }
 
+void say_other_manifests(const eval::KeptRun& run, const std::string& installed) {
+  std::string names;
+  for (const std::string& id : eval::tasks_with_other_manifests(run, installed)) names += ' ' + id;
+  if (!names.empty())
+    std::cerr << "glmv: scored by the manifests kept in the run; the installed ones differ for" << names
+              << " (--installed-manifests scores by those)\n";
+}
+
 }  // namespace
+
+void say_notes(const std::vector<std::string>& notes) {
+  constexpr size_t kMost = 5;
+  for (size_t i = 0; i < std::min(kMost, notes.size()); ++i) std::cerr << "glmv: " << notes[i] << '\n';
+  if (notes.size() > kMost) std::cerr << "glmv: ... and " << notes.size() - kMost << " lines more\n";
+}
 
 void ScoreFlags::add(CLI::App& verb) {
   verb.add_option("--judge", judge, "none: do without a judge where the rule allows it (the toolkits' exact matching)")
@@ -56,7 +71,9 @@ eval::Judge ScoreFlags::make_judge() const {
 int score_folder(const std::string& folder, const ScoreFlags& flags,
                  const std::function<void(const std::vector<eval::TaskScore>&)>& prepare) {
   check_output(folder, Output::folder);
-  const eval::KeptRun run = eval::open_run(folder, flags.manifests);
+  const eval::KeptRun run = eval::open_run(folder, flags.use_installed ? flags.installed : "");
+  say_notes(run.notes);
+  if (!flags.use_installed && !flags.installed.empty()) say_other_manifests(run, flags.installed);
   eval::Judge judge = flags.make_judge();
   if (judge.exists()) judge.keep_in(folder + "/judge.jsonl");
   eval::ScoreOptions options;
@@ -85,6 +102,8 @@ int compare_run_folders(const std::string& first, const std::string& second, boo
                         const std::string& output) {
   check_output(output, Output::text);
   const eval::KeptRun a = eval::open_run(first, ""), b = eval::open_run(second, "");
+  say_notes(a.notes);
+  say_notes(b.notes);
   // Replies of judges that the runs kept are used again; nobody is asked.
   const auto scores_of = [](const eval::KeptRun& run) {
     eval::ScoreOptions options;

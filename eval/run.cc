@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "data/checkpoint.h"
 #include "data/file.h"
 #include "data/json_file.h"
 #include "eval/render.h"
@@ -100,7 +101,7 @@ class Asking {
     AskOptions how = ask_options(m, frame, options_);
     how.repeat = job.repeat;
     const Question question = question_of(m, frame, *job.sample);
-    const Prepared prepared = model_.prepare(m.id, *job.sample, question, how);
+    const Prepared prepared = prepare(job, question, how);
     if (store_.find(m.id, job.sample->id, job.repeat, prepared.key) != nullptr) {
       ++kept_;
       return;
@@ -116,11 +117,27 @@ class Asking {
     if (r.status != "ok") ++failed_;
   }
 
-  RunCounts counts() const { return {asked_, kept_, failed_, store_.stale(), store_.torn_bytes(), false}; }
+  RunCounts counts() const {
+    return {asked_, kept_, failed_, store_.stale(), store_.torn_bytes(), false, store_.notes()};
+  }
   int64_t done() const { return asked_ + kept_; }
   int64_t failed() const { return failed_; }
 
  private:
+  /// What cannot be sent, such as a damaged picture, is a failed request: counted, and asked when it is mended.
+  Prepared prepare(const Job& job, const Question& question, const AskOptions& how) const {
+    try {
+      return model_.prepare(job.benchmark->manifest.id, *job.sample, question, how);
+    } catch (const Error& e) {
+      if (e.code() != ExitCode::bad_input) throw;
+      Response failed;
+      failed.status = "failed";
+      failed.error = e.what();
+      const Json sent = {{"prompt", question_text(question)}, {"not_sent", e.what()}};
+      return {key_of(sent), sent, [failed] { return failed; }};
+    }
+  }
+
   const ModelUnderTest& model_;
   const RunOptions& options_;
   ResponseStore store_;
@@ -138,6 +155,12 @@ void indent(std::string& out, const std::string& text) {
 }
 
 }  // namespace
+
+FileLock lock_run(const RunOptions& o) {
+  const std::string shard = shard_name(o);
+  return {o.folder + "/.lock" + (shard.empty() ? "" : '-' + shard),
+          shard.empty() ? o.folder : concat(o.folder, ", shard ", shard)};
+}
 
 const Frame& frame_of(const Manifest& m, const std::string& style) {
   if (style.empty()) return m.frames[0];
@@ -180,13 +203,15 @@ void begin_run(const std::vector<Benchmark>& benchmarks, const ModelUnderTest& m
     const std::string differs = difference(parse_json_object(read_file(path), path), settings);
     if (!differs.empty()) usage_error(o.folder, ": was begun with other settings (", differs, ')');
   }
+  const std::string judges = read_file(o.manifests + "/judges.json");
   Json record = settings;
   record.update(o.record);
+  record["judges_sha256"] = sha256_hex(judges.data(), judges.size());
   for (const Benchmark& b : benchmarks) {
     write_text(o.folder + "/manifests/" + b.manifest.id + ".json", read_file(b.manifest.path));
     keep_samples(b, o);
   }
-  write_text(o.folder + "/manifests/judges.json", read_file(o.manifests + "/judges.json"));
+  write_text(o.folder + "/manifests/judges.json", judges);
   write_text(path, record.dump(2) + '\n');
 }
 
