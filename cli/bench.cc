@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 
@@ -42,14 +41,6 @@ constexpr const char* kExamples = R"(Examples:
       a kernel of your own (bench/glmv_kernel.h), checked and timed beside ours; exit code 1 if it is slower or wrong
   glmv bench linear --tokens 64 --baseline main.json
       and compared with an earlier result)";
-
-/// As it was typed, without the program's folder.
-std::string command_line() {
-  std::ifstream in("/proc/self/cmdline");
-  std::string line, word;
-  while (std::getline(in, word, '\0')) line += line.empty() ? "glmv" : ' ' + word;
-  return line;
-}
 
 /// Text formats by the ending of a file's name.
 std::string format_of(const std::string& path) {

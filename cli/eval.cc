@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "bench/machine.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -94,19 +95,37 @@ void read_shard(const Flags& f, eval::RunOptions& o) {
   o.shards = n;
 }
 
-Json environment(const std::string& command) {
+/// What is sent with every request beside the question.
+Json sampling_of(const eval::EndpointOptions& e) {
+  Json out = Json::object();
+  if (e.temperature) out["temperature"] = *e.temperature;
+  if (e.top_p) out["top_p"] = *e.top_p;
+  if (e.seed) out["seed"] = *e.seed;
+  if (!e.extra.empty()) out["extra_body"] = e.extra;
+  return out.empty() ? Json("the server's") : out;
+}
+
+/// What run.json says beside the settings of the tasks.
+Json environment(const Flags& f) {
   utsname host{};
   ::uname(&host);
   Json out = result_header("eval_run");
-  return {{"created", out.at("created")},
-          {"version", out.at("version")},
-          {"command", command},
-          {"host", {{"system", host.sysname}, {"release", host.release}, {"machine", host.machine}}},
-          {"threads", thread_count()}};
+  Json record = {{"created", out.at("created")},
+                 {"version", out.at("version")},
+                 {"commit", bench::this_machine().commit},
+                 {"command", command_line()},
+                 {"host", {{"system", host.sysname}, {"release", host.release}, {"machine", host.machine}}},
+                 {"threads", thread_count()},
+                 {"limit", f.options.limit},
+                 {"any_hash", f.any_hash},
+                 {"seed", f.score.seed}};
+  if (!f.options.ids.empty()) record["ids"] = f.options.ids;
+  if (!f.endpoint.base_url.empty()) record["sampling"] = sampling_of(f.endpoint);
+  return record;
 }
 
-void keep_thumbnails(const std::string& folder, const std::vector<eval::Benchmark>& benchmarks,
-                     const std::vector<eval::TaskScore>& scores) {
+void keep_pictures(const std::string& folder, const std::vector<eval::Benchmark>& benchmarks,
+                   const std::vector<eval::TaskScore>& scores) {
   constexpr size_t kMost = 40;  // more than a report shows
   for (const eval::TaskScore& score : scores) {
     const auto b = std::find_if(benchmarks.begin(), benchmarks.end(),
@@ -119,20 +138,23 @@ void keep_thumbnails(const std::string& folder, const std::vector<eval::Benchmar
       const auto sample =
           std::find_if(b->samples.begin(), b->samples.end(), [&](const eval::Sample& s) { return s.id == id; });
       if (sample == b->samples.end() || sample->media.empty()) continue;
-      eval::keep_thumbnail(folder, b->manifest.id, id, sample->media[0]);
+      eval::keep_thumbnails(folder, b->manifest.id, id, sample->media);
       ++made;
     }
   }
 }
 
-void say_counts(const eval::RunCounts& c) {
+/// Failures are told even if nothing else is.
+void say_counts(const eval::RunCounts& c, bool quiet) {
+  if (quiet && c.failed == 0) return;
   std::cerr << fmt::format("glmv: {} asked, {} already there, {} failed", c.asked, c.kept, c.failed);
   if (c.stale > 0) std::cerr << fmt::format(", {} answers to other input were asked again", c.stale);
   if (c.torn_bytes > 0) std::cerr << fmt::format(", a torn last line of {} bytes was cut off", c.torn_bytes);
   std::cerr << '\n';
+  if (!c.reasons.empty()) std::cerr << "glmv: failed: " << eval::reasons_text(c.reasons) << '\n';
 }
 
-int ask_and_score(Flags& f, const std::string& command) {
+int ask_and_score(Flags& f) {
   eval::RunOptions& o = f.options;
   o.folder = f.output;
   if (f.think && f.no_think) usage_error("--think and --no-think: only one of them");
@@ -149,21 +171,21 @@ int ask_and_score(Flags& f, const std::string& command) {
   if (!f.dry_run && f.output.empty()) usage_error("-o is missing: the folder of the run");
   if (!f.dry_run) check_output(f.output, Output::folder);
   const eval::ModelUnderTest model = make_model(f);
+  if (model.check) model.check(benchmarks);
   if (f.dry_run) {
     write_result(eval::plan_text(benchmarks, model, o), "");
     return 0;
   }
-  o.record = environment(command);
-  o.record["seed"] = f.score.seed;
+  o.record = environment(f);
   const eval::FileLock lock = eval::lock_run(o);
   eval::begin_run(benchmarks, model, o);
-  Progress progress;
+  Progress progress(f.score.quiet);
   o.progress = [&](const std::string& what) { progress.say(what); };
   o.stop = [] { return stop_signal() != 0; };
   stop_on_signals();
   const eval::RunCounts counts = eval::ask_all(benchmarks, model, o);
   progress.clear();
-  say_counts(counts);
+  say_counts(counts, f.score.quiet);
   if (stop_signal() != 0) return 128 + stop_signal();
   eval::render_answers(benchmarks, o.folder);
   if (o.shards > 1) {
@@ -171,17 +193,16 @@ int ask_and_score(Flags& f, const std::string& command) {
     std::cerr << "glmv: shard " << f.shard << " is done; when all are, `glmv score " << f.output << "` scores them\n";
     return counts.failed == 0 ? 0 : static_cast<int>(ExitCode::partial);
   }
-  return score_folder(f.output, f.score, [&](const std::vector<eval::TaskScore>& scores) {
-    keep_thumbnails(f.output, benchmarks, scores);
-  });
+  return score_folder(f.output, f.score,
+                      [&](const std::vector<eval::TaskScore>& scores) { keep_pictures(f.output, benchmarks, scores); });
 }
 
-int run(Flags& f, const std::string& command) {
+int run(Flags& f) {
   if (f.list) {
     write_result(eval::manifest_table(eval::read_manifests(f.options.manifests)), "");
     return 0;
   }
-  if (f.explain.empty()) return ask_and_score(f, command);
+  if (f.explain.empty()) return ask_and_score(f);
   f.tasks = {f.explain};
   write_result(eval::protocol_card(chosen_manifests(f)[0]), "");
   return 0;
@@ -262,12 +283,12 @@ void add_eval(CLI::App& app, int& exit_code) {
   add_model(*verb, f->model);
   f->run.add(*verb);
   verb->add_option("--replies", f->replies,
-                   "score recorded replies instead of asking a model (JSON lines: sample, text)");
+                   "score recorded replies instead of asking a model (JSON lines: sample, text; or a responses.jsonl)");
   add_endpoint(*verb, *f);
   add_run(*verb, *f);
   f->score.add(*verb);
   verb->footer(kExamples);
-  verb->callback([f, verb, &exit_code] { exit_code = run(*f, "glmv eval"); });
+  verb->callback([f, verb, &exit_code] { exit_code = run(*f); });
 }
 
 }  // namespace glmv::cli

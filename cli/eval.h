@@ -10,13 +10,13 @@
 
 namespace glmv::cli {
 
-/// --judge-base-url, --judge-model, --judge-replies, --judge none, --rules, --compare-to, --seed, --resamples.
+/// --judge-base-url, --judge-model, --judge-replies, --judge none, --rules, --compare-to, --seed, --resamples, -q.
 struct ScoreFlags {
   std::string judge, judge_url, judge_model, judge_replies, judge_key = "GLMV_JUDGE_API_KEY", compare_to;
   std::vector<std::string> rules;
   uint64_t seed = 0;
   int resamples = 1000;
-  bool exit_zero = false;
+  bool exit_zero = false, quiet = false;
   std::string installed;       ///< folder of manifests with which a run's own are compared; "" = with none
   bool use_installed = false;  ///< they replace the run's own
 

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <iostream>
 
+#include "bench/machine.h"
 #include "cli/eval.h"
 #include "cli/output.h"
 #include "eval/attribute.h"
@@ -30,6 +31,16 @@ void say_other_manifests(const eval::KeptRun& run, const std::string& installed)
               << " (--installed-manifests scores by those)\n";
 }
 
+eval::Scoring scoring_of(const ScoreFlags& flags, const eval::Judge& judge) {
+  const Json header = result_header("eval");
+  return {header.at("created").get<std::string>(),
+          header.at("version").get<std::string>(),
+          bench::this_machine().commit,
+          judge.name(),
+          flags.seed,
+          flags.resamples};
+}
+
 }  // namespace
 
 void say_notes(const std::vector<std::string>& notes) {
@@ -50,6 +61,7 @@ void ScoreFlags::add(CLI::App& verb) {
                   "published column to compare with; default by thinking mode: GLM-4.5V or GLM-4.5V-nonthinking");
   verb.add_option("--seed", seed, "of the bootstrap")->check(unsigned_number())->capture_default_str();
   verb.add_option("--resamples", resamples, "of the bootstrap")->check(CLI::Range(10, 1000000))->capture_default_str();
+  verb.add_flag("-q,--quiet", quiet, "no progress, no counts; what failed is still told");
   verb.add_flag("--exit-zero", exit_zero, "exit code 0 even if responses or a judge are missing");
 }
 
@@ -85,17 +97,19 @@ int score_folder(const std::string& folder, const ScoreFlags& flags,
   options.resamples = flags.resamples;
   const std::vector<eval::TaskScore> scores = eval::score_run(run, options);
   if (prepare) prepare(scores);
-  const std::string created = result_header("eval").at("created").get<std::string>();
-  const auto thumbnail = [&](const std::string& task, const std::string& sample) {
-    return eval::kept_thumbnail(folder, task, sample);
+  const eval::Scoring scoring = scoring_of(flags, judge);
+  const auto thumbnails = [&](const std::string& task, const std::string& sample) {
+    return eval::kept_thumbnails(folder, task, sample);
   };
   const std::vector<std::string> names =
-      eval::write_results(run, scores, judge.name(), stamp_of(created), created, thumbnail);
-  write_result(eval::results_markdown(run, scores, judge.name()), "");
+      eval::write_results(run, scores, scoring, stamp_of(scoring.created), thumbnails);
+  write_result(eval::results_markdown(run, scores, scoring), "");
+  const int code = eval::is_partial(scores) && !flags.exit_zero ? static_cast<int>(ExitCode::partial) : 0;
+  if (flags.quiet) return code;
   std::cerr << "glmv: wrote";
   for (const std::string& name : names) std::cerr << ' ' << name;
   std::cerr << " into " << folder << '\n';
-  return eval::is_partial(scores) && !flags.exit_zero ? static_cast<int>(ExitCode::partial) : 0;
+  return code;
 }
 
 int compare_run_folders(const std::string& first, const std::string& second, bool attribute, bool json,

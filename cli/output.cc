@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 
 #include "data/file.h"
@@ -76,6 +77,13 @@ Json result_header(const std::string& kind) {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
   return {{"schema", "glmv." + kind + "/1"}, {"created", text}, {"version", GLMV_VERSION}};
+}
+
+std::string command_line() {
+  std::ifstream in("/proc/self/cmdline");
+  std::string line, word;
+  while (std::getline(in, word, '\0')) line += line.empty() ? "glmv" : ' ' + word;
+  return line;
 }
 
 std::string grouped(int64_t n) {

@@ -39,6 +39,9 @@ void write_json(const Json& json, const std::string& path);
 /// {"schema": "glmv.<kind>/1", "created": now in UTC, "version": ...}
 Json result_header(const std::string& kind);
 
+/// The command as it was typed, without the program's folder.
+std::string command_line();
+
 /// Numbers with thousands separators: 107,710,933,120.
 std::string grouped(int64_t n);
 

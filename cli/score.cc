@@ -132,9 +132,11 @@ void add_score(CLI::App& app, int& exit_code) {
   CLI::Option* cases = verb->add_option("--cases", flags->cases, "JSON file with a list of inputs");
   algorithm->needs(cases);
   cases->needs(algorithm);
-  CLI::Option* layout =
-      verb->add_option("--import", flags->layout, "layout of stored responses: mmmu, mathvista, rows");
-  verb->add_option("--by", flags->by, "with --import: groups of the table (subject, question_type, task ...)")
+  CLI::Option* layout = verb->add_option(
+      "--import", flags->layout,
+      "layout of stored responses: mmmu, mathvista, lmms-eval (samples JSONL), vlmevalkit (TSV or JSON), rows");
+  verb->add_option("--by", flags->by,
+                   "with --import: groups of the table: a field of the rows (subject, category, task ...)")
       ->needs(layout);
   verb->add_flag("--attribute", flags->attribute, "with --import: each row on which rules disagree, and why")
       ->needs(layout);

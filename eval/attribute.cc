@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "eval/aggregate.h"
 #include "eval/template.h"
 #include "reference/core/error.h"
 
@@ -105,8 +106,20 @@ Difference explain(const std::string& id, const Side& a, const Side& b) {
 
 void count(TaskComparison& out, const Difference& d) {
   if (d.cause == Cause::missing) return;
+  ++out.disagree;
   (d.first > d.second ? out.first_better : out.second_better) += 1;
   if (d.cause == Cause::text) (d.first > d.second ? out.rest_first_better : out.rest_second_better) += 1;
+}
+
+/// The headline over some of a run's answered samples; nothing where it cannot be formed.
+std::optional<double> headline_over(const TaskScore& score, const std::vector<const Verdict*>& verdicts) {
+  if (score.rules.empty() || verdicts.empty()) return std::nullopt;
+  if (!score.rules[0].total.headline) return std::nullopt;  // it needs a judge, or a browser
+  try {
+    return aggregate(score.rules[0].rule->aggregate, verdicts, score.task->manifest.id).headline;
+  } catch (const Error&) {
+    return std::nullopt;  // a category that is empty among these samples has no mean
+  }
 }
 
 TaskComparison compare_task(const TaskScore& first, const TaskScore& second) {
@@ -114,7 +127,10 @@ TaskComparison compare_task(const TaskScore& first, const TaskScore& second) {
   out.task = first.task->manifest.id;
   if (!first.rules.empty()) out.first = first.rules[0].total.headline;
   if (!second.rules.empty()) out.second = second.rules[0].total.headline;
+  out.first_answered = static_cast<int64_t>(first.answered.size());
+  out.second_answered = static_cast<int64_t>(second.answered.size());
   const std::map<std::string, Side> a = sides_of(first), b = sides_of(second);
+  std::vector<const Verdict*> first_verdicts, second_verdicts;
   for (const auto& [id, side] : b) out.only_in_second += a.count(id) == 0;
   for (const auto& [id, side] : a) {
     const auto other = b.find(id);
@@ -123,20 +139,43 @@ TaskComparison compare_task(const TaskScore& first, const TaskScore& second) {
       continue;
     }
     ++out.common;
-    const bool both = side.verdict != nullptr && other->second.verdict != nullptr;
-    if (!both && side.verdict == other->second.verdict) continue;  // neither has an answer
+    const bool in_first = side.verdict != nullptr, in_second = other->second.verdict != nullptr,
+               both = in_first && in_second;
+    out.unanswered_in_first += !in_first && in_second;
+    out.unanswered_in_second += in_first && !in_second;
+    out.unanswered_in_both += !in_first && !in_second;
+    if (!in_first && !in_second) continue;
+    if (both) first_verdicts.push_back(side.verdict), second_verdicts.push_back(other->second.verdict);
     if (both && side.verdict->score.value_or(0) == other->second.verdict->score.value_or(0) &&
         side.verdict->status == other->second.verdict->status)
       continue;
     out.differences.push_back(explain(id, side, other->second));
     count(out, out.differences.back());
   }
+  out.both_answered = static_cast<int64_t>(first_verdicts.size());
+  out.first_of_both = headline_over(first, first_verdicts);
+  out.second_of_both = headline_over(second, second_verdicts);
   out.p = mcnemar(out.first_better, out.second_better);
   out.rest_p = mcnemar(out.rest_first_better, out.rest_second_better);
   return out;
 }
 
 std::string headline(const std::optional<double>& x) { return x ? fmt::format("{:.1f}", *x) : "no number"; }
+
+std::string headline_lines(const TaskComparison& c) {
+  std::string out = fmt::format("{}: {} of {} answered vs {} of {} answered; {} samples in both, {} answered in both",
+                                c.task, headline(c.first), c.first_answered, headline(c.second), c.second_answered,
+                                c.common, c.both_answered);
+  if (c.both_answered != c.first_answered || c.both_answered != c.second_answered)
+    out += fmt::format(": {} vs {} on those", headline(c.first_of_both), headline(c.second_of_both));
+  out +=
+      fmt::format("\n  of those {} disagree ({} right only in the first, {} only in the second), McNemar p = {:.3g}\n",
+                  c.disagree, c.first_better, c.second_better, c.p);
+  if (c.unanswered_in_first + c.unanswered_in_second + c.unanswered_in_both > 0)
+    out += fmt::format("  without an answer: {} only in the first run, {} only in the second, {} in both\n",
+                       c.unanswered_in_first, c.unanswered_in_second, c.unanswered_in_both);
+  return out;
+}
 
 }  // namespace
 
@@ -167,11 +206,7 @@ std::vector<TaskComparison> compare_runs(const KeptRun& first, const std::vector
 std::string comparison_text(const std::vector<TaskComparison>& all, bool attribute) {
   std::string out;
   for (const TaskComparison& c : all) {
-    out += fmt::format(
-        "{}: {} vs {}, {} samples in both, {} disagree ({} right only in the first, {} only in the second), McNemar p "
-        "= {:.3g}\n",
-        c.task, headline(c.first), headline(c.second), c.common, c.differences.size(), c.first_better, c.second_better,
-        c.p);
+    out += headline_lines(c);
     if (c.only_in_first + c.only_in_second > 0)
       out +=
           fmt::format("  {} samples only in the first run, {} only in the second\n", c.only_in_first, c.only_in_second);
@@ -181,7 +216,9 @@ std::string comparison_text(const std::vector<TaskComparison>& all, bool attribu
     for (const auto& [cause, differences] : by_cause) {
       out += fmt::format("  {:<12}{}\n", name_of(cause), differences.size());
       for (const Difference* d : differences)
-        out += fmt::format("    {} ({:.3g} / {:.3g}) {}\n", d->sample, d->first, d->second, d->detail);
+        out += cause == Cause::missing
+                   ? fmt::format("    {} {}\n", d->sample, d->detail)
+                   : fmt::format("    {} ({:.3g} / {:.3g}) {}\n", d->sample, d->first, d->second, d->detail);
     }
     out += fmt::format(
         "  what only the responses explain: {} right only in the first, {} only in the second, McNemar p = {:.3g}\n",
@@ -204,6 +241,13 @@ Json comparison_json(const std::vector<TaskComparison>& all) {
                             {"first", c.first ? Json(*c.first) : Json()},
                             {"second", c.second ? Json(*c.second) : Json()},
                             {"common", c.common},
+                            {"both_answered", c.both_answered},
+                            {"first_of_both", c.first_of_both ? Json(*c.first_of_both) : Json()},
+                            {"second_of_both", c.second_of_both ? Json(*c.second_of_both) : Json()},
+                            {"unanswered_in_first", c.unanswered_in_first},
+                            {"unanswered_in_second", c.unanswered_in_second},
+                            {"unanswered_in_both", c.unanswered_in_both},
+                            {"disagree", c.disagree},
                             {"only_in_first", c.only_in_first},
                             {"only_in_second", c.only_in_second},
                             {"first_better", c.first_better},

@@ -30,12 +30,17 @@ struct Difference {
 struct TaskComparison {
   std::string task;
   int64_t common = 0, only_in_first = 0, only_in_second = 0;
-  std::optional<double> first, second;  ///< headlines
+  int64_t first_answered = 0, second_answered = 0;      ///< what the headlines are of
+  std::optional<double> first, second;                  ///< headlines
+  int64_t both_answered = 0;                            ///< samples that both runs have and have an answer to
+  std::optional<double> first_of_both, second_of_both;  ///< the same rules over those
+  int64_t unanswered_in_first = 0, unanswered_in_second = 0, unanswered_in_both = 0;  ///< of the common ones
+  int64_t disagree = 0;  ///< of the ones that both answered
   int64_t first_better = 0, second_better = 0;
   double p = 1;  ///< McNemar over the samples whose verdicts differ
   int64_t rest_first_better = 0, rest_second_better = 0;
-  double rest_p = 1;  ///< over those that only the response's text explains
-  std::vector<Difference> differences;
+  double rest_p = 1;                    ///< over those that only the response's text explains
+  std::vector<Difference> differences;  ///< disagreements, and samples to which one side has no answer
 };
 
 /// The first rule of each task that both runs have, or the rule of that name. Samples are matched by id, repeats by

@@ -19,12 +19,12 @@ struct Benchmark {
   std::vector<std::string> hashes;  ///< sha256 of each file
   std::vector<Sample> samples;
   int64_t left_out = 0;              ///< rows that the layout's "keep" excludes
-  bool hash_known = false;           ///< every file has a hash in the manifest, and has it
+  std::string hash = "not known";    ///< against the manifest's: "matches", "differs"; "not known" for any file: that
   std::vector<MappedFile> mappings;  ///< what the media point into
 };
 
 struct LoadOptions {
-  bool any_hash = false;  ///< read files whose hash is not the manifest's, too
+  bool any_hash = false;  ///< read files whose hash is not the manifest's, too; `hash` says so then
 };
 
 /// Looks for the files of each layout in FOLDER/<id> and in FOLDER, and reads the first that is complete.

@@ -37,6 +37,14 @@ void start_curl_once() {
   std::call_once(once, [] { ::curl_global_init(CURL_GLOBAL_DEFAULT); });
 }
 
+/// "Failed to connect to h port 1 after 3 ms: ..." -> the same without the time, so that equal failures read alike.
+std::string without_time(std::string reason) {
+  const size_t from = reason.find(" after "), end = reason.find(" ms", from == std::string::npos ? 0 : from);
+  if (from != std::string::npos && end != std::string::npos && reason.find_first_not_of("0123456789", from + 7) == end)
+    reason.erase(from, end + 3 - from);
+  return reason;
+}
+
 void sleep_for(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
 
 bool is_passing(long status) { return status == 0 || status == 408 || status == 429 || status >= 500; }
@@ -74,18 +82,19 @@ HttpReply http_post(const std::string& url, const std::string& body, const std::
   if (code == CURLE_OK) {
     ::curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out.status);
   } else {
-    out.error = reason[0] != '\0' ? reason : ::curl_easy_strerror(code);
+    out.error = without_time(reason[0] != '\0' ? reason : ::curl_easy_strerror(code));
   }
   return out;
 }
 
 HttpReply post_with_retry(const std::string& url, const std::string& body, const std::vector<std::string>& headers,
-                          double timeout_s, const RetryOptions& options,
+                          double timeout_s, const RetryOptions& options, RateLimit& rate,
                           const std::function<bool(const std::string&, std::string&)>& usable, std::string& why,
                           int& tries) {
   double wait = options.first_wait_s;
   HttpReply reply;
   for (tries = 1;; ++tries) {
+    rate.wait();
     reply = http_post(url, body, headers, timeout_s);
     why = reply.status == 0 ? reply.error : concat("HTTP ", reply.status, ": ", reply.body.substr(0, 200));
     if (reply.status == 200 && usable(reply.body, why)) return reply;
@@ -101,10 +110,9 @@ HttpReply post_with_retry(const std::string& url, const std::string& body, const
 
 void RateLimit::wait() {
   if (per_second_ <= 0) return;
-  static std::mutex mutex;
   int64_t until = 0;
   {
-    const std::lock_guard<std::mutex> lock(mutex);
+    const std::lock_guard<std::mutex> lock(mutex_);
     const int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
     until = std::max(now, next_ns_);
     next_ns_ = until + static_cast<int64_t>(1e9 / per_second_);

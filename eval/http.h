@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -18,18 +19,6 @@ struct HttpReply {
 HttpReply http_post(const std::string& url, const std::string& body, const std::vector<std::string>& headers,
                     double timeout_s);
 
-struct RetryOptions {
-  int tries = 6;
-  double first_wait_s = 0.5, longest_wait_s = 30;  ///< doubled after each failure
-};
-
-/// Posts until `usable` says yes: no connection, 408, 429, 5xx and a reply that is not usable are tried again, anything
-/// else is not. `why` is what the last failure was.
-HttpReply post_with_retry(const std::string& url, const std::string& body, const std::vector<std::string>& headers,
-                          double timeout_s, const RetryOptions& options,
-                          const std::function<bool(const std::string& body, std::string& why)>& usable,
-                          std::string& why, int& tries);
-
 /// Lets through at most so many a second, over all threads; 0 = any number.
 class RateLimit {
  public:
@@ -39,6 +28,19 @@ class RateLimit {
  private:
   double per_second_;
   int64_t next_ns_ = 0;
+  std::mutex mutex_;
 };
+
+struct RetryOptions {
+  int tries = 6;
+  double first_wait_s = 0.5, longest_wait_s = 30;  ///< doubled after each failure
+};
+
+/// Posts until `usable` says yes: no connection, 408, 429, 5xx and a reply that is not usable are tried again, anything
+/// else is not. Every try waits for the rate. `why` is what the last failure was.
+HttpReply post_with_retry(const std::string& url, const std::string& body, const std::vector<std::string>& headers,
+                          double timeout_s, const RetryOptions& options, RateLimit& rate,
+                          const std::function<bool(const std::string& body, std::string& why)>& usable,
+                          std::string& why, int& tries);
 
 }  // namespace glmv::eval

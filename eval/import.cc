@@ -9,7 +9,8 @@
 namespace glmv {
 
 const std::vector<ImportLayout>& layouts() {
-  static const std::vector<ImportLayout> all = {mmmu_layout(), mathvista_layout(), rows_layout()};
+  static const std::vector<ImportLayout> all = {mmmu_layout(), mathvista_layout(), lmms_eval_layout(),
+                                                vlmevalkit_layout(), rows_layout()};
   return all;
 }
 

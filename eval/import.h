@@ -46,10 +46,12 @@ struct ImportLayout {
   std::vector<ImportRule> (*rules)();  ///< the first one gives the table
 };
 
-/// mmmu, mathvista, rows. Readers: Error (exit code 3) that names file, row, field and value.
+/// mmmu, mathvista, lmms-eval, vlmevalkit, rows. Readers: Error (exit code 3) that names file, row, field and value.
 const std::vector<ImportLayout>& layouts();
 ImportLayout mmmu_layout();
 ImportLayout mathvista_layout();
+ImportLayout lmms_eval_layout();
+ImportLayout vlmevalkit_layout();
 ImportLayout rows_layout();
 
 /// Why two rules judge one row differently, in the order in which causes are looked for.

@@ -115,12 +115,14 @@ Reading lmms(StoredRow row) {
   return {is_gold(row, letter), letter, letter, !letter};
 }
 
-/// Open questions become a choice between the gold and "Other Answers".
+/// Open questions become a choice between the gold, which is A, and "Other Answers", which is B.
 Reading vlmevalkit(const StoredRow& row) {
   const bool open = row.options.empty();
   const Options options = open ? Options{{"A", row.golds.front()}, {"B", "Other Answers"}} : row.options;
   const auto letter = mc_can_infer(row.response, options);
-  return {open ? letter == "A" : is_gold(row, letter), letter, letter, false};
+  if (!open) return {is_gold(row, letter), letter, letter, false};
+  const auto meaning = !letter ? std::nullopt : std::optional(options[letter == "A" ? 0 : 1].second);
+  return {letter == "A", letter, meaning, false};
 }
 
 Reading strict(const StoredRow& row) {
@@ -136,7 +138,8 @@ Reading strict(const StoredRow& row) {
 
 std::vector<ImportRule> mmmu_import_rules() {
   return {official(),
-          {"VLMEvalKit", "mc_can_infer, open questions as a choice; no judge", vlmevalkit},
+          {"VLMEvalKit", "mc_can_infer; an open question becomes the choice A = the gold, B = Other Answers; no judge",
+           vlmevalkit},
           {"lmms-eval", "mmmu_mc_parse, a draw counts as wrong; open questions never right", lmms},
           {"strict", "glmv_choice, glmv_equal", strict}};
 }

@@ -67,15 +67,24 @@ std::string disputed_text(const ImportReport& r, size_t i) {
 
 struct Stored {
   int64_t verdicts = 0, same = 0, predictions = 0, same_predictions = 0;
+
+  std::string predictions_text() const {
+    return predictions > 0 ? fmt::format("; stored predictions: {} of {}", same_predictions, predictions) : "";
+  }
 };
 /// The first rule against the verdicts and predictions that the files hold.
 Stored against_stored(const ImportReport& r) {
   Stored s;
+  // A layout stores predictions or does not; nothing is one that could not be brought into the form of the gold.
+  const bool with_predictions =
+      std::any_of(r.rows.begin(), r.rows.end(), [](const StoredRow& row) { return row.prediction.has_value(); });
   for (size_t i = 0; i < r.rows.size(); ++i) {
     const Reading& reading = r.readings[0][i];
     if (!r.rows[i].verdict) continue;
-    ++s.verdicts, ++s.predictions;
+    ++s.verdicts;
     s.same += *r.rows[i].verdict == reading.right ? 1 : 0;
+    if (!with_predictions) continue;
+    ++s.predictions;
     s.same_predictions += r.rows[i].prediction == reading.normalized ? 1 : 0;
   }
   return s;
@@ -128,8 +137,8 @@ std::string import_text(const ImportReport& r, const std::string& key, bool attr
   for (size_t k = 0; k < r.rules.size(); ++k) out += line(r.rules[k].name, tally(r, k, "", ""), width);
   out += "\n" + causes_text(r);
   if (const Stored s = against_stored(r); s.verdicts > 0)
-    out += fmt::format("stored verdicts: {} of {} rows as {} has them; stored predictions: {} of {}\n", s.same,
-                       s.verdicts, r.rules[0].name, s.same_predictions, s.predictions);
+    out += fmt::format("stored verdicts: {} of {} rows as {} has them{}\n", s.same, s.verdicts, r.rules[0].name,
+                       s.predictions_text());
   if (!attribute) return out;
   out += "\n";
   for (const size_t i : disputed(r)) out += disputed_text(r, i);

@@ -1,67 +1,34 @@
-// Anyone's responses: a JSON list, or one object per line, of {id, response, answer, choices, group}.
+// Anyone's responses: a JSON list, or one object per line, of {id, response, answer, choices, group ...}.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "data/file.h"
-#include "data/json_file.h"
-#include "data/json_node.h"
-#include "eval/import.h"
-#include "eval/rule.h"
+#include "eval/import_fields.h"
 #include "eval/score_answer.h"
 #include "eval/score_strict.h"
 #include "eval/score_text.h"
-#include "eval/text.h"
 
 namespace glmv {
 namespace {
 
-using nlohmann::json;
+constexpr const char* kWanted = "{id, response, answer, choices?, group?}";
 
-/// choices as {"A": text} or as a list of texts.
-Options choices_of(const JsonNode& choices) {
-  if (!choices.value.is_array()) return options_of(choices);
-  constexpr size_t kMost = 26;
-  Options out;
-  for (const std::string& text : texts_of(choices))
-    out.emplace_back(std::string(1, static_cast<char>('A' + out.size())), text);
-  if (out.size() > kMost) choices.refuse("at most 26 choices");
-  return out;
-}
-
-std::string id_of(const JsonNode& id) {
-  return id.value.is_number_integer() ? std::to_string(id.integer()) : id.text();
-}
-
+/// Every other field of a row is a group that --by can name.
 StoredRow row_of(const JsonNode& entry) {
   StoredRow row;
-  row.id = id_of(entry.at("id"));
-  row.response = entry.at("response").text();
-  const JsonNode answer = entry.at("answer");
-  row.golds = answer.value.is_array() ? texts_of(answer) : std::vector<std::string>{answer.text()};
-  if (row.golds.empty()) answer.refuse("an answer");
-  if (entry.find("choices") != nullptr) row.options = choices_of(entry.at("choices"));
-  row.groups["group"] = entry.find("group") != nullptr ? entry.at("group").text() : "all";
+  row.id = scalar_text(entry.at("id"));
+  row.response = scalar_text(entry.at("response"));
+  row.golds = scalar_texts(entry.at("answer"));
+  if (entry.find("choices") != nullptr) row.options = any_options(entry.at("choices"));
+  row.groups["group"] = entry.find("group") != nullptr ? scalar_text(entry.at("group")) : "all";
   row.groups["kind"] = row.options.empty() ? "open" : "choice";
+  add_groups(entry.value, {"id", "response", "answer", "choices"}, row);
   return row;
-}
-
-json lines_of(const std::string& text, const std::string& path) {
-  json out = json::array();
-  size_t number = 0;
-  for (const std::string_view line : py::split(text, "\n")) {
-    ++number;
-    if (!py::strip(line).empty()) out.push_back(parse_json(std::string(line), concat(path, ": line ", number)));
-  }
-  return out;
 }
 
 std::vector<StoredRow> read_rows(const std::vector<std::string>& paths) {
   std::vector<StoredRow> rows;
-  for (const std::string& path : paths) {
-    const std::string text = read_file(path);
-    const json content = py::strip(text).starts_with('[') ? parse_json(text, path) : lines_of(text, path);
-    for (const JsonNode& entry : JsonNode{content, concat(path, ":")}.list()) rows.push_back(row_of(entry));
-  }
+  for (const std::string& path : paths)
+    for_each_object(path, kWanted, [&](const JsonNode& entry) { rows.push_back(row_of(entry)); });
   return rows;
 }
 
@@ -100,17 +67,20 @@ Reading lmms(const StoredRow& row) {
   return {is_gold(row, found), found, found, false};
 }
 
-std::vector<ImportRule> rows_import_rules() {
-  return {{"strict", "glmv_choice, glmv_equal", strict},
-          {"VLMEvalKit", "mc_can_infer, ocrbench_contains", vlmevalkit},
-          {"lmms-eval", "mc_robust_priority, zerobench_exact", lmms}};
-}
-
 }  // namespace
 
+std::vector<ImportRule> rows_import_rules(const std::string& first) {
+  std::vector<ImportRule> all = {{"strict", "glmv_choice, glmv_equal", strict},
+                                 {"VLMEvalKit", "mc_can_infer, ocrbench_contains", vlmevalkit},
+                                 {"lmms-eval", "mc_robust_priority, zerobench_exact", lmms}};
+  std::stable_partition(all.begin(), all.end(), [&](const ImportRule& rule) { return rule.name == first; });
+  return all;
+}
+
 ImportLayout rows_layout() {
-  return {"rows", "a JSON list or lines of {id, response, answer, choices if any, group if any}", "group", read_rows,
-          rows_import_rules};
+  return {"rows",
+          "a JSON list or lines of {id, response, answer, choices if any, group if any}; other fields are groups",
+          "group", read_rows, [] { return rows_import_rules(); }};
 }
 
 }  // namespace glmv

@@ -26,7 +26,8 @@ std::string repr(const Value& value);
 /// Names beyond True, False and None.
 using Names = std::function<std::optional<Value>(std::string_view)>;
 
-/// ast.literal_eval(text); none where it raises. Sets, bytes and complex numbers are refused too.
+/// ast.literal_eval(text); none where it raises and for bytes that are not UTF-8. Sets, bytes and complex numbers are
+/// refused too.
 std::optional<Value> literal(std::string_view text, const Names& names = nullptr);
 
 /// eval(text) of literals, the arithmetic and bit operators, brackets and given names; none where it raises and for

@@ -1,6 +1,8 @@
 #include "eval/model.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "data/checkpoint.h"
 #include "data/json_node.h"
@@ -8,6 +10,83 @@
 #include "reference/core/error.h"
 
 namespace glmv::eval {
+namespace {
+
+using Replies = std::map<std::string, Response>;
+
+std::string sample_name(const JsonNode& sample) {
+  return sample.value.is_number_integer() ? std::to_string(sample.integer()) : sample.text();
+}
+
+/// A line of replies or of a run's responses.jsonl, which says more.
+Response read_reply(const Json& line, const std::string& where) {
+  StrictObject object({line, where + ':'});
+  Response r;
+  r.task = object.text_or("task", "");
+  r.sample = sample_name(object.at("sample"));
+  r.repeat = object.integer_or("repeat", 0);
+  r.text = object.text("text");
+  r.status = object.text_or("status", "ok");
+  r.finish_reason = object.text_or("finish_reason", "stop");
+  r.error = object.text_or("error", "");
+  r.prompt_tokens = object.integer_or("prompt_tokens", -1);
+  r.completion_tokens = object.integer_or("completion_tokens", -1);
+  r.forced = object.flag_or("forced_completion", false);
+  for (const char* of_that_run : {"key", "sent"}) object.find(of_that_run);
+  object.finish();
+  return r;
+}
+
+Replies read_replies(const std::string& path) {
+  Replies out;
+  for (const auto& [number, line] : read_numbered_json_lines(path)) {
+    const std::string where = concat(path, " line ", number);
+    Response r = read_reply(line, where);
+    const std::string name = ResponseStore::name_of(r.task, r.sample, r.repeat);
+    const auto found = out.find(name);
+    if (found != out.end() && found->second.status == "ok") {
+      if (r.status == "ok") input_error(where, ": a reply to ", r.sample, " is there already");
+      continue;  // a failure never takes an answer's place
+    }
+    out[name] = std::move(r);
+  }
+  if (out.empty()) input_error(path, ": no replies in it");
+  return out;
+}
+
+/// Is it a reply to a sample of the tasks that are asked about, or to a task that is not?
+bool is_wanted(const Response& r, const std::map<std::string, std::set<std::string>>& ids) {
+  if (!r.task.empty()) {
+    const auto task = ids.find(r.task);
+    return task == ids.end() || task->second.count(r.sample) > 0;
+  }
+  return std::any_of(ids.begin(), ids.end(), [&](const auto& task) { return task.second.count(r.sample) > 0; });
+}
+
+/// A misspelt id would otherwise look like a reply that is missing.
+void check_wanted(const Replies& replies, const std::string& path, const std::vector<Benchmark>& benchmarks) {
+  constexpr int64_t kMostNamed = 3;
+  std::map<std::string, std::set<std::string>> ids;
+  for (const Benchmark& b : benchmarks) {
+    for (const Sample& s : b.samples) ids[b.manifest.id].insert(s.id);
+  }
+  std::set<std::string> unknown;
+  for (const auto& [name, r] : replies) {
+    if (!is_wanted(r, ids)) unknown.insert(r.sample);
+  }
+  if (unknown.empty()) return;
+  std::string names;
+  int64_t named = 0;
+  for (const std::string& id : unknown) {
+    if (named++ < kMostNamed) names += (names.empty() ? "\"" : "\", \"") + id;
+  }
+  std::string tasks;
+  for (const auto& [task, samples] : ids) tasks += (tasks.empty() ? "" : ", ") + task;
+  input_error(path, ": ", unknown.size(), " of its ids are no samples of ", tasks, ": ", names,
+              named > kMostNamed ? "\", ..." : "\"");
+}
+
+}  // namespace
 
 std::string key_of(const Json& sent) {
   const std::string text = sent.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -29,26 +108,11 @@ std::string question_text(const Question& question) {
 }
 
 ModelUnderTest recorded_replies(const std::string& path) {
-  auto replies = std::make_shared<std::map<std::string, Response>>();
-  int64_t number = 0;
-  for (const Json& line : read_json_lines(path)) {
-    const std::string where = concat(path, " line ", ++number);
-    StrictObject object({line, where + ':'});
-    Response r;
-    r.task = object.text_or("task", "");
-    r.sample = object.text("sample");
-    r.repeat = object.integer_or("repeat", 0);
-    r.text = object.text("text");
-    r.status = object.text_or("status", "ok");
-    r.finish_reason = object.text_or("finish_reason", "stop");
-    object.finish();
-    if (!replies->emplace(ResponseStore::name_of(r.task, r.sample, r.repeat), r).second)
-      input_error(where, ": a reply to ", r.sample, " is there already");
-  }
-  if (replies->empty()) input_error(path, ": no replies in it");
+  auto replies = std::make_shared<const Replies>(read_replies(path));
   ModelUnderTest out;
   out.name = "replies of " + path;
   out.identity = {{"kind", "recorded"}, {"file", path}};
+  out.check = [replies, path](const std::vector<Benchmark>& benchmarks) { check_wanted(*replies, path, benchmarks); };
   out.prepare = [replies, path](const std::string& task, const Sample& sample, const Question& question,
                                 const AskOptions& options) {
     Prepared p;
@@ -61,7 +125,7 @@ ModelUnderTest recorded_replies(const std::string& path) {
       }
       Response missing;
       missing.status = "failed";
-      missing.error = path + ": no reply to it";
+      missing.error = "no reply to it in " + path;
       return missing;
     };
     return p;

@@ -37,6 +37,9 @@ struct ModelUnderTest {
   std::function<Prepared(const std::string& task, const Sample& sample, const Question& question,
                          const AskOptions& options)>
       prepare;
+  /// Looks at what will be asked before anything is: recorded replies that nobody will ask for are an Error (exit code
+  /// 3). Empty: nothing to look at.
+  std::function<void(const std::vector<Benchmark>& benchmarks)> check;
 };
 
 /// The key of what is sent: sha256 of its JSON.
@@ -52,8 +55,9 @@ struct LocalOptions {
 };
 ModelUnderTest local_model(const LocalOptions& options);
 
-/// JSON lines {"sample", "text"} with optional "task", "repeat", "finish_reason", "status". What is not there is a
-/// failed request.
+/// JSON lines {"sample", "text"} with optional "task", "repeat", "finish_reason", "status", or a run's responses.jsonl.
+/// What is not there is a failed request; replies to samples that do not exist are an error, unless their "task" is one
+/// that is not asked about.
 ModelUnderTest recorded_replies(const std::string& path);
 
 }  // namespace glmv::eval

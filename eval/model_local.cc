@@ -5,7 +5,6 @@
 
 #include "data/checkpoint.h"
 #include "data/file.h"
-#include "eval/answer.h"
 #include "eval/model.h"
 #include "reference/core/error.h"
 #include "reference/model/generate.h"
@@ -14,6 +13,7 @@
 namespace glmv::eval {
 namespace {
 
+constexpr int64_t kMostClosingTokens = 2;               // </think>, and <answer> where the template has it
 constexpr int64_t kMostHashedBytes = int64_t{4} << 30;  // larger checkpoints are told apart by config, sizes and names
 
 struct Local {
@@ -61,25 +61,49 @@ Prompt prompt_of(const Local& local, const Question& question, const AskOptions&
   return make_prompt(processor, question.messages, chat, pictures, clips);
 }
 
-bool is_end(const ModelConfig& config, int64_t id) {
-  return std::count(config.eos_token_ids.begin(), config.eos_token_ids.end(), id) > 0;
+/// How thinking is closed by force; nothing for a tokenizer that has no such tokens. A small tokenizer may lack the
+/// <answer> of its template, which is then not opened.
+std::optional<ThinkTokens> closing_tokens(const Processor& processor) {
+  const auto has = [&](const char* token) { return processor.tokenizer.id_of(token) >= 0; };
+  if (!has("<think>") || !has("</think>") || !has("<|assistant|>")) return std::nullopt;
+  return think_tokens(processor.tokenizer, has("<answer>") ? processor.chat_template : ChatTemplate::glm45v);
 }
 
-/// Closes the thinking and goes on until the model ends or `tokens` are used up.
-void force_close(Session& session, const Local& local, int64_t tokens, Generation& g) {
-  int64_t next = session.step(g.ids.back());
-  for (const int64_t id : local.processor.tokenizer.encode("</think>")) {
-    g.ids.push_back(id);
-    next = session.step(id);
+/// The limit of everything but an answer that follows thinking closed by force: on_token() of a generation whose own
+/// limit leaves room for that one.
+class Limit {
+ public:
+  Limit(const ThinkTokens& tokens, int64_t most) : tokens_(tokens), most_(most) {}
+  /// False where the generation has to stop.
+  bool took(int64_t id) {
+    if (id == tokens_.begin) open_ = true;
+    if (id == tokens_.end[0]) open_ = false;
+    if (++count_ == most_) closed_by_force_ = open_;
+    return count_ < most_ || closed_by_force_;
   }
-  for (int64_t i = 0; i < tokens; ++i) {
-    g.ids.push_back(next);
-    if (is_end(local.model.config, next)) {
-      g.finish_reason = "stop";
-      return;
-    }
-    next = session.step(next);
-  }
+
+ private:
+  ThinkTokens tokens_;
+  int64_t most_, count_ = 0;
+  bool open_ = false, closed_by_force_ = false;
+};
+
+/// At most `most` tokens; thinking that is not closed by then is closed, and goes on for `more`. 0: it is left open.
+Generation generate_answer(const Local& local, Session& session, const Prompt& prompt, int64_t most, int64_t more) {
+  GenerateOptions how;
+  how.margins = false;
+  GenerationSettings settings;
+  settings.max_new_tokens = most;
+  const std::optional<ThinkTokens> closing = more > 0 ? closing_tokens(local.processor) : std::nullopt;
+  if (!closing) return generate(session, prompt, local.model.config, settings, how);
+  how.think = *closing;
+  settings.thinking_budget = most - 1;  // <think> itself is no token of the budget
+  settings.max_new_tokens = most + static_cast<int64_t>(closing->end.size()) + more;
+  Limit limit(*closing, most);
+  how.on_token = [&](int64_t id) { return limit.took(id); };
+  Generation g = generate(session, prompt, local.model.config, settings, how);
+  if (g.finish_reason == "cancelled") g.finish_reason = "length";
+  return g;
 }
 
 Response answer(const Local& local, const Prompt& prompt, const AskOptions& options) {
@@ -91,24 +115,16 @@ Response answer(const Local& local, const Prompt& prompt, const AskOptions& opti
     r.error = concat(have, " prompt tokens, the model has ", positions, " positions");
     return r;
   }
-  const int64_t spare = options.thinking && options.forced_close ? options.forced_tokens + 8 : 0;
-  GenerateOptions how;
-  how.margins = false;
-  GenerationSettings settings;
-  settings.max_new_tokens =
-      std::clamp<int64_t>(options.max_new_tokens, 1, std::max<int64_t>(1, positions - have - spare));
+  const int64_t more = options.thinking && options.forced_close ? options.forced_tokens : 0,
+                spare = more > 0 ? more + kMostClosingTokens : 0,
+                most = std::clamp<int64_t>(options.max_new_tokens, 1, std::max<int64_t>(1, positions - have - spare));
   SessionOptions session_options = local.session;
-  session_options.max_tokens = std::min(positions, have + settings.max_new_tokens + spare);
+  session_options.max_tokens = std::min(positions, have + most + spare);
   Session session(local.model, local.weights, session_options);
-  Generation g = generate(session, prompt, local.model.config, settings, how);
-  const std::string so_far = local.processor.tokenizer.decode(g.text_ids());
-  if (g.finish_reason == "length" && spare > 0 && thinking_is_open(so_far)) {
-    const int64_t room = session_options.max_tokens - session.length() - 4;
-    if (room > 0) {
-      force_close(session, local, std::min(options.forced_tokens, room), g);
-      r.forced = true;
-    }
-  }
+  const int64_t room = session_options.max_tokens - have - most - kMostClosingTokens;
+  const Generation g =
+      generate_answer(local, session, prompt, most, std::clamp<int64_t>(more, 0, std::max<int64_t>(room, 0)));
+  r.forced = g.forced > 0;
   r.text = local.processor.tokenizer.decode(g.text_ids());
   r.finish_reason = g.finish_reason;
   r.prompt_tokens = have;

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "data/checkpoint.h"
 #include "data/file.h"
 #include "eval/answer.h"
@@ -22,9 +20,10 @@ Json number_or_null(const std::optional<double>& x) { return x ? Json(*x) : Json
 
 /// lmms-eval names a number "metric,filter": the filter is what we call a rule.
 Json task_results(const TaskScore& score) {
-  Json out = {{"alias", score.task->manifest.name}};
+  Json out = {{"alias", score.task->manifest.name}, {"rules", Json::array()}};
   for (const RuleScore& rule : score.rules) {
     const std::string& name = rule.rule->name;
+    out["rules"].push_back(name);
     out["score," + name] = number_or_null(rule.total.headline);
     const bool known = rule.interval.has_value();
     out["score_stderr," + name] =
@@ -38,10 +37,12 @@ Json task_results(const TaskScore& score) {
                              {"judged", rule.judged},           {"judge_nonsense", rule.nonsense}};
   }
   if (score.published != nullptr) {
-    const auto& first = score.rules[0];
     out["published"] = {
         {"model", score.published->model}, {"value", *score.published->value}, {"source", score.published->source}};
-    if (first.total.headline) {
+    const std::string why = why_no_gap(score);
+    if (!why.empty()) out["published"]["no_gap"] = why;
+    if (why.empty() && !score.rules.empty() && score.rules[0].total.headline) {
+      const RuleScore& first = score.rules[0];
       out["published"]["gap"] = *first.total.headline - *score.published->value;
       if (first.interval) out["published"]["inside_ci95"] = first.interval->holds(*score.published->value);
     }
@@ -53,6 +54,7 @@ Json sample_line(const TaskScore& score, size_t answered, size_t repeat) {
   const KeptSample& sample = score.task->samples[score.answered[answered]];
   const Response& r = *sample.responses[repeat];
   Json out = {{"doc_id", sample.id},
+              {"doc", sample.values},
               {"doc_hash", hash_of(sample.values)},
               {"target", sample.values.value("answer", Json())},
               {"repeat", repeat},
@@ -85,10 +87,10 @@ void write_text(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-Json results_json(const KeptRun& run, const std::vector<TaskScore>& scores, const std::string& judge,
-                  const std::string& date) {
-  Json out = {
-      {"schema", "glmv.eval_results/1"}, {"date", date}, {"git_hash", ""}, {"judge", judge}, {"run", run.record}};
+Json results_json(const KeptRun& run, const std::vector<TaskScore>& scores, const Scoring& scoring) {
+  Json out = {{"schema", "glmv.eval_results/1"}, {"date", scoring.created}, {"version", scoring.version},
+              {"git_hash", scoring.commit},      {"judge", scoring.judge},  {"bootstrap_seed", scoring.seed},
+              {"resamples", scoring.resamples},  {"run", run.record}};
   out["config"] = {{"model", run.record.value("model", Json())},
                    {"limit", run.record.value("limit", Json())},
                    {"gen_kwargs", run.record.value("sampling", Json())}};
@@ -105,6 +107,7 @@ Json results_json(const KeptRun& run, const std::vector<TaskScore>& scores, cons
                             {"effective", score.task->samples.size()},
                             {"answered", score.answered.size()},
                             {"failed", score.failed},
+                            {"failed_why", score.reasons},
                             {"missing", score.missing},
                             {"truncated", score.truncated},
                             {"forced", score.forced},
@@ -138,63 +141,19 @@ std::string score_text(const RuleScore& score) {
   return fmt::format("{:.1f} [{:.1f}, {:.1f}]", *score.total.headline, score.interval->low, score.interval->high);
 }
 
-std::string gap_text(const TaskScore& score) {
-  if (score.published == nullptr || score.rules.empty() || !score.rules[0].total.headline) return "";
-  const RuleScore& first = score.rules[0];
-  // Rounded first, so that no "-0.0" is printed.
-  const double gap = std::round(10 * (*first.total.headline - *score.published->value)) / 10 + 0.0;
-  if (!first.interval) return fmt::format("{:+.1f}", gap);
-  return fmt::format("{:+.1f}, {}", gap, first.interval->holds(*score.published->value) ? "inside" : "outside");
-}
-
-std::string results_markdown(const KeptRun& run, const std::vector<TaskScore>& scores, const std::string& judge) {
-  std::string out =
-      fmt::format("# {}\n\njudge: {}\n\n",
-                  run.record.value("model", Json()).value("model", std::string("recorded replies")), judge);
-  out +=
-      "| task | samples | rule | score [95 %] | published | gap | failed | truncated (forced) "
-      "|\n|---|---|---|---|---|---|---|---|\n";
-  for (const TaskScore& s : scores) {
-    for (size_t i = 0; i < s.rules.size(); ++i) {
-      const bool first = i == 0;
-      const std::string published = first && s.published != nullptr ? fmt::format("{:.1f}{} ({})", *s.published->value,
-                                                                                  s.published->mark, s.published->model)
-                                                                    : "";
-      out += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", first ? s.task->manifest.id : "",
-                         first ? std::to_string(s.answered.size()) : "", s.rules[i].rule->name, score_text(s.rules[i]),
-                         published, first ? gap_text(s) : "", first ? std::to_string(s.failed + s.missing) : "",
-                         first ? fmt::format("{} ({})", s.truncated, s.forced) : "");
-    }
-  }
-  out +=
-      "\nThe first rule of each task gives the headline; the others score the same responses. \"Inside\": the "
-      "published value lies in the interval.\n";
-  for (const TaskScore& s : scores) {
-    if (!s.reportable)
-      out += fmt::format("\n**{}**: {:.1f} % of the requests succeeded; the report counts a result from 95 % on.\n",
-                         s.task->manifest.id, 100 * s.success_rate);
-    if (s.rules.empty() || s.rules[0].by_repeat.size() < 2) continue;
-    out += fmt::format("\n{}: by repeat", s.task->manifest.id);
-    for (const double x : s.rules[0].by_repeat) out += fmt::format(" {:.1f}", x);
-    out += '\n';
-  }
-  return out;
-}
-
-std::vector<std::string> write_results(
-    const KeptRun& run, const std::vector<TaskScore>& scores, const std::string& judge, const std::string& stamp,
-    const std::string& date, const std::function<std::string(const std::string&, const std::string&)>& thumbnail) {
+std::vector<std::string> write_results(const KeptRun& run, const std::vector<TaskScore>& scores, const Scoring& scoring,
+                                       const std::string& stamp, const Thumbnails& thumbnails) {
   std::vector<std::string> names;
   const auto put = [&](const std::string& name, const std::string& text) {
     write_text(run.folder + '/' + name, text);
     names.push_back(name);
   };
   put(stamp + "_results.json",
-      results_json(run, scores, judge, date).dump(2, ' ', false, Json::error_handler_t::replace) + '\n');
+      results_json(run, scores, scoring).dump(2, ' ', false, Json::error_handler_t::replace) + '\n');
   for (const TaskScore& score : scores)
     put(stamp + "_samples_" + score.task->manifest.id + ".jsonl", samples_lines(score));
-  put("report.md", results_markdown(run, scores, judge));
-  put("report.html", results_html(run, scores, judge, thumbnail));
+  put("report.md", results_markdown(run, scores, scoring));
+  put("report.html", results_html(run, scores, scoring, thumbnails));
   return names;
 }
 

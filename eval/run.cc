@@ -19,6 +19,9 @@ namespace glmv::eval {
 namespace {
 namespace fs = std::filesystem;
 
+constexpr uint64_t kMostRecordBytes = 64u << 20;
+constexpr const char* kIdsHash = "sample_ids_sha256";
+
 void write_text(const std::string& path, const std::string& text) {
   OutputFile file(path, Devices::refused);
   file.write(text.data(), text.size());
@@ -26,6 +29,12 @@ void write_text(const std::string& path, const std::string& text) {
 }
 
 std::string shard_name(const RunOptions& o) { return o.shards == 1 ? "" : fmt::format("{}-of-{}", o.shard, o.shards); }
+
+std::string hash_of_ids(const std::vector<const Sample*>& samples) {
+  std::string all;
+  for (const Sample* s : samples) all += s->id + '\n';
+  return sha256_hex(all.data(), all.size());
+}
 
 /// What must be the same for a run to be gone on with.
 Json settings_of(const std::vector<Benchmark>& benchmarks, const ModelUnderTest& model, const RunOptions& o) {
@@ -36,8 +45,9 @@ Json settings_of(const std::vector<Benchmark>& benchmarks, const ModelUnderTest&
                      {"manifest_sha256", b.manifest.sha256},
                      {"files", b.files},
                      {"files_sha256", b.hashes},
-                     {"hash_known", b.hash_known},
+                     {"hash", b.hash},
                      {"samples", chosen_samples(b, o).size()},
+                     {kIdsHash, hash_of_ids(chosen_samples(b, o))},
                      {"samples_in_files", b.samples.size()},
                      {"left_out", b.left_out},
                      {"prompt_style", frame.name},
@@ -55,13 +65,50 @@ Json settings_of(const std::vector<Benchmark>& benchmarks, const ModelUnderTest&
           {"tasks", tasks}};
 }
 
-/// The first setting that differs, as "thinking: true, now false"; "" if none does.
-std::string difference(const Json& before, const Json& now) {
+/// The first member of two objects that differs, as "thinking: true, now false"; "" if none does. What an earlier
+/// version did not write down is not held against a run.
+std::string first_difference(const Json& before, const Json& now) {
   for (const auto& [key, value] : now.items()) {
-    if (key == "tasks" || before.value(key, Json()) == value) continue;
-    return concat(key, ": ", before.value(key, Json()).dump(), ", now ", value.dump());
+    const auto old = before.find(key);
+    if (old == before.end() || *old == value || key == "tasks" || key == kIdsHash) continue;
+    return concat(key, ": ", old->dump(), ", now ", value.dump());
   }
-  return before.value("tasks", Json()) == now["tasks"] ? "" : "tasks, their data, samples or limits";
+  const bool other = before.contains(kIdsHash) && now.contains(kIdsHash) && before[kIdsHash] != now[kIdsHash];
+  return other ? "other samples" : "";
+}
+
+std::string names_of_tasks(const Json& tasks) {
+  std::string out;
+  for (const Json& task : tasks) out += (out.empty() ? "" : ",") + task.value("id", std::string("?"));
+  return out;
+}
+
+/// As first_difference, with the tasks one by one: "mmstar, samples: 4, now 2".
+std::string settings_difference(const Json& before, const Json& now) {
+  if (const std::string differs = first_difference(before, now); !differs.empty()) return differs;
+  const Json tasks = before.value("tasks", Json::array());
+  const std::string then = names_of_tasks(tasks), today = names_of_tasks(now["tasks"]);
+  if (then != today) return concat("--tasks ", then, ", now ", today);
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const std::string differs = first_difference(tasks[i], now["tasks"][i]);
+    if (!differs.empty()) return concat(tasks[i].value("id", ""), ", ", differs);
+  }
+  return "";
+}
+
+/// A run that is gone on with keeps when and how it was begun; later commands (--resume, other shards) are listed under
+/// "further".
+Json record_of(const Json& before, const Json& settings, const Json& now) {
+  Json record = settings;
+  record.update(now);
+  if (before.is_null()) return record;
+  Json further = before.value("further", Json::array());
+  further.push_back(now);
+  for (const auto& [key, value] : now.items()) {
+    if (before.contains(key)) record[key] = before[key];
+  }
+  record["further"] = further;
+  return record;
 }
 
 void keep_samples(const Benchmark& b, const RunOptions& o) {
@@ -114,11 +161,14 @@ class Asking {
     r.sent = prepared.sent;
     store_.add(r);
     ++asked_;
-    if (r.status != "ok") ++failed_;
+    if (r.status == "ok") return;
+    ++failed_;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++reasons_[r.error];
   }
 
   RunCounts counts() const {
-    return {asked_, kept_, failed_, store_.stale(), store_.torn_bytes(), false, store_.notes()};
+    return {asked_, kept_, failed_, store_.stale(), store_.torn_bytes(), reasons_, false, store_.notes()};
   }
   int64_t done() const { return asked_ + kept_; }
   int64_t failed() const { return failed_; }
@@ -142,6 +192,8 @@ class Asking {
   const RunOptions& options_;
   ResponseStore store_;
   std::atomic<int64_t> asked_{0}, kept_{0}, failed_{0};
+  std::map<std::string, int64_t> reasons_;
+  std::mutex mutex_;
 };
 
 void say_progress(const RunOptions& o, const Asking& asking, size_t all) {
@@ -198,14 +250,15 @@ void begin_run(const std::vector<Benchmark>& benchmarks, const ModelUnderTest& m
   fs::create_directories(o.folder + "/manifests");
   const Json settings = settings_of(benchmarks, model, o);
   const std::string path = o.folder + "/run.json";
+  Json before;
   if (fs::exists(path)) {
     if (!o.resume && o.shards == 1) usage_error(o.folder, ": a run is there already; --resume goes on with it");
-    const std::string differs = difference(parse_json_object(read_file(path), path), settings);
+    before = parse_json_object(read_file(path, kMostRecordBytes), path);
+    const std::string differs = settings_difference(before, settings);
     if (!differs.empty()) usage_error(o.folder, ": was begun with other settings (", differs, ')');
   }
   const std::string judges = read_file(o.manifests + "/judges.json");
-  Json record = settings;
-  record.update(o.record);
+  Json record = record_of(before, settings, o.record);
   record["judges_sha256"] = sha256_hex(judges.data(), judges.size());
   for (const Benchmark& b : benchmarks) {
     write_text(o.folder + "/manifests/" + b.manifest.id + ".json", read_file(b.manifest.path));

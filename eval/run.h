@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,13 +23,14 @@ struct RunOptions {
   int64_t shard = 1, shards = 1;
   int64_t repeat = 1;
   bool resume = false;
-  Json record = Json::object();  ///< what run.json says beside what is said here: command, environment
+  Json record = Json::object();  ///< what run.json says beside what is said here: when, by which command, where
   std::function<void(const std::string&)> progress;
   std::function<bool()> stop;  ///< a signal asked to stop
 };
 
 struct RunCounts {
   int64_t asked = 0, kept = 0, failed = 0, stale = 0, torn_bytes = 0;
+  std::map<std::string, int64_t> reasons;  ///< why requests failed, and how often
   bool stopped = false;
   std::vector<std::string> notes;  ///< lines of earlier responses that were passed over
 };
@@ -47,7 +49,7 @@ AskOptions ask_options(const Manifest& manifest, const Frame& frame, const RunOp
 FileLock lock_run(const RunOptions& options);
 
 /// Writes run.json, manifests and samples into the folder, or checks that a run to resume is this one.
-/// Error (exit code 2): a run is there and resume is not set, or it was begun with other settings.
+/// Error (exit code 2): a run is there and resume is not set, or it was begun with other settings (names the first).
 void begin_run(const std::vector<Benchmark>& benchmarks, const ModelUnderTest& model, const RunOptions& options);
 
 /// Asks what has no answer yet. Error (exit code 3) if an answer cannot be stored: nothing more is asked then.

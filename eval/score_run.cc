@@ -178,7 +178,7 @@ void count_verdicts(RuleScore& score) {
       score.needs_judge += v.status == "needs_judge";
       score.needs_browser += v.status == "needs_browser";
       score.scored += v.status == "scored";
-      score.no_answer += v.status == "scored" && !v.score;
+      score.no_answer += v.status == "scored" && (!v.score || text_of(v.values.value("reply", Json())).empty());
       score.judged += !v.judged.empty();
       for (const Json& call : v.judged) score.nonsense += !call["accepted"].get<bool>();
     }
@@ -246,7 +246,7 @@ void count_responses(const KeptTask& task, size_t repeats, TaskScore& out) {
         ++out.missing;
         continue;
       }
-      out.failed += response->status != "ok";
+      if (response->status != "ok") ++out.failed, ++out.reasons[response->error];
       out.truncated += response->finish_reason == "length";
       out.forced += response->forced;
       out.still_thinking += thinking_is_open(response->text);

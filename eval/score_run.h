@@ -48,11 +48,12 @@ std::vector<std::string> tasks_with_other_manifests(const KeptRun& run, const st
 /// One rule's result.
 struct RuleScore {
   const RuleSpec* rule = nullptr;
-  Aggregate total;                   ///< over the first repeat; headline: mean over repeats
-  std::vector<double> by_repeat;     ///< headline of each
-  std::optional<Interval> interval;  ///< percent
-  std::string interval_kind;         ///< "Wilson", "bootstrap over 120 clusters"
-  int64_t scored = 0, no_answer = 0, needs_judge = 0, needs_browser = 0, judged = 0, nonsense = 0;
+  Aggregate total;                    ///< over the first repeat; headline: mean over repeats
+  std::vector<double> by_repeat;      ///< headline of each
+  std::optional<Interval> interval;   ///< percent
+  std::string interval_kind;          ///< "Wilson", "bootstrap over 120 clusters"
+  int64_t scored = 0, no_answer = 0;  ///< the second: of those scored, without an answer that the rule can read
+  int64_t needs_judge = 0, needs_browser = 0, judged = 0, nonsense = 0;
   std::vector<std::vector<Verdict>> verdicts;                    ///< [repeat][answered sample]
   std::map<std::string, std::pair<double, int64_t>> categories;  ///< percent and number
 };
@@ -61,6 +62,7 @@ struct TaskScore {
   const KeptTask* task = nullptr;
   std::vector<size_t> answered;  ///< indices of samples whose requests all succeeded
   int64_t failed = 0, missing = 0, truncated = 0, forced = 0, still_thinking = 0;
+  std::map<std::string, int64_t> reasons;  ///< why requests failed, and how often
   double success_rate = 0;
   bool reportable = false;  ///< at least 95 % of requests succeeded (the report's rule)
   std::vector<RuleScore> rules;

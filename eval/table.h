@@ -37,7 +37,7 @@ void read_json_rows(const std::string& path, const Layout& layout,
 /// The layout's files below a folder, sorted; a "*" matches any text without "/". Empty if one of them is not there.
 std::vector<std::string> files_of(const Layout& layout, const std::string& folder);
 
-/// Error (exit code 3) if a file's hash is not the one the layout names for it.
-void check_hash(const std::string& path, const std::string& expected);
+/// "md5 is ..., the manifest says ..." if a file's hash is not the one the layout names for it, else "".
+std::string hash_difference(const std::string& path, const std::string& expected);
 
 }  // namespace glmv::eval

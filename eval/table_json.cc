@@ -111,11 +111,11 @@ std::vector<std::string> files_of(const Layout& layout, const std::string& folde
   return out;
 }
 
-void check_hash(const std::string& path, const std::string& expected) {
+std::string hash_difference(const std::string& path, const std::string& expected) {
   const bool md5 = expected.starts_with("md5:");
   const std::string wanted = expected.substr(expected.find(':') + 1);
   const std::string found = hash_hex(path, md5 ? EVP_md5() : EVP_sha256());
-  if (found != wanted) input_error(path, ": ", md5 ? "md5" : "sha256", " is ", found, ", the manifest says ", wanted);
+  return found == wanted ? "" : concat(md5 ? "md5" : "sha256", " is ", found, ", the manifest says ", wanted);
 }
 
 }  // namespace glmv::eval

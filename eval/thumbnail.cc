@@ -13,8 +13,10 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kSide = 128;
 
-std::string path_of(const std::string& run, const std::string& task, const std::string& sample) {
-  return concat(run, "/thumbs/", task, '-', sha256_hex(sample.data(), sample.size()).substr(0, 16), ".png");
+/// `number` from 1.
+std::string path_of(const std::string& run, const std::string& task, const std::string& sample, size_t number) {
+  const std::string name = sha256_hex(sample.data(), sample.size()).substr(0, 16);
+  return concat(run, "/thumbs/", task, '-', name, '-', number, ".png");
 }
 
 Image picture_of(const Medium& m) {
@@ -22,14 +24,7 @@ Image picture_of(const Medium& m) {
   return read_picture(m);
 }
 
-}  // namespace
-
-std::string kept_thumbnail(const std::string& run, const std::string& task, const std::string& sample) {
-  const std::string path = path_of(run, task, sample);
-  return fs::exists(path) ? read_file(path) : "";
-}
-
-void keep_thumbnail(const std::string& run, const std::string& task, const std::string& sample, const Medium& medium) {
+void keep_thumbnail(const std::string& path, const Medium& medium) {
   if (medium.kind == Medium::Kind::video_file) return;
   Image image;
   try {
@@ -41,10 +36,26 @@ void keep_thumbnail(const std::string& run, const std::string& task, const std::
   if (longest > kSide)
     image = resize_torchvision(image, {std::max<int64_t>(1, image.height * kSide / longest),
                                        std::max<int64_t>(1, image.width * kSide / longest)});
-  fs::create_directories(run + "/thumbs");
-  const std::string path = path_of(run, task, sample);
   write_png(path + ".part", image);
   fs::rename(path + ".part", path);  // a torn picture would be shown for ever
+}
+
+}  // namespace
+
+std::vector<std::string> kept_thumbnails(const std::string& run, const std::string& task, const std::string& sample) {
+  std::vector<std::string> out;
+  for (size_t i = 1; i <= kMostPictures; ++i) {
+    const std::string path = path_of(run, task, sample, i);
+    if (fs::exists(path)) out.push_back(read_file(path));
+  }
+  return out;
+}
+
+void keep_thumbnails(const std::string& run, const std::string& task, const std::string& sample,
+                     const std::vector<Medium>& media) {
+  fs::create_directories(run + "/thumbs");
+  for (size_t i = 0; i < std::min(media.size(), kMostPictures); ++i)
+    keep_thumbnail(path_of(run, task, sample, i + 1), media[i]);
 }
 
 }  // namespace glmv::eval

@@ -49,7 +49,7 @@ TEST_F(Cli, ScoreNamesFileCaseFieldAndValue) {
   expect_error("score --algorithm squad_normalize", 2, {"--cases"});
   expect_error("score", 2, {"--list"});
   expect_error("score --list --import rows x", 2, {"one of"});
-  expect_error("score --import nothing x", 2, {"nothing", "mmmu, mathvista, rows"});
+  expect_error("score --import nothing x", 2, {"nothing", "mmmu, mathvista, lmms-eval, vlmevalkit, rows"});
   expect_error("score --import rows", 2, {"no file"});
   expect_error("score --algorithm squad_normalize --cases cases.json -o cases.json", 2, {"cases.json"});
   expect_error("score --list -o no/such/folder/x", 3, {"no/such/folder"});
@@ -101,6 +101,41 @@ TEST_F(Cli, ScoreReadsAnyonesRows) {
   EXPECT_EQ(j["disputed"][1]["readings"][1]["cause"], "comparison");
 }
 
+TEST_F(Cli, ScoreTakesNumbersAndGroupsByAnyField) {
+  std::ofstream(path("rows.jsonl"))
+      << R"({"id": 1, "response": 12, "answer": 12, "task": "count"})" << '\n'
+      << R"({"id": 2, "response": "A", "answer": "B", "choices": [1, 2], "task": "pick"})";
+  const Result r = glmv("score --import rows rows.jsonl --by task --json");
+  ASSERT_EQ(r.code, 0) << r.err;
+  const Json groups = Json::parse(r.out)["rules"][0]["groups"];
+  EXPECT_EQ(groups["count"]["right"], 1);
+  EXPECT_EQ(groups["pick"]["right"], 0);
+}
+
+// Worked out by hand: of the four lmms-eval rows the strict rule reads the bare "A" and "12".
+TEST_F(Cli, ScoreReadsTheFilesOfBothToolkits) {
+  const Result lmms = glmv("score --import lmms-eval " + kSamples + "import/lmms-eval.jsonl --by category --json");
+  ASSERT_EQ(lmms.code, 0) << lmms.err;
+  const Json a = Json::parse(lmms.out);
+  EXPECT_EQ(a["rules"][0]["total"]["n"], 4) << "a sample with two filters counts once";
+  EXPECT_EQ(a["rules"][0]["name"], "lmms-eval") << "the toolkit's own rule stands first";
+  EXPECT_EQ(a["rules"][0]["total"]["right"], 3);
+  EXPECT_EQ(a["rules"][0]["groups"]["shape"]["right"], 2);
+  EXPECT_EQ(a["rules"][1]["name"], "strict");
+  EXPECT_EQ(a["rules"][1]["total"]["right"], 2);
+  EXPECT_EQ(a["rules"][2]["total"]["right"], 3);
+  EXPECT_EQ(a["stored"], Json({{"verdicts", 4}, {"same_verdicts", 4}, {"same_predictions", 0}}));
+  for (const char* file : {"vlmevalkit.tsv", "vlmevalkit.json"}) {
+    const Result r = glmv("score --import vlmevalkit " + kSamples + "import/" + file + " --by category --json");
+    ASSERT_EQ(r.code, 0) << r.err;
+    const Json b = Json::parse(r.out);
+    EXPECT_EQ(b["rules"][0]["name"], "VLMEvalKit");
+    EXPECT_EQ(b["rules"][0]["total"]["right"], 3) << file;
+    EXPECT_EQ(b["rules"][0]["groups"]["text"]["right"], 1) << "a literal list means any of its texts";
+    EXPECT_EQ(b["stored"], Json({{"verdicts", 4}, {"same_verdicts", 4}, {"same_predictions", 0}}));
+  }
+}
+
 TEST_F(Cli, ScoreRefusesBrokenResponses) {
   const auto refused = [&](const std::string& layout, const std::string& text, const std::vector<std::string>& parts) {
     std::ofstream(path("in.json")) << text;
@@ -108,8 +143,13 @@ TEST_F(Cli, ScoreRefusesBrokenResponses) {
   };
   refused("rows", "[]", {"no response"});
   refused("rows", R"([{"id": 1, "response": "a"}])", {"in.json", "[0]", "answer is missing"});
-  refused("rows", R"({"id": 1, "response": 5, "answer": "a"})", {"in.json", "[0].response is 5"});
-  refused("rows", "{\"id\": 1,\n", {"in.json: line 1"});
+  refused("rows", "\n{\"id\": 1, \"response\": true, \"answer\": \"a\"}", {"in.json line 2.response is true"});
+  refused("rows", "id,response,answer\n1,a,b\n", {"in.json line 1", "no JSON object", "{id, response, answer"});
+  refused("lmms-eval", R"({"doc_id": 0, "target": "A"})", {"in.json line 1", "filtered_resps is missing"});
+  refused("lmms-eval", R"({"doc_id": 0, "doc": {"options": ["a"]}, "target": 3, "resps": [["A"]]})", {"target is 3"});
+  refused("vlmevalkit", "index\tanswer\n1\tA\n", {"in.json row 1", "prediction is missing"});
+  refused("vlmevalkit", "PK\x03\x04", {"in.json", "spreadsheet", "TSV"});
+  refused("rows", "{\"id\": 1,\n", {"in.json line 1"});
   refused("rows", R"([{"id": 1, "response": "a", "answer": []}])", {"answer"});
   refused(
       "mmmu",

@@ -102,6 +102,31 @@ TEST(Attribute, FindsEveryPlantedCause) {
   EXPECT_NEAR(c.rest_p, 2.0 / 32, 1e-12);
 }
 
+// A run in which some requests failed: its number is of fewer samples, and what is missing is no disagreement.
+TEST(Attribute, WhatOneSideDidNotAnswerIsCountedApart) {
+  Planted a, b;
+  for (const char* id : {"1", "2", "3", "4"}) {
+    a.add(id, id[0] != '4');
+    b.add(id, true);
+  }
+  a.finish();
+  b.finish();
+  a.scores[0].rules[0].total.headline = 75;
+  b.scores[0].answered = {0, 1, 2};
+  b.scores[0].rules[0].verdicts[0].pop_back();
+  b.scores[0].rules[0].total.headline = 100;
+  const TaskComparison c = compare_runs(a.run, a.scores, b.run, b.scores).at(0);
+  EXPECT_EQ(c.common, 4);
+  EXPECT_EQ(c.both_answered, 3);
+  EXPECT_EQ(c.disagree, 0);
+  EXPECT_EQ(c.unanswered_in_second, 1);
+  EXPECT_EQ(c.differences.size(), 1u) << "it is listed all the same";
+  EXPECT_NEAR(c.first_of_both.value(), 100, 1e-12);
+  const std::string text = comparison_text({c}, true);
+  EXPECT_NE(text.find("75.0 of 4 answered vs 100.0 of 3 answered"), std::string::npos) << text;
+  EXPECT_NE(text.find("3 answered in both: 100.0 vs 100.0 on those"), std::string::npos) << text;
+}
+
 TEST(Attribute, RunsWithoutACommonTaskAreRefused) {
   Planted a, b;
   a.add("x", true);

@@ -100,6 +100,8 @@ TEST_F(EvalEndpoint, AnAddressWithNobodyThereIsAFailureThatIsTold) {
   const Result r = glmv("eval --tasks twin_choice --base-url http://127.0.0.1:9/v1 --model-name x --tries 1 -o run");
   EXPECT_EQ(r.code, 4) << r.err;
   EXPECT_NE(lines("run/responses.jsonl")[0]["error"].get<std::string>().find("connect"), std::string::npos);
+  EXPECT_NE(r.err.find("failed: 6 x "), std::string::npos) << "equal reasons are counted together: " << r.err;
+  EXPECT_NE(r.err.find("connect"), std::string::npos) << r.err;
 }
 
 TEST(Completion, IsTakenApartOrRefused) {

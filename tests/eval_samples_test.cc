@@ -136,6 +136,18 @@ TEST_F(EvalSamples, ProtocolCardsSayWhatDecidesTheScore) {
   for (const char* part :
        {"testmini", "84.6", "mathvista_normalize_equal", "cc-by-sa-4.0", "8192 new tokens", "Open questions"})
     EXPECT_NE(r.out.find(part), std::string::npos) << part;
+  EXPECT_NE(glmv("eval --explain twin_choice").out.find("first_letter  Video-MME"), std::string::npos)
+      << "columns do not collide";
+}
+
+// Cards are read on their own: nothing in them refers to what only their authors had before them.
+TEST_F(EvalSamples, ProtocolCardsHaveNoWorkingNotes) {
+  for (const eval::Manifest& m : eval::read_manifests(kManifests)) {
+    const std::string card = eval::protocol_card(m);
+    for (const char* note :
+         {"as above", "As above", "(v)", "(g)", "(s)", ", v\n", ", g\n", ", s\n", "see A.", "unverified", "as English"})
+      EXPECT_EQ(card.find(note), std::string::npos) << m.id << ": " << note;
+  }
 }
 
 // --- what is wrong is said once, and nothing is guessed
@@ -144,7 +156,7 @@ TEST_F(EvalSamples, WrongDataIsOneClearError) {
   fs::create_directories(path("data"));
   fs::copy(kSamples + "/mmstar", path("data/mmstar"), fs::copy_options::recursive);
   const std::string ask = "eval --tasks mmstar --data data --replies " + kSamples + "/mmstar/replies.jsonl -o run";
-  expect_error(ask, 3, {"MMStar.tsv", "md5 is", "e1ecd2140806c1b1bbf54b43372efb9e"});
+  expect_error(ask, 3, {"MMStar.tsv", "md5 is", "e1ecd2140806c1b1bbf54b43372efb9e", "--any-hash"});
   const auto spoil = [&](const std::string& from, const std::string& to) {
     std::string text = read(kSamples + "/mmstar/MMStar.tsv");
     ASSERT_NE(text.find(from), std::string::npos);
@@ -196,10 +208,83 @@ TEST_F(EvalSamples, TheSameFolderIsNotBegunTwice) {
   EXPECT_NE(again.err.find("--resume"), std::string::npos) << again.err;
   const Result other = run("mmstar", "run", "--resume --limit 2");
   EXPECT_EQ(other.code, 2) << "other settings: " << other.err;
+  EXPECT_NE(other.err.find("mmstar, samples: 4, now 2"), std::string::npos) << other.err;
+  const Result ids = run("mmstar", "run", "--resume --ids 0,1,2,3");
+  EXPECT_EQ(ids.code, 0) << "the same samples by name: " << ids.err;
   const Result resumed = run("mmstar", "run", "--resume");
   EXPECT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_NE(resumed.err.find("0 asked, 4 already there"), std::string::npos) << resumed.err;
 }
+
+// A run that is gone on with keeps the command that began it.
+TEST_F(EvalSamples, ARunSaysHowItCameAbout) {
+  ASSERT_EQ(run("mmstar", "run", "--seed 7").code, 0);
+  ASSERT_EQ(run("mmstar", "run", "--resume -q").code, 0);
+  const Json record = Json::parse(read(path("run/run.json")));
+  EXPECT_NE(record["command"].get<std::string>().find("--seed 7"), std::string::npos) << record["command"];
+  EXPECT_EQ(record["further"].size(), 1u);
+  EXPECT_NE(record["further"][0]["command"].get<std::string>().find("--resume -q"), std::string::npos);
+  EXPECT_FALSE(record["commit"].get<std::string>().empty());
+  EXPECT_EQ(record["any_hash"], true);
+  EXPECT_EQ(results("run")["git_hash"], record["commit"]);
+  for (const char* report : {"run/report.md", "run/report.html"}) {
+    const std::string text = read(path(report));
+    for (const std::string part : {"--seed 7", "commit ", "bootstrap seed 7", "4 of 1,500 samples",
+                                   "sha256 d039f9ed2863", "NOT the manifest", "thinking on", "8192 new tokens"})
+      EXPECT_NE(text.find(part), std::string::npos) << report << ": " << part;
+  }
+}
+
+// Toy rows are no part of the set whose score was published: the numbers stand side by side, but no gap is formed.
+TEST_F(EvalSamples, OtherDataHaveNoGapToAPublishedValue) {
+  const Result any = run("mmstar", "run");
+  EXPECT_NE(any.out.find("none: not the manifest's data"), std::string::npos) << any.out;
+  const Json published = results("run")["results"]["mmstar"]["published"];
+  EXPECT_EQ(published["value"], 75.3);
+  EXPECT_FALSE(published.contains("gap"));
+  EXPECT_FALSE(published.contains("inside_ci95"));
+  EXPECT_EQ(read(path("run/report.html")).find("class=\"n in\""), std::string::npos) << "nothing is green";
+  const Result few = run("mmvu", "few");  // no hash is known: the number of samples decides
+  EXPECT_NE(few.out.find(" of 1,000 samples |"), std::string::npos) << few.out;
+}
+
+TEST_F(EvalSamples, RepliesThatNobodyAskedForAreAnError) {
+  const std::string replies = read(kSamples + "/mmstar/replies.jsonl");
+  std::ofstream(path("more.jsonl")) << replies << R"({"sample": "nosuch", "text": "A"})";
+  const std::string ask = "eval --tasks mmstar --data " + kSamples + " --any-hash --replies ";
+  expect_error(ask + "more.jsonl -o run", 3, {"more.jsonl", "1 of its ids are no samples of mmstar", "\"nosuch\""});
+  std::ofstream(path("other.jsonl")) << replies << R"({"task": "ocrbench", "sample": "nosuch", "text": "A"})";
+  EXPECT_EQ(glmv(ask + "other.jsonl --judge none -o run").code, 0) << "a reply to a task that is not asked about";
+}
+
+TEST_F(EvalSamples, AnswersOfARunAreRepliesOfAnother) {
+  ASSERT_EQ(run("mmstar", "first").code, 0);
+  ASSERT_EQ(
+      glmv("eval --tasks mmstar --data " + kSamples + " --any-hash --replies first/responses.jsonl --judge-replies " +
+           kSamples + "/mmstar/judge.jsonl --resamples 20 -o second")
+          .code,
+      0);
+  EXPECT_EQ(results("first")["results"], results("second")["results"]);
+  for (const fs::directory_entry& entry : fs::directory_iterator(path("first"))) {
+    if (entry.path().string().find("_samples_") == std::string::npos) continue;
+    const Result r = glmv("score --import lmms-eval --json " + entry.path().string());
+    ASSERT_EQ(r.code, 0) << r.err;
+    EXPECT_EQ(Json::parse(r.out)["stored"]["same_verdicts"], 4) << r.out;
+  }
+}
+
+TEST_F(EvalSamples, EveryPictureOfASampleIsShown) {
+  fs::create_directories(path("data"));
+  fs::copy(kSamples + "/muirbench", path("data/muirbench"), fs::copy_options::recursive);
+  std::string wrong;
+  for (const char* id : {"m1", "m2"}) wrong += Json({{"sample", id}, {"text", "no idea"}}).dump() + '\n';
+  std::ofstream(path("wrong.jsonl")) << wrong;
+  ASSERT_EQ(glmv("eval --tasks muirbench --data data --replies wrong.jsonl --judge none -o run").code, 0);
+  const std::string page = read(path("run/report.html"));
+  EXPECT_NE(page.find("picture 2"), std::string::npos) << "the second one, too";
+}
+
+TEST_F(EvalSamples, QuietSaysNothingButFailures) { EXPECT_EQ(run("mmstar", "run", "-q").err, ""); }
 
 TEST_F(EvalSamples, ShardsLieInOneFolderAndScoreAsOne) {
   for (const char* shard : {"3/3", "1/3", "2/3"})
@@ -217,6 +302,8 @@ TEST_F(EvalSamples, MissingRepliesAreFailedRequestsThatLeaveTheMean) {
   const Json found = results("run");
   EXPECT_EQ(found["n-samples"]["mmstar"]["failed"], 3);
   EXPECT_EQ(found["n-samples"]["mmstar"]["reportable"], false);
+  EXPECT_NE(r.err.find("failed: 3 x no reply to it"), std::string::npos) << r.err;
+  EXPECT_NE(read(path("run/report.html")).find("3 x no reply to it"), std::string::npos);
   EXPECT_NEAR(found["results"]["mmstar"]["score,official"].get<double>(), 100, 1e-9);
 }
 

@@ -48,6 +48,8 @@ TEST_F(EvalTwin, ThinkingThatReachesTheLimitIsClosedByForce) {
   EXPECT_EQ(left["finish_reason"], "length");
   EXPECT_EQ(left["text"].get<std::string>().find("</think>"), std::string::npos) << left;
   EXPECT_EQ(results("left")["n-samples"]["twin_thinking"]["still_thinking"], 1);
+  EXPECT_EQ(results("left")["results"]["twin_thinking"]["counts,official"]["no_answer"], 1);
+  EXPECT_NE(read(path("left/report.html")).find("looked at: <b><span class=dim>(nothing)"), std::string::npos);
   EXPECT_NE(closed["key"], left["key"]) << "the setting is part of what was asked";
 }
 

@@ -1,5 +1,5 @@
-// Any bytes are a table, a literal, base64, a completion, subtitles or an Error: nothing else leaves the readers. The
-// first byte chooses the reader.
+// Any bytes are a table, a literal, base64, a completion, subtitles, stored responses or an Error: nothing else leaves
+// the readers. The first byte chooses the reader.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -10,6 +10,7 @@
 
 #include "eval/bytes.h"
 #include "eval/endpoint.h"
+#include "eval/import.h"
 #include "eval/python_literal.h"
 #include "eval/row_fields.h"
 #include "eval/table.h"
@@ -49,16 +50,28 @@ void read_rows(const std::string& text, const char* kind) {
   });
 }
 
+/// Stored responses, read and scored: a rule gives every row a reading.
+void import(const std::string& text, const glmv::ImportLayout& layout) {
+  const glmv::ImportReport report = glmv::score_stored(layout, {file_with(text)});
+  for (const auto& readings : report.readings) {
+    if (readings.size() != report.rows.size()) std::abort();
+  }
+  if (glmv::import_text(report, "", true).empty()) std::abort();
+}
+
 void read(uint8_t which, const std::string& text) {
   glmv::eval::Response response;
   std::string why;
-  switch (which % 6) {
+  switch (which % 9) {
     case 0: return read_table(text);
     case 1: glmv::eval::parse_python_literal(text); return;
     case 2: glmv::eval::base64_decode(text, "fuzz"); return;
     case 3: glmv::eval::parse_completion(text, response, why); return;
     case 4: return read_rows(text, text.size() % 3 == 0 ? "json" : "jsonl");
-    default: glmv::eval::subtitle_text(text); return;
+    case 5: glmv::eval::subtitle_text(text); return;
+    case 6: return import(text, glmv::rows_layout());
+    case 7: return import(text, glmv::lmms_eval_layout());
+    default: return import(text, glmv::vlmevalkit_layout());
   }
 }
 

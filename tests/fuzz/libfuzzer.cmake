@@ -1,5 +1,5 @@
-# libFuzzer binaries by clang++, whatever compiler the rest of the build uses: data/ and reference/core/ are compiled
-# once more, with coverage and sanitizers, so nothing of the normal build is linked.
+# libFuzzer binaries by clang++, whatever compiler the rest of the build uses: data/, reference/core/ and what of
+# eval/ reads files are compiled once more, with coverage and sanitizers, so nothing of the normal build is linked.
 find_program(GLMV_CLANGXX NAMES clang++ clang++-19 clang++-16 clang++-15 clang++-14)
 if(NOT GLMV_CLANGXX)
   message(FATAL_ERROR "GLMV_FUZZ=ON needs clang++")
@@ -38,15 +38,32 @@ foreach(source ${tested_sources})
   list(APPEND tested_objects ${object})
 endforeach()
 
-list(FILTER fuzz_sources EXCLUDE REGEX eval_readers)  # reads through eval/, which is not compiled here; its smoke test runs everywhere
+# What eval_readers reads through: the rules and importers, and the runner's readers.
+get_target_property(eval_folder glmv_eval_score SOURCE_DIR)
+get_target_property(eval_tested_sources glmv_eval_score SOURCES)
+foreach(name completion python_literal row_fields template table_json)
+  list(APPEND eval_tested_sources ${eval_folder}/${name}.cc)
+endforeach()
+set(eval_objects "")
+foreach(source ${eval_tested_sources})
+  glmv_fuzz_object(${source} object)
+  list(APPEND eval_objects ${object})
+endforeach()
+
 foreach(source ${fuzz_sources})
   get_filename_component(name ${source} NAME_WE)
   glmv_fuzz_object(${source} object)
   set(binary ${CMAKE_BINARY_DIR}/fuzz/${name})
+  set(objects ${object} ${tested_objects})
+  set(libraries ${fuzz_libraries})
+  if(name STREQUAL "eval_readers_fuzz")
+    list(APPEND objects ${eval_objects})
+    list(APPEND libraries -lfmt -lutf8proc)
+  endif()
   add_custom_command(
     OUTPUT ${binary}
-    COMMAND ${fuzz_compile} -fsanitize=fuzzer ${object} ${tested_objects} -o ${binary} ${fuzz_libraries}
-    DEPENDS ${object} ${tested_objects} COMMAND_EXPAND_LISTS VERBATIM
+    COMMAND ${fuzz_compile} -fsanitize=fuzzer ${objects} -o ${binary} ${libraries}
+    DEPENDS ${objects} COMMAND_EXPAND_LISTS VERBATIM
     COMMENT "libFuzzer binary fuzz/${name}")
   add_custom_target(${name} ALL DEPENDS ${binary})
 endforeach()
