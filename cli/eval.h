@@ -20,7 +20,12 @@ struct ScoreFlags {
   std::string installed;       ///< folder of manifests with which a run's own are compared; "" = with none
   bool use_installed = false;  ///< they replace the run's own
 
+  double judge_timeout_s = 600;
+  eval::RetryOptions judge_retry;
+
   void add(CLI::App& verb);
+  /// --timeout, --tries and --retry-wait, where a verb has none of its own.
+  void add_waiting(CLI::App& verb);
   eval::Judge make_judge() const;
 };
 

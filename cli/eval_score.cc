@@ -65,6 +65,18 @@ void ScoreFlags::add(CLI::App& verb) {
   verb.add_flag("--exit-zero", exit_zero, "exit code 0 even if responses or a judge are missing");
 }
 
+void ScoreFlags::add_waiting(CLI::App& verb) {
+  verb.add_option("--timeout", judge_timeout_s, "seconds for one request to a judge")
+      ->check(between(0.01, 1e6))
+      ->capture_default_str();
+  verb.add_option("--tries", judge_retry.tries, "for a request that fails in passing (429, 5xx, broken)")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  verb.add_option("--retry-wait", judge_retry.first_wait_s, "seconds before the second try, doubled each time")
+      ->check(between(0, 1e4))
+      ->capture_default_str();
+}
+
 eval::Judge ScoreFlags::make_judge() const {
   if (!judge.empty() + !judge_url.empty() + !judge_replies.empty() > 1)
     usage_error("--judge, --judge-base-url and --judge-replies: only one of them");
@@ -75,6 +87,8 @@ eval::Judge ScoreFlags::make_judge() const {
   options.base_url = judge_url;
   options.model = judge_model;
   options.key_variable = judge_key;
+  options.timeout_s = judge_timeout_s;
+  options.retry = judge_retry;
   options.temperature = 0;
   options.server_flags = false;
   return eval::Judge::endpoint(options);
@@ -104,7 +118,11 @@ int score_folder(const std::string& folder, const ScoreFlags& flags,
   const std::vector<std::string> names =
       eval::write_results(run, scores, scoring, stamp_of(scoring.created), thumbnails);
   write_result(eval::results_markdown(run, scores, scoring), "");
-  const int code = eval::is_partial(scores) && !flags.exit_zero ? static_cast<int>(ExitCode::partial) : 0;
+  if (judge.failures() > 0)
+    std::cerr << "glmv: judge " << judge.name() << ": " << judge.failures() << " of " << judge.asked()
+              << " calls failed; the first: " << judge.first_failure() << '\n';
+  const bool is_partial = eval::is_partial(scores) || judge.failures() > 0;
+  const int code = is_partial && !flags.exit_zero ? static_cast<int>(ExitCode::partial) : 0;
   if (flags.quiet) return code;
   std::cerr << "glmv: wrote";
   for (const std::string& name : names) std::cerr << ' ' << name;

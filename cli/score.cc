@@ -145,6 +145,7 @@ void add_score(CLI::App& app, int& exit_code) {
                  "score a run by the rules that are installed now, not by those it was begun with");
   verb->add_option("-o,--output", flags->output, "write the result to a file");
   flags->run.add(*verb);
+  flags->run.add_waiting(*verb);
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

@@ -210,7 +210,7 @@ void indent(std::string& out, const std::string& text) {
 
 FileLock lock_run(const RunOptions& o) {
   const std::string shard = shard_name(o);
-  return {o.folder + "/.lock" + (shard.empty() ? "" : '-' + shard),
+  return {concat(o.folder, "/.lock", shard.empty() ? "" : "-", shard),
           shard.empty() ? o.folder : concat(o.folder, ", shard ", shard)};
 }
 

@@ -44,6 +44,9 @@ const Frame& frame_of(const Manifest& manifest, const std::string& style);
 /// What each task's requests will be limited to.
 AskOptions ask_options(const Manifest& manifest, const Frame& frame, const RunOptions& options);
 
+/// Writes the prompt of each task's first sample and applies every rule to it. Error (exit code 3) names the manifest.
+void rehearse(const std::vector<Benchmark>& benchmarks, const RunOptions& options);
+
 /// Keeps other processes out of the folder, or out of this shard of it, as long as it lives. Error (exit code 2): one
 /// is there.
 FileLock lock_run(const RunOptions& options);

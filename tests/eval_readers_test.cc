@@ -117,7 +117,7 @@ TEST_F(Readers, CellsBecomeValues) {
   const auto value = [&](const std::string& name, const std::string& as, const std::string& column) {
     Field choices{"choices", "options", "letters", {}, "", {}, false, {}},
         field{name, column, as, {}, "", {}, false, {}};
-    return convert_row(row, {field, choices}, "", "row 1")[name];
+    return convert_row(row, {field, choices}, std::string(), "row 1")[name];
   };
   EXPECT_EQ(value("x", "letters", "options"), (Json{{"A", "one"}, {"B", "two"}}))
       << "letters of the data set's own are taken off";
