@@ -39,6 +39,7 @@ std::optional<std::vector<std::string>> literal_list(const std::string& text) {
   const std::optional<py::Value> value = py::literal(text);
   if (!value || (value->kind != py::Value::Kind::list && value->kind != py::Value::Kind::tuple)) return std::nullopt;
   std::vector<std::string> out;
+  out.reserve(value->items.size());
   for (const py::Value& item : value->items) out.push_back(py::str(item));
   return out;
 }

