@@ -6,14 +6,26 @@
 #include "eval/score_answer.h"
 #include "eval/score_strict.h"
 #include "eval/score_text.h"
+#include "reference/core/error.h"
 
 namespace glmv {
 namespace {
 
 constexpr const char* kWanted = "{id, response, answer, choices?, group?}";
 
+/// Rows of a toolkit's file are told apart by its names for id and response.
+void hint_at_layout(const JsonNode& entry) {
+  if (entry.find("id") != nullptr) return;
+  if (entry.find("doc_id") != nullptr)
+    input_error(entry.where, ": id is missing, but there is a doc_id: is this a samples file? --import lmms-eval");
+  if (entry.find("prediction") != nullptr)
+    input_error(entry.where, ": id is missing, but there is a prediction: is this VLMEvalKit's? --import vlmevalkit");
+}
+
 /// Every other field of a row is a group that --by can name.
 StoredRow row_of(const JsonNode& entry) {
+  entry.expect_object();
+  hint_at_layout(entry);
   StoredRow row;
   row.id = scalar_text(entry.at("id"));
   row.response = scalar_text(entry.at("response"));

@@ -144,6 +144,8 @@ TEST_F(Cli, ScoreRefusesBrokenResponses) {
   refused("rows", "[]", {"no response"});
   refused("rows", R"([{"id": 1, "response": "a"}])", {"in.json", "[0]", "answer is missing"});
   refused("rows", "\n{\"id\": 1, \"response\": true, \"answer\": \"a\"}", {"in.json line 2.response is true"});
+  refused("rows", R"({"doc_id": 1, "target": "a"})", {"doc_id", "--import lmms-eval"});
+  refused("rows", R"([{"index": 1, "prediction": "a"}])", {"[0]", "--import vlmevalkit"});
   refused("rows", "id,response,answer\n1,a,b\n", {"in.json line 1", "no JSON object", "{id, response, answer"});
   refused("lmms-eval", R"({"doc_id": 0, "target": "A"})", {"in.json line 1", "filtered_resps is missing"});
   refused("lmms-eval", R"({"doc_id": 0, "doc": {"options": ["a"]}, "target": 3, "resps": [["A"]]})", {"target is 3"});
