@@ -34,9 +34,17 @@ fs::path blobs_of(const fs::path& folder) {
   return {};
 }
 
+InputFile open_medium(const std::string& path, const std::string& where) {
+  try {
+    return open_input(path);
+  } catch (const Error& e) {
+    throw Error(e.code(), concat(where, ": ", e.what()));
+  }
+}
+
 /// As many bytes as the checks below look at.
-std::string beginning(const std::string& path) {
-  const InputFile file = open_input(path);
+std::string beginning(const std::string& path, const std::string& where) {
+  const InputFile file = open_medium(path, where);
   constexpr size_t kBytes = 192;
   std::string out(kBytes, '\0');
   const ssize_t got = ::pread(file.descriptor.get(), out.data(), out.size(), 0);
@@ -87,12 +95,12 @@ void DataFolder::check_inside(const fs::path& path, const std::string& where) co
 }
 
 void check_picture_file(const std::string& path, const std::string& where) {
-  const std::string bytes = beginning(path);
+  const std::string bytes = beginning(path, where);
   if (!begins_as_picture(bytes)) refuse(path, bytes, where, "a PNG, JPEG, WebP, GIF or BMP picture");
 }
 
 void check_video_file(const std::string& path, const std::string& where) {
-  const std::string bytes = beginning(path);
+  const std::string bytes = beginning(path, where);
   if (!begins_as_video(bytes)) refuse(path, bytes, where, "a video in a container that is known");
 }
 

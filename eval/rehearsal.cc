@@ -1,4 +1,6 @@
 // What can go wrong with a manifest on its data is found before the first request is paid for.
+#include <functional>
+
 #include "eval/run.h"
 #include "eval/steps.h"
 #include "reference/core/error.h"
@@ -6,26 +8,28 @@
 namespace glmv::eval {
 namespace {
 
-void rehearse_one(const Benchmark& b, const Frame& frame, const std::map<std::string, JudgePrompt>& judges) {
-  const Sample& sample = b.samples[0];
-  const std::string where = concat(b.manifest.id, ' ', sample.id);
-  question_text(question_of(b.manifest, frame, sample));
-  const RuleContext alone{judges, {}, true, {}};
-  for (const RuleSpec& rule : b.manifest.rules)
-    apply_rule(rule, sample.values, "A", alone, concat(where, ", rule ", rule.name));
+/// Does `step`; what it throws is a mistake of the manifest.
+void rehearse_step(const std::string& where, const std::function<void()>& step) {
+  try {
+    step();
+  } catch (const Error& e) {
+    input_error(where, ": ", e.what());
+  }
 }
 
 }  // namespace
 
 void rehearse(const std::vector<Benchmark>& benchmarks, const RunOptions& o) {
   const auto judges = read_judge_prompts(o.manifests + "/judges.json");
+  const RuleContext alone{judges, {}, true, {}};
   for (const Benchmark& b : benchmarks) {
-    const Frame& frame = frame_of(b.manifest, o.prompt_style);
-    try {
-      rehearse_one(b, frame, judges);
-    } catch (const Error& e) {
-      input_error(b.manifest.path, ": ", e.what());
-    }
+    const Manifest& m = b.manifest;
+    const Sample& sample = b.samples[0];
+    const Frame& frame = frame_of(m, o.prompt_style);
+    rehearse_step(concat(m.path, ": prompt ", frame.name), [&] { question_of(m, frame, sample); });
+    for (const RuleSpec& rule : m.rules)
+      rehearse_step(concat(m.path, ": rule ", rule.name, ", sample ", sample.id),
+                    [&] { apply_rule(rule, sample.values, "A", alone, m.id); });
   }
 }
 

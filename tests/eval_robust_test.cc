@@ -229,7 +229,8 @@ TEST_F(EvalRobust, MisspeltNamesInAManifestCostNoRequest) {
   // What only a sample shows: an algorithm's field is missing.
   write_rows(3);
   spoil_manifest("ocrbench", [&](Json& m) { m["rules"][rule]["steps"][0]["input"].erase("prediction"); });
-  expect_error(ask_rows("--manifests m"), 3, {"m/ocrbench.json: ocrbench 0, rule " + rule, "prediction is missing"});
+  expect_error(ask_rows("--manifests m"), 3,
+               {"m/ocrbench.json: rule " + rule + ", sample 0: ", "prediction is missing"});
   EXPECT_FALSE(fs::exists(path("run/responses.jsonl"))) << "nothing was asked";
 }
 
@@ -249,7 +250,7 @@ TEST_F(EvalRobust, AJudgeThatFailsIsTold) {
                           "/chartmuseum/replies.jsonl -o run --resamples 10 --tries 1 --timeout 5 ";
   const Result r = glmv(ask + "--judge-model j --judge-base-url " + server.url());
   EXPECT_EQ(r.code, 4) << r.err;
-  EXPECT_NE(r.err.find("judge j: 2 of 2 calls failed; the first: HTTP 400"), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("judge j: 4 of 4 calls failed; the first: HTTP 400"), std::string::npos) << r.err;
 }
 
 // --- single rules on what cannot be
