@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <type_traits>
 
@@ -21,11 +22,19 @@ constexpr int64_t kCircularStep = 1000000;  // MMBench: the k-th shifted copy of
 
 std::string letter_of(size_t i) { return std::string(1, static_cast<char>('A' + i)); }
 
+/// An integer of 64 bits, also if it is written as 1.0.
+bool is_whole(const Json& number) {
+  constexpr double kMost = 9007199254740992;  // from here on doubles are all whole
+  if (number.is_number_unsigned()) return number.get<uint64_t>() <= INT64_MAX;
+  if (number.is_number_integer()) return true;
+  const double value = number.get<double>();
+  return std::abs(value) < kMost && std::trunc(value) == value;
+}
+
 template <class T>
 T parse_number(const Json& cell, const std::string& where, const char* wanted) {
   if (cell.is_number()) {
-    const bool whole = cell.is_number_integer() && !(cell.is_number_unsigned() && cell.get<uint64_t>() > INT64_MAX);
-    if (std::is_integral_v<T> && !whole) JsonNode{cell, where}.refuse(wanted);
+    if (std::is_integral_v<T> && !is_whole(cell)) JsonNode{cell, where}.refuse(wanted);
     return cell.get<T>();
   }
   const std::string text(strip(text_of(cell)));
