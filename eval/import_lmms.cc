@@ -51,7 +51,8 @@ std::vector<std::string> golds_of(const JsonNode& target, const Options& options
 std::optional<bool> verdict_of(const JsonNode& line) {
   for (const char* key : {"score,official", "exact_match"}) {
     const json* found = line.find(key);
-    if (found != nullptr && found->is_number() && (*found == 0 || *found == 1)) return *found == 1;
+    const double mark = found != nullptr && found->is_number() ? found->get<double>() : -1;
+    if (mark == 0 || mark == 1) return mark == 1;
   }
   return std::nullopt;
 }

@@ -85,7 +85,7 @@ std::string names_of_tasks(const Json& tasks) {
 
 /// As first_difference, with the tasks one by one: "mmstar, samples: 4, now 2".
 std::string settings_difference(const Json& before, const Json& now) {
-  if (const std::string differs = first_difference(before, now); !differs.empty()) return differs;
+  if (std::string differs = first_difference(before, now); !differs.empty()) return differs;
   const Json tasks = before.value("tasks", Json::array());
   const std::string then = names_of_tasks(tasks), today = names_of_tasks(now["tasks"]);
   if (then != today) return concat("--tasks ", then, ", now ", today);
