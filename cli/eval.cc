@@ -16,6 +16,7 @@
 #include "data/json_file.h"
 #include "eval/render.h"
 #include "eval/run.h"
+#include "eval/secrets.h"
 #include "eval/thumbnail.h"
 #include "reference/core/parallel.h"
 
@@ -105,6 +106,14 @@ Json sampling_of(const eval::EndpointOptions& e) {
   return out.empty() ? Json("the server's") : out;
 }
 
+/// As it was typed, but for passwords in addresses and the values of keys.
+std::string command_without_secrets(const Flags& f) {
+  std::string out = eval::without_credentials(command_line());
+  for (const std::string& variable : {f.endpoint.key_variable, f.score.judge_key})
+    out = eval::Secrets("", {"Authorization: Bearer " + eval::key_in(variable)}).hide(out);
+  return out;
+}
+
 /// What run.json says beside the settings of the tasks.
 Json environment(const Flags& f) {
   utsname host{};
@@ -113,7 +122,7 @@ Json environment(const Flags& f) {
   Json record = {{"created", out.at("created")},
                  {"version", out.at("version")},
                  {"commit", bench::this_machine().commit},
-                 {"command", command_line()},
+                 {"command", command_without_secrets(f)},
                  {"host", {{"system", host.sysname}, {"release", host.release}, {"machine", host.machine}}},
                  {"threads", thread_count()},
                  {"limit", f.options.limit},
@@ -174,12 +183,15 @@ int ask_and_score(Flags& f) {
   o.ask.video_tokens = f.video_tokens;
   read_shard(f, o);
   const std::vector<eval::Manifest> manifests = chosen_manifests(f);
+  f.score.judge_timeout_s = f.endpoint.timeout_s;
+  f.score.judge_retry = f.endpoint.retry;
   f.score.make_judge();  // complains before anything is computed
   if (f.data.empty()) f.data = own_data(f);
   std::vector<eval::Benchmark> benchmarks;
   for (const eval::Manifest& m : manifests) benchmarks.push_back(eval::load_benchmark(m, f.data, {f.any_hash}));
   if (!f.dry_run && f.output.empty()) usage_error("-o is missing: the folder of the run");
   if (!f.dry_run) check_output(f.output, Output::folder);
+  eval::rehearse(benchmarks, o);
   const eval::ModelUnderTest model = make_model(f);
   if (model.check) model.check(benchmarks);
   if (f.dry_run) {
@@ -187,6 +199,7 @@ int ask_and_score(Flags& f) {
     return 0;
   }
   o.record = environment(f);
+  const eval::FileLock lock = eval::lock_run(o);
   eval::begin_run(benchmarks, model, o);
   Progress progress(f.score.quiet);
   o.progress = [&](const std::string& what) { progress.say(what); };
@@ -198,6 +211,7 @@ int ask_and_score(Flags& f) {
   if (stop_signal() != 0) return 128 + stop_signal();
   eval::render_answers(benchmarks, o.folder);
   if (o.shards > 1) {
+    say_notes(counts.notes);
     std::cerr << "glmv: shard " << f.shard << " is done; when all are, `glmv score " << f.output << "` scores them\n";
     return counts.failed == 0 ? 0 : static_cast<int>(ExitCode::partial);
   }
@@ -226,7 +240,7 @@ void add_endpoint(CLI::App& verb, Flags& f) {
       ->capture_default_str();
   verb.add_option("--requests-per-second", f.endpoint.requests_per_second, "at most; 0 = any number")
       ->check(between(0, 1e6));
-  verb.add_option("--timeout", f.endpoint.timeout_s, "seconds for one request")
+  verb.add_option("--timeout", f.endpoint.timeout_s, "seconds for one request, to a judge too")
       ->check(between(0.01, 1e6))
       ->capture_default_str();
   verb.add_option("--tries", f.endpoint.retry.tries, "for a request that fails in passing (429, 5xx, broken)")

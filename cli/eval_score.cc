@@ -1,6 +1,7 @@
 // Scoring a run's folder, and comparing two.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <iostream>
@@ -22,6 +23,14 @@ std::string stamp_of(const std::string& created) {
   return out;
 }
 
+void say_other_manifests(const eval::KeptRun& run, const std::string& installed) {
+  std::string names;
+  for (const std::string& id : eval::tasks_with_other_manifests(run, installed)) names += ' ' + id;
+  if (!names.empty())
+    std::cerr << "glmv: scored by the manifests kept in the run; the installed ones differ for" << names
+              << " (--installed-manifests scores by those)\n";
+}
+
 eval::Scoring scoring_of(const ScoreFlags& flags, const eval::Judge& judge) {
   const Json header = result_header("eval");
   return {header.at("created").get<std::string>(),
@@ -33,6 +42,12 @@ eval::Scoring scoring_of(const ScoreFlags& flags, const eval::Judge& judge) {
 }
 
 }  // namespace
+
+void say_notes(const std::vector<std::string>& notes) {
+  constexpr size_t kMost = 5;
+  for (size_t i = 0; i < std::min(kMost, notes.size()); ++i) std::cerr << "glmv: " << notes[i] << '\n';
+  if (notes.size() > kMost) std::cerr << "glmv: ... and " << notes.size() - kMost << " lines more\n";
+}
 
 void ScoreFlags::add(CLI::App& verb) {
   verb.add_option("--judge", judge, "none: do without a judge where the rule allows it (the toolkits' exact matching)")
@@ -50,6 +65,18 @@ void ScoreFlags::add(CLI::App& verb) {
   verb.add_flag("--exit-zero", exit_zero, "exit code 0 even if responses or a judge are missing");
 }
 
+void ScoreFlags::add_waiting(CLI::App& verb) {
+  verb.add_option("--timeout", judge_timeout_s, "seconds for one request to a judge")
+      ->check(between(0.01, 1e6))
+      ->capture_default_str();
+  verb.add_option("--tries", judge_retry.tries, "for a request that fails in passing (429, 5xx, broken)")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  verb.add_option("--retry-wait", judge_retry.first_wait_s, "seconds before the second try, doubled each time")
+      ->check(between(0, 1e4))
+      ->capture_default_str();
+}
+
 eval::Judge ScoreFlags::make_judge() const {
   if (!judge.empty() + !judge_url.empty() + !judge_replies.empty() > 1)
     usage_error("--judge, --judge-base-url and --judge-replies: only one of them");
@@ -60,6 +87,8 @@ eval::Judge ScoreFlags::make_judge() const {
   options.base_url = judge_url;
   options.model = judge_model;
   options.key_variable = judge_key;
+  options.timeout_s = judge_timeout_s;
+  options.retry = judge_retry;
   options.temperature = 0;
   options.server_flags = false;
   return eval::Judge::endpoint(options);
@@ -68,7 +97,9 @@ eval::Judge ScoreFlags::make_judge() const {
 int score_folder(const std::string& folder, const ScoreFlags& flags,
                  const std::function<void(const std::vector<eval::TaskScore>&)>& prepare) {
   check_output(folder, Output::folder);
-  const eval::KeptRun run = eval::open_run(folder, flags.manifests);
+  const eval::KeptRun run = eval::open_run(folder, flags.use_installed ? flags.installed : "");
+  say_notes(run.notes);
+  if (!flags.use_installed && !flags.installed.empty()) say_other_manifests(run, flags.installed);
   eval::Judge judge = flags.make_judge();
   if (judge.exists()) judge.keep_in(folder + "/judge.jsonl");
   eval::ScoreOptions options;
@@ -87,7 +118,11 @@ int score_folder(const std::string& folder, const ScoreFlags& flags,
   const std::vector<std::string> names =
       eval::write_results(run, scores, scoring, stamp_of(scoring.created), thumbnails);
   write_result(eval::results_markdown(run, scores, scoring), "");
-  const int code = eval::is_partial(scores) && !flags.exit_zero ? static_cast<int>(ExitCode::partial) : 0;
+  if (judge.failures() > 0)
+    std::cerr << "glmv: judge " << judge.name() << ": " << judge.failures() << " of " << judge.asked()
+              << " calls failed; the first: " << judge.first_failure() << '\n';
+  const bool is_partial = eval::is_partial(scores) || judge.failures() > 0;
+  const int code = is_partial && !flags.exit_zero ? static_cast<int>(ExitCode::partial) : 0;
   if (flags.quiet) return code;
   std::cerr << "glmv: wrote";
   for (const std::string& name : names) std::cerr << ' ' << name;
@@ -99,6 +134,8 @@ int compare_run_folders(const std::string& first, const std::string& second, boo
                         const std::string& output) {
   check_output(output, Output::text);
   const eval::KeptRun a = eval::open_run(first, ""), b = eval::open_run(second, "");
+  say_notes(a.notes);
+  say_notes(b.notes);
   // Replies of judges that the runs kept are used again; nobody is asked.
   const auto scores_of = [](const eval::KeptRun& run) {
     eval::ScoreOptions options;

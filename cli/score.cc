@@ -124,7 +124,7 @@ int run(const Flags& f) {
 
 void add_score(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
-  flags->run.manifests = GLMV_BENCHMARKS;
+  flags->run.installed = GLMV_BENCHMARKS;
   CLI::App* verb = app.add_subcommand("score", "Score stored responses, or run one scoring rule on given inputs");
   verb->add_option("paths", flags->paths, "a run's folder; with --import: files or folders");
   verb->add_flag("--list", flags->list, "print the scoring rules");
@@ -141,8 +141,11 @@ void add_score(CLI::App& app, int& exit_code) {
   verb->add_flag("--attribute", flags->attribute, "with --import: each row on which rules disagree, and why")
       ->needs(layout);
   verb->add_flag("--json", flags->json, "print JSON (glmv.score_rules/1, glmv.score_import/1)");
+  verb->add_flag("--installed-manifests", flags->run.use_installed,
+                 "score a run by the rules that are installed now, not by those it was begun with");
   verb->add_option("-o,--output", flags->output, "write the result to a file");
   flags->run.add(*verb);
+  flags->run.add_waiting(*verb);
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

@@ -86,7 +86,7 @@ Demuxer::Demuxer(const std::string& path) : path_(path), bytes_(std::make_unique
   format->io_open = open_nothing;
   format->protocol_whitelist = av_strdup("none");  // what a play list opens inherits this, but not io_open
   // On failure FFmpeg frees the context itself.
-  check(avformat_open_input(&format, "", nullptr, nullptr), "not a video file that FFmpeg reads");
+  check_opened(avformat_open_input(&format, "", nullptr, nullptr));
   format_.reset(format);
   check(avformat_find_stream_info(format, nullptr), "its streams cannot be read");
   const int index = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
@@ -108,6 +108,13 @@ bool Demuxer::next(AVPacket* packet) {
     check(error, "its packets cannot be read");
     if (packet->stream_index == stream_->index) return true;
   }
+}
+
+void Demuxer::check_opened(int error) const {
+  constexpr int kMostSystemErrors = 4095;
+  const bool of_demuxer = error < 0 && AVUNERROR(error) <= kMostSystemErrors && error != AVERROR(EIO);
+  if (of_demuxer) fail("not a video file that FFmpeg reads: its format is not known, or the demuxer for it failed");
+  check(error, "not a video file that FFmpeg reads");
 }
 
 }  // namespace glmv

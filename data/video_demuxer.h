@@ -53,6 +53,9 @@ class Demuxer {
   }
 
  private:
+  /// Demuxers that give up return numbers of the system (no memory, busy) that say nothing of the file.
+  void check_opened(int error) const;
+
   class Bytes;
 
   const std::string path_;

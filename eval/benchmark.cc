@@ -39,8 +39,8 @@ Found find_files(const Manifest& m, const std::string& folder) {
 
 class Loader {
  public:
-  Loader(Benchmark& out, const std::string& folder)
-      : out_(out), layout_(out.manifest.layouts[out.layout]), folder_(folder) {}
+  Loader(Benchmark& out, DataFolder folder)
+      : out_(out), layout_(out.manifest.layouts[out.layout]), folder_(std::move(folder)) {}
 
   void read(const std::string& file) {
     if (layout_.kind == "tsv") return read_table(file);
@@ -101,6 +101,7 @@ class Loader {
     }
     Sample sample;
     sample.values = convert_row(row, layout_.fields, folder_, where);
+    check_gold(sample.values, out_.manifest, layout_.fields, where);
     if (!layout_.insert_media.empty()) place_media(row, where, sample);
     sample.id = text_of(sample.values["id"]);
     if (!seen_.insert(sample.id).second) input_error(where, ": the id \"", sample.id, "\" is there twice");
@@ -133,7 +134,7 @@ class Loader {
 
   Benchmark& out_;
   const Layout& layout_;
-  std::string folder_;
+  DataFolder folder_;
   std::set<std::string> seen_;
 };
 
@@ -201,7 +202,7 @@ Benchmark load_benchmark(const Manifest& manifest, const std::string& folder, co
   out.layout = found.layout;
   out.files = std::move(found.files);
   check_hashes(out, options);
-  Loader loader(out, found.folder);
+  Loader loader(out, DataFolder(found.folder, folder));
   for (const std::string& file : out.files) loader.read(file);
   if (out.samples.empty()) input_error(out.files[0], ": no samples of ", manifest.id, " in it");
   return out;

@@ -29,7 +29,7 @@ struct LoadOptions {
 
 /// Looks for the files of each layout in FOLDER/<id> and in FOLDER, and reads the first that is complete.
 /// Error (exit code 3): nothing there (names what was looked for and how to get it), a wrong hash, a malformed row, a
-/// missing picture, two samples of one name.
+/// gold answer that is none of the options, a missing picture or one outside of FOLDER, two samples of one name.
 Benchmark load_benchmark(const Manifest& manifest, const std::string& folder, const LoadOptions& options = {});
 
 /// What a model is asked. Media in the order of the parts that stand for them; one may appear twice.

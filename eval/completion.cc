@@ -1,4 +1,6 @@
 // The body of a chat completion.
+#include <optional>
+
 #include "data/json_file.h"
 #include "eval/endpoint.h"
 #include "reference/core/error.h"
@@ -6,20 +8,45 @@
 namespace glmv::eval {
 namespace {
 
-std::string content_text(const Json& content) {
+constexpr size_t kMostShown = 200;  // characters of a reply in a message
+
+/// A text, or a list of parts of which those of type text count. Nothing for anything else.
+std::optional<std::string> content_text(const Json& content) {
   if (content.is_string()) return content.get<std::string>();
+  if (!content.is_array()) return std::nullopt;
   std::string out;
-  if (content.is_array())
-    for (const Json& part : content)
-      if (part.is_object()) out += part.value("text", "");
+  for (const Json& part : content) {
+    if (!part.is_object()) return std::nullopt;
+    const auto text = part.find("text");
+    if (text == part.end()) continue;
+    if (!text->is_string()) return std::nullopt;
+    out += text->get<std::string>();
+  }
   return out;
+}
+
+/// Null content is an answer only where something else was said: the thinking, or nothing up to the limit.
+bool may_be_null(const std::string& reasoning, const std::string& finish) {
+  return !reasoning.empty() || finish == "length";
+}
+
+std::string text_member(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+int64_t count_of(const Json& root, const char* key) {
+  const auto usage = root.find("usage");
+  if (usage == root.end() || !usage->is_object()) return -1;
+  const auto count = usage->find(key);
+  return count != usage->end() && count->is_number_integer() ? count->get<int64_t>() : -1;
 }
 
 }  // namespace
 
 bool parse_completion(const std::string& body, Response& out, std::string& why) {
-  const auto refuse = [&](const char* reason) {
-    why = concat("the reply ", reason, ": ", body.substr(0, 200));
+  const auto refuse = [&](const std::string& reason) {
+    why = concat("the reply ", reason, ": ", body.substr(0, kMostShown));
     return false;
   };
   Json root;
@@ -32,25 +59,23 @@ bool parse_completion(const std::string& body, Response& out, std::string& why) 
   if (!root.is_object() || choices == root.end() || !choices->is_array() || choices->empty() ||
       !(*choices)[0].is_object() || !(*choices)[0].contains("message") || !(*choices)[0]["message"].is_object())
     return refuse("has no choices[0].message");
-  const Json& message = (*choices)[0]["message"];
-  const auto member = [&](const char* key) { return message.contains(key) ? message[key] : Json(); };
-  if (!message.contains("content")) return refuse("has no content");
-  Json reasoning = member("reasoning_content");
-  if (reasoning.is_null()) reasoning = member("reasoning");
+  const Json& choice = (*choices)[0];
+  const Json& message = choice["message"];
+  const auto content = message.find("content");
+  if (content == message.end()) return refuse("has no content");
+  std::string reasoning = text_member(message, "reasoning_content");
+  if (reasoning.empty()) reasoning = text_member(message, "reasoning");
   out = Response();
-  if (reasoning.is_string() && !reasoning.get_ref<const std::string&>().empty())
-    out.text = concat("<think>", reasoning.get<std::string>(), "</think>\n");
-  out.text += content_text(message["content"]);
-  const Json finish = (*choices)[0].contains("finish_reason") ? (*choices)[0]["finish_reason"] : Json();
-  out.finish_reason = finish.is_string() ? finish.get<std::string>() : "";
-  if (root.contains("usage") && root["usage"].is_object()) {
-    const auto count = [&](const char* key) {
-      return root["usage"].contains(key) && root["usage"][key].is_number_integer() ? root["usage"][key].get<int64_t>()
-                                                                                   : -1;
-    };
-    out.prompt_tokens = count("prompt_tokens");
-    out.completion_tokens = count("completion_tokens");
+  out.finish_reason = text_member(choice, "finish_reason");
+  if (!reasoning.empty()) out.text = concat("<think>", reasoning, "</think>\n");
+  if (const auto text = content_text(*content)) {
+    out.text += *text;
+  } else if (!content->is_null() || !may_be_null(reasoning, out.finish_reason)) {
+    return refuse(concat("has the content ", content->dump().substr(0, kMostShown), ", not a text (finish reason \"",
+                         out.finish_reason, "\")"));
   }
+  out.prompt_tokens = count_of(root, "prompt_tokens");
+  out.completion_tokens = count_of(root, "completion_tokens");
   return true;
 }
 

@@ -24,7 +24,9 @@ struct EndpointOptions {
   std::string request_log;      ///< a folder for the exact bytes of every request, named by their sha256; "" = none
 };
 
-/// Pictures become data URLs of the data set's own bytes, clips their frames, video files data URLs.
+/// Pictures become data URLs of the data set's own bytes, clips their frames, video files data URLs. Error: an address
+/// that is none or a key in `extra` that is set here (exit code 2); a picture or video that cannot be decoded (exit
+/// code 3, when it is prepared). The key, and credentials in the address, are sent and neither stored nor printed.
 ModelUnderTest endpoint_model(const EndpointOptions& options);
 
 /// Messages as the protocol wants them, media as data URLs.
@@ -43,7 +45,8 @@ JudgeReply ask_endpoint(const EndpointOptions& options, const std::string& text,
                         const std::vector<std::string>& pictures, int64_t max_new_tokens);
 
 /// The body of a chat completion -> the reply; a reasoning_content is put in front inside <think>. False, with the
-/// reason, for anything that is not one.
+/// reason, for anything that is not one: content that is no text; null content, but for thinking that came apart and
+/// for an answer that was cut off before it began (a call of a tool is no answer).
 bool parse_completion(const std::string& body, Response& out, std::string& why);
 
 }  // namespace glmv::eval

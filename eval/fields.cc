@@ -30,6 +30,12 @@ double mark_of(const JsonNode& value) {
   return mark;
 }
 
+double share_of(const JsonNode& value) {
+  const double share = value.value.is_boolean() ? mark_of(value) : value.number();
+  if (!(share >= 0 && share <= 1)) value.refuse("a score from 0 to 1");
+  return share;
+}
+
 std::vector<int> marks_of(const JsonNode& list) {
   std::vector<int> out;
   for (const JsonNode& node : list.list()) out.push_back(static_cast<int>(mark_of(node)));

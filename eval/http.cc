@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "eval/secrets.h"
 #include "reference/core/error.h"
 
 namespace glmv::eval {
@@ -91,11 +92,14 @@ HttpReply post_with_retry(const std::string& url, const std::string& body, const
                           double timeout_s, const RetryOptions& options, RateLimit& rate,
                           const std::function<bool(const std::string&, std::string&)>& usable, std::string& why,
                           int& tries) {
+  const Secrets secrets(url, headers);
   double wait = options.first_wait_s;
   HttpReply reply;
   for (tries = 1;; ++tries) {
     rate.wait();
     reply = http_post(url, body, headers, timeout_s);
+    reply.body = secrets.hide(std::move(reply.body));
+    reply.error = secrets.hide(std::move(reply.error));
     why = reply.status == 0 ? reply.error : concat("HTTP ", reply.status, ": ", reply.body.substr(0, 200));
     if (reply.status == 200 && usable(reply.body, why)) return reply;
     const bool again = reply.status == 200 || is_passing(reply.status);

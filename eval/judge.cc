@@ -68,8 +68,9 @@ Judge Judge::endpoint(const EndpointOptions& options) {
 }
 
 void Judge::keep_in(const std::string& path) {
+  int64_t number = 0;
   for (const Json& line : read_json_lines(path)) {
-    const JudgeLine one = read_line(line, path);
+    const JudgeLine one = read_line(line, concat(path, " line ", ++number));
     if (one.judge == name_) kept_->replies[one.key] = one.reply;
   }
   kept_->lines = JsonLines::open(path);
@@ -83,10 +84,12 @@ std::optional<std::string> Judge::ask(const JudgeCase& what, const JudgePrompt& 
     if (const auto found = kept_->replies.find(key); found != kept_->replies.end()) return found->second;
   }
   std::optional<std::string> reply;
+  std::string failure;
   if (endpoint_ && prompt.pictures && what.pictures.empty()) return std::nullopt;  // it would rate nothing
   if (endpoint_) {
     const JudgeReply answer = ask_endpoint(*endpoint_, text, what.pictures, prompt.max_new_tokens);
     if (answer.ok) reply = answer.text;
+    failure = answer.error;
   } else {
     for (const std::string& place : {by_case(what.task, what.sample, "", prompt.name, attempt),
                                      by_case(what.task, what.sample, what.rule, prompt.name, attempt), key}) {
@@ -96,7 +99,7 @@ std::optional<std::string> Judge::ask(const JudgeCase& what, const JudgePrompt& 
   const std::lock_guard<std::mutex> lock(kept_->mutex);
   ++asked_;
   if (!reply) {
-    ++errors_;
+    if (endpoint_ && ++failures_ == 1) first_failure_ = failure;
     return reply;
   }
   kept_->replies[key] = *reply;

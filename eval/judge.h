@@ -35,11 +35,12 @@ class Judge {
   /// Where replies are kept and looked for first: RUN_DIR/judge.jsonl.
   void keep_in(const std::string& path);
 
-  /// Nothing if the judge cannot tell; counted as an error if it is an endpoint. Safe to call from several threads.
+  /// Nothing if the judge cannot tell; a failure if it is an endpoint. Safe to call from several threads.
   std::optional<std::string> ask(const JudgeCase& what, const JudgePrompt& prompt, const std::string& text,
                                  int attempt);
   int64_t asked() const { return asked_; }
-  int64_t errors() const { return errors_; }
+  int64_t failures() const { return failures_; }
+  const std::string& first_failure() const { return first_failure_; }
 
  private:
   struct Kept {
@@ -52,7 +53,8 @@ class Judge {
   std::shared_ptr<EndpointOptions> endpoint_;
   std::map<std::string, std::string> recorded_;
   std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
-  int64_t asked_ = 0, errors_ = 0;
+  int64_t asked_ = 0, failures_ = 0;
+  std::string first_failure_;
 };
 
 }  // namespace glmv::eval

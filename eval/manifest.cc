@@ -39,6 +39,11 @@ std::string one_of(StrictObject& object, const char* key, const std::set<std::st
   return value;
 }
 
+/// Error (exit code 3) for a number below `least`.
+void check_least(int64_t value, int64_t least, const std::string& where, const char* key) {
+  if (value < least) input_error(where, ".", key, " is ", value, ", less than ", least);
+}
+
 Field read_field(const std::string& name, const JsonNode& node) {
   Field out;
   out.name = name;
@@ -129,6 +134,7 @@ Frame read_frame(const std::string& name, const JsonNode& node) {
   out.option = object.text_or("option", out.option);
   out.system = object.text_or("system", "");
   out.max_new_tokens = object.integer_or("max_new_tokens", 0);
+  check_least(out.max_new_tokens, 0, object.where(), "max_new_tokens");
   for (const JsonNode& part : object.at("parts").list()) out.parts.push_back(read_part(part));
   object.finish();
   return out;
@@ -191,6 +197,9 @@ void read_settings(StrictObject object, Manifest& m) {
   m.max_new_tokens = object.at("max_new_tokens").integer();
   m.image_tokens = object.at("image_tokens").integer();
   m.video_tokens = object.at("video_tokens").integer();
+  check_least(m.max_new_tokens, 1, object.where(), "max_new_tokens");
+  check_least(m.image_tokens, 0, object.where(), "image_tokens");
+  check_least(m.video_tokens, 0, object.where(), "video_tokens");
   if (const auto thinking = object.find("thinking")) m.thinking = thinking->flag();
   object.finish();
 }

@@ -54,6 +54,74 @@ void check_fields(const Manifest& m, const std::map<std::string, JudgePrompt>& j
   }
 }
 
+using Names = std::set<std::string>;
+
+/// Do the conditions look only at what is there? A part or step with others belongs to another layout.
+bool applies(const Json& when, const std::string& if_field, const Names& known) {
+  bool all = if_field.empty() || known.count(if_field) > 0;
+  for (const auto& [name, wanted] : when.items()) all = all && known.count(name) > 0;
+  return all;
+}
+
+/// Error (exit code 3) for the first of `names` that nothing has.
+void check_known(const Names& names, const Names& known, const std::string& where, const char* before,
+                 const char* after) {
+  for (const std::string& name : names) {
+    if (known.count(name) == 0)
+      input_error(where, ": ", before, name, after, ": no field of the layout and no step has this name");
+  }
+}
+
+void check_prompts(const Manifest& m, const Names& fields) {
+  for (const Frame& frame : m.frames) {
+    const std::string where = concat(m.path, ": prompt ", frame.name);
+    Names names;
+    collect_names(frame.system, names);
+    for (const PromptPart& part : frame.parts) {
+      if (applies(part.when, part.if_field, fields)) collect_names(part.text, names);
+    }
+    if (names.erase("options") > 0) names.insert("choices");
+    check_known(names, fields, where, "{", "}");
+  }
+}
+
+/// What a step adds to the names, after those it looks at are found to be known.
+void check_step(const Json& step, const std::map<std::string, JudgePrompt>& judges, const std::string& where,
+                Names& known) {
+  if (applies(step.value("when", Json::object()), "", known)) {
+    Json looks_at = step;
+    for (const char* key : {"when", "unless", "unless_null", "as"}) looks_at.erase(key);
+    Names names;
+    collect_references(looks_at, names);
+    check_known(names, known, where, "$", "");
+    Names asked;
+    if (step.contains("judge")) collect_names(judges.at(step["judge"].get<std::string>()).text, asked);
+    if (asked.erase("options") > 0) asked.insert("choices");
+    check_known(asked, known, concat(where, " (judge prompt)"), "{", "}");
+  }
+  known.insert(step["as"].get<std::string>());
+}
+
+/// Every name that a prompt or a rule looks up is there in every layout: a misspelt one costs no request.
+void check_names(const Manifest& m, const std::map<std::string, JudgePrompt>& judges) {
+  for (const Layout& layout : m.layouts) {
+    Names fields;
+    for (const Field& field : layout.fields) fields.insert(field.name);
+    check_prompts(m, fields);
+    for (const RuleSpec& rule : m.rules) {
+      Names known = fields;
+      known.insert({"reply", "response", "score"});
+      if (fields.count("choices") > 0) known.insert("choice_letters");
+      const std::string where = concat(m.path, ": rule ", rule.name);
+      for (size_t i = 0; i < rule.steps.size(); ++i)
+        check_step(rule.steps[i], judges, concat(where, " step ", i), known);
+      Names names;
+      collect_references(rule.aggregate, names);
+      check_known(names, known, where + " aggregate", "$", "");
+    }
+  }
+}
+
 void check_algorithms(const Manifest& m) {
   std::set<std::string> known;
   for (const AlgorithmInfo& info : algorithms()) known.insert(std::string(info.id));
@@ -82,6 +150,7 @@ void check_manifest(const Manifest& m, const std::map<std::string, JudgePrompt>&
   }
   check_algorithms(m);
   check_fields(m, judges);
+  check_names(m, judges);
 }
 
 std::vector<Manifest> read_manifests(const std::string& folder) {

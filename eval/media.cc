@@ -7,6 +7,7 @@
 #include "data/clip.h"
 #include "data/file.h"
 #include "data/json_node.h"
+#include "data/video.h"
 #include "eval/python_literal.h"
 #include "eval/table.h"
 #include "eval/template.h"
@@ -25,17 +26,23 @@ Medium inline_picture(std::string_view base64, const std::string& name) {
   return m;
 }
 
-std::vector<std::string> files_in(const fs::path& folder, const std::string& where) {
+/// The pictures of a folder, in the order of their names.
+std::vector<std::string> files_in(const fs::path& folder, const DataFolder& data, const std::string& where) {
   std::vector<std::string> files;
+  data.check_inside(folder, where);
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     if (!entry.path().filename().string().starts_with('.')) files.push_back(entry.path().string());
   }
   if (files.empty()) input_error(where, ": ", folder.string(), " holds no pictures");
   std::sort(files.begin(), files.end());
+  for (const std::string& file : files) {
+    data.check_inside(file, where);
+    check_picture_file(file, where);
+  }
   return files;
 }
 
-Medium medium_at(const fs::path& path, const std::string& as, const std::string& where) {
+Medium medium_at(const fs::path& path, const std::string& as, const DataFolder& data, const std::string& where) {
   Medium m;
   m.path = m.name = path.string();
   if (as == "video") {
@@ -44,12 +51,14 @@ Medium medium_at(const fs::path& path, const std::string& as, const std::string&
     const bool is_folder = fs::is_directory(path);
     m.kind =
         is_folder || (!fs::exists(path) && fs::is_directory(frames)) ? Medium::Kind::frames : Medium::Kind::video_file;
-    if (m.kind == Medium::Kind::frames) m.frames = files_in(is_folder ? path : frames, where);
+    if (m.kind == Medium::Kind::frames) m.frames = files_in(is_folder ? path : frames, data, where);
     if (m.kind == Medium::Kind::frames) return m;
   }
+  data.check_inside(path, where);
   std::error_code error;
   if (!fs::exists(path, error))
     input_error(where, ": ", path.string(), ": no such ", as == "video" ? "clip" : "picture");
+  as == "video" ? check_video_file(m.path, where) : check_picture_file(m.path, where);
   return m;
 }
 
@@ -79,15 +88,15 @@ std::vector<Medium> base64_cell(std::string_view raw, const std::string& where,
 }
 
 /// {"type": "image", "path"} and {"type": "video", "frames", "fps", "frames_indices"}.
-Medium medium_part(const JsonNode& part, const fs::path& folder) {
+Medium medium_part(const JsonNode& part, const fs::path& folder, const DataFolder& data) {
   const std::string type = part.at("type").text();
-  if (type == "image") return medium_at(folder / part.at("path").text(), "path", part.where);
+  if (type == "image") return medium_at(folder / part.at("path").text(), "path", data, part.where);
   if (type != "video") part.at("type").refuse("image or video");
   Medium m;
   m.kind = Medium::Kind::frames;
   m.name = part.where;
   for (const JsonNode& frame : part.at("frames").list())
-    m.frames.push_back(medium_at(folder / frame.text(), "path", frame.where).path);
+    m.frames.push_back(medium_at(folder / frame.text(), "path", data, frame.where).path);
   const double fps = part.at("fps").number();
   if (!(fps > 0)) part.at("fps").refuse("a positive number");
   for (const JsonNode& index : part.at("frames_indices").list()) m.seconds.push_back(index.number() / fps);
@@ -95,7 +104,8 @@ Medium medium_part(const JsonNode& part, const fs::path& folder) {
   return m;
 }
 
-std::vector<Medium> path_cell(const MediaField& f, const Json& cell, const fs::path& folder, const std::string& where) {
+std::vector<Medium> path_cell(const MediaField& f, const Json& cell, const DataFolder& data, const std::string& where) {
+  const fs::path folder = data.path() / f.folder;
   std::vector<std::string> paths;
   if (cell.is_array()) {
     for (const Json& one : cell) paths.push_back(JsonNode{one, where}.text());
@@ -108,26 +118,26 @@ std::vector<Medium> path_cell(const MediaField& f, const Json& cell, const fs::p
   for (std::string& path : paths) {
     path += f.suffix;
     if (f.as != "pages") {
-      out.push_back(medium_at(folder / path, f.as, where));
+      out.push_back(medium_at(folder / path, f.as, data, where));
       continue;
     }
     const fs::path pages = folder / fs::path(path).replace_extension();
     if (!fs::is_directory(pages)) input_error(where, ": ", pages.string(), ": no such folder of pages");
-    for (const std::string& page : files_in(pages, where)) out.push_back(medium_at(page, "path", where));
+    for (const std::string& page : files_in(pages, data, where)) out.push_back(medium_at(page, "path", data, where));
   }
   return out;
 }
 
 }  // namespace
 
-std::vector<Medium> media_of_cell(const MediaField& f, const Json& cell, std::string_view raw,
-                                  const std::string& folder, const std::string& where,
+std::vector<Medium> media_of_cell(const MediaField& f, const Json& cell, std::string_view raw, const DataFolder& folder,
+                                  const std::string& where,
                                   const std::function<std::string_view(const std::string&)>& row_cell) {
-  const fs::path place = fs::path(folder) / f.folder;
   if (f.as == "base64") return base64_cell(raw, where, row_cell);
-  if (f.as != "parts") return path_cell(f, cell, place, where);
+  if (f.as != "parts") return path_cell(f, cell, folder, where);
   std::vector<Medium> out;
-  for (const JsonNode& part : JsonNode{cell, where}.list()) out.push_back(medium_part(part, place));
+  for (const JsonNode& part : JsonNode{cell, where}.list())
+    out.push_back(medium_part(part, folder.path() / f.folder, folder));
   return out;
 }
 
@@ -138,6 +148,23 @@ std::string picture_bytes(const Medium& m) {
 Image read_picture(const Medium& m) {
   const std::string bytes = picture_bytes(m);
   return decode_image(bytes.data(), bytes.size(), m.name);
+}
+
+std::string checked_picture(const Medium& m) {
+  std::string bytes = picture_bytes(m);
+  decode_image(bytes.data(), bytes.size(), m.name);
+  return bytes;
+}
+
+std::string checked_frame(const std::string& path) {
+  std::string bytes = read_file(path);
+  decode_image(bytes.data(), bytes.size(), path);
+  return bytes;
+}
+
+std::string checked_video(const Medium& m) {
+  if (video_files_are_read()) VideoFile::open(m.path);
+  return read_file(m.path);
 }
 
 Clip read_clip(const Medium& m, const ImageConfig& config, double frames_per_second) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "eval/bytes.h"
+#include "eval/data_folder.h"
 #include "eval/manifest.h"
 #include "reference/model/prompt.h"
 
@@ -18,14 +19,20 @@ struct Medium {
 };
 
 /// The media of a row's cell. `row_cell` finds the cell of the row that a short "index" cell names.
-/// Error (exit code 3): a picture that is not there, a cell that is neither base64, nor a list of it, nor an index.
+/// Error (exit code 3): a file that is not there, is no picture or video or lies outside of the data folder; a cell
+/// that is neither base64, nor a list of it, nor an index.
 std::vector<Medium> media_of_cell(const MediaField& field, const Json& cell, std::string_view raw,
-                                  const std::string& folder, const std::string& where,
+                                  const DataFolder& folder, const std::string& where,
                                   const std::function<std::string_view(const std::string&)>& row_cell);
 
 /// The picture's bytes as the data set has them.
 std::string picture_bytes(const Medium& medium);
 Image read_picture(const Medium& medium);
+/// The bytes of a picture, a frame of a clip or a whole video file as they are sent to a server. Error (exit code 3)
+/// for what cannot be decoded: a model would answer to nothing.
+std::string checked_picture(const Medium& medium);
+std::string checked_frame(const std::string& path);
+std::string checked_video(const Medium& medium);
 
 /// A clip's frames: of a folder all of them, taken at `frames_per_second`; of a video file those that the model's rules
 /// (data/clip.h) choose. Error (exit code 3): a file that is no video.

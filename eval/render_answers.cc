@@ -46,7 +46,7 @@ void render_reference(const Sample& sample, const std::string& path) {
 
 void render_answers(const std::vector<Benchmark>& benchmarks, const std::string& run) {
   if (find_browser().empty()) return;
-  const std::map<std::string, Response> responses = ResponseStore::read(run);
+  const std::map<std::string, Response> responses = ResponseStore::read(run).all;
   for (const Benchmark& b : benchmarks) {
     if (!shows_pictures(b.manifest)) continue;
     fs::create_directories(run + "/renders");

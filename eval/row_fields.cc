@@ -1,7 +1,10 @@
 #include "eval/row_fields.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
+#include <type_traits>
 
 #include "data/file.h"
 #include "data/json_file.h"
@@ -19,9 +22,21 @@ constexpr int64_t kCircularStep = 1000000;  // MMBench: the k-th shifted copy of
 
 std::string letter_of(size_t i) { return std::string(1, static_cast<char>('A' + i)); }
 
+/// An integer of 64 bits, also if it is written as 1.0.
+bool is_whole(const Json& number) {
+  constexpr double kMost = 9007199254740992;  // from here on doubles are all whole
+  if (number.is_number_unsigned()) return number.get<uint64_t>() <= INT64_MAX;
+  if (number.is_number_integer()) return true;
+  const double value = number.get<double>();
+  return std::abs(value) < kMost && std::trunc(value) == value;
+}
+
 template <class T>
 T parse_number(const Json& cell, const std::string& where, const char* wanted) {
-  if (cell.is_number()) return cell.get<T>();
+  if (cell.is_number()) {
+    if (std::is_integral_v<T> && !is_whole(cell)) JsonNode{cell, where}.refuse(wanted);
+    return cell.get<T>();
+  }
   const std::string text(strip(text_of(cell)));
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -54,6 +69,7 @@ bool has_own_letters(const Json& options) {
 }
 
 Json by_letters(const Json& cell, const std::string& where) {
+  if (cell.is_object()) JsonNode{cell, where}.refuse("a list of options");
   const Json options = as_list(cell);
   if (options.size() > kMostOptions)
     input_error(where, ": ", options.size(), " options, at most ", kMostOptions, " have letters");
@@ -124,8 +140,9 @@ std::string joined(const Json& row, const Field& field, const std::string& where
   return out;
 }
 
-Json subtitles(const Json& cell, const Field& field, const std::string& folder) {
-  const std::filesystem::path path = std::filesystem::path(folder) / field.folder / (text_of(cell) + ".srt");
+Json subtitles(const Json& cell, const Field& field, const DataFolder& folder, const std::string& where) {
+  const std::filesystem::path path = folder.path() / field.folder / (text_of(cell) + ".srt");
+  folder.check_inside(path, where);
   return std::filesystem::exists(path) ? Json(subtitle_text(read_file(path.string()))) : Json();
 }
 
@@ -141,7 +158,7 @@ void check_value(const Field& f, const Json& value, const std::string& where) {
   JsonNode{value, where}.refuse("a value this benchmark has");
 }
 
-Json convert_field(const Json& row, const Field& f, const Json& values, const std::string& folder,
+Json convert_field(const Json& row, const Field& f, const Json& values, const DataFolder& folder,
                    const std::string& where) {
   if (f.as == "option_columns") return option_columns(row, f);
   if (f.as == "joined") return joined(row, f, where);
@@ -152,12 +169,47 @@ Json convert_field(const Json& row, const Field& f, const Json& values, const st
     return f.as == "letters" ? Json::object() : Json();
   }
   const std::string place = concat(where, ": ", f.column);
-  Json value = f.as == "srt" ? subtitles(*cell, f, folder) : convert(*cell, f, values, place);
+  Json value = f.as == "srt" ? subtitles(*cell, f, folder, place) : convert(*cell, f, values, place);
   check_value(f, value, place);
   return value;
 }
 
+/// A letter as data sets write it: "B" or "(B)".
+bool names_option(const Json& gold, const Json& choices) {
+  const std::string text = text_of(gold);
+  const bool bracketed = text.size() == 3 && text.front() == '(' && text.back() == ')';
+  return choices.contains(bracketed ? text.substr(1, 1) : text);
+}
+
+bool has_options(const Json& values) {
+  const auto choices = values.find("choices");
+  if (choices == values.end() || !choices->is_object()) return false;
+  return std::any_of(choices->begin(), choices->end(), [](const Json& text) { return !text_of(text).empty(); });
+}
+
 }  // namespace
+
+void check_gold(const Json& values, const Manifest& m, const std::vector<Field>& fields, const std::string& where) {
+  const auto field = [&](const char* name) {
+    return std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == name; });
+  };
+  const auto answer = field("answer"), options = field("choices");
+  const bool in_letters =
+      answer != fields.end() && (answer->as == "text" || answer->as == "option_index" || answer->as == "list");
+  if (options == fields.end() || !in_letters || !m.answer_type.starts_with("multiple choice")) return;
+  if (!has_options(values)) {
+    if (m.answer_type.find("open") == std::string::npos)
+      input_error(where, ": ", options->columns.empty() ? options->column : options->columns[0], ": no options");
+    return;
+  }
+  const Json& gold = values["answer"];
+  for (const Json& one : gold.is_array() ? gold : Json::array({gold})) {
+    if (names_option(one, values["choices"])) continue;
+    std::string letters;
+    for (const auto& [letter, text] : values["choices"].items()) letters += (letters.empty() ? "" : ", ") + letter;
+    input_error(where, ": ", answer->column, " is ", one.dump(), ", not one of the options ", letters);
+  }
+}
 
 std::string subtitle_text(const std::string& srt) {
   std::string out;
@@ -200,7 +252,7 @@ std::string insert_marks(const std::string& text, const std::vector<int64_t>& po
   return out;
 }
 
-Json convert_row(const Json& row, const std::vector<Field>& fields, const std::string& folder,
+Json convert_row(const Json& row, const std::vector<Field>& fields, const DataFolder& folder,
                  const std::string& where) {
   Json values = Json::object();
   for (const bool choices : {true, false}) {  // other fields look letters up in the choices

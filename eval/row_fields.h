@@ -1,6 +1,7 @@
 // A row's cells -> the values that prompts and rules use.
 #pragma once
 
+#include "eval/data_folder.h"
 #include "eval/manifest.h"
 
 namespace glmv::eval {
@@ -21,8 +22,13 @@ namespace glmv::eval {
 ///   srt             the texts of the subtitles in FOLDER/<cell>.srt; null if there is no such file
 /// A column "a.b" is the member b of the object in column a. Error (exit code 3) names row, field and value. `folder`
 /// holds the data.
-Json convert_row(const Json& row, const std::vector<Field>& fields, const std::string& folder,
-                 const std::string& where);
+Json convert_row(const Json& row, const std::vector<Field>& fields, const DataFolder& folder, const std::string& where);
+
+/// Where the rows choose among options, is the gold answer one of them? Error (exit code 3) names row, column and
+/// value: no options, or an answer that is none of their letters. Benchmarks with open questions beside may have rows
+/// without options.
+void check_gold(const Json& values, const Manifest& manifest, const std::vector<Field>& fields,
+                const std::string& where);
 
 /// The texts of an SRT file, line by line, without numbers and times.
 std::string subtitle_text(const std::string& srt);

@@ -39,6 +39,8 @@ std::vector<Rule> agent_rules();
 Options options_of(const JsonNode& object);
 std::vector<std::string> texts_of(const JsonNode& list);
 std::vector<double> numbers_of(const JsonNode& list);
+/// A score from 0 to 1; true and false are 1 and 0.
+double share_of(const JsonNode& value);
 std::vector<int> marks_of(const JsonNode& list);  ///< 0 or 1 each
 double mark_of(const JsonNode& value);            ///< 0 or 1, also true and false
 nlohmann::json or_null(const std::optional<std::string>& text);

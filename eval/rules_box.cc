@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "eval/rule.h"
 #include "eval/score_box.h"
 #include "eval/score_point.h"
@@ -18,7 +20,8 @@ Box box_of(const JsonNode& list) {
 
 std::pair<double, double> place_of(const JsonNode& list) {
   const std::vector<double> numbers = numbers_of(list);
-  if (numbers.size() != 2) list.refuse("latitude and longitude");
+  const bool is_place = numbers.size() == 2 && std::abs(numbers[0]) <= 90 && std::abs(numbers[1]) <= 180;
+  if (!is_place) list.refuse("latitude (up to 90) and longitude (up to 180)");
   return {numbers[0], numbers[1]};
 }
 

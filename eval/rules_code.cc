@@ -51,8 +51,7 @@ json pass_at(const JsonNode& in) {
 json success_rate(const JsonNode& in) {
   std::vector<Episode> episodes;
   for (const JsonNode& e : in.at("episodes").list()) {
-    const JsonNode success = e.at("success");
-    episodes.push_back({mark_of(e.at("done")) != 0, success.value.is_boolean() ? mark_of(success) : success.number()});
+    episodes.push_back({mark_of(e.at("done")) != 0, share_of(e.at("success"))});
   }
   return androidworld_success_rate(episodes);
 }
@@ -109,7 +108,11 @@ std::vector<Rule> agent_rules() {
       {"androidworld_success_rate", "mean success of episodes that the agent ended", "authors", success_rate},
       {"osworld_action_parse", "name, coordinates and texts of one call; null if rejected", "GLM-V", osworld},
       {"osworld_mean_score", "percent: the mean of evaluator scores", "authors",
-       [](const JsonNode& in) -> json { return osworld_mean_score(numbers_of(in.at("task_scores"))); }},
+       [](const JsonNode& in) -> json {
+         std::vector<double> scores;
+         for (const JsonNode& score : in.at("task_scores").list()) scores.push_back(share_of(score));
+         return osworld_mean_score(scores);
+       }},
   };
 }
 

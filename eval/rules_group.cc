@@ -1,3 +1,5 @@
+#include <set>
+
 #include "eval/rule.h"
 #include "eval/score_group.h"
 #include "eval/score_motion.h"
@@ -23,6 +25,7 @@ json circular(const JsonNode& in) {
     }
     passes.push_back(std::move(pass));
   }
+  if (passes.empty()) in.at("group").refuse("a list with at least one pass");
   const auto hit = mmbench_circular(passes);
   return {{"rule_hit", hit ? json(*hit) : json(nullptr)}, {"exact_matching_score", hit.value_or(0)}};
 }
@@ -46,8 +49,11 @@ json dynamath(const JsonNode& in) {
   const JsonNode questions = in.at("per_question");
   questions.expect_object();
   std::vector<std::vector<int>> marks;
-  for (const auto& [id, list] : questions.value.items())
-    marks.push_back(marks_of({list, concat(questions.where, '.', id)}));
+  for (const auto& [id, list] : questions.value.items()) {
+    const JsonNode variants{list, concat(questions.where, '.', id)};
+    marks.push_back(marks_of(variants));
+    if (marks.back().empty()) variants.refuse("a list with at least one variant");
+  }
   const DynamathScores s = dynamath_aggregate(marks);
   return {{"average", s.average}, {"worst_case", s.worst_case}};
 }
@@ -113,7 +119,11 @@ json motion_split(const JsonNode& in) {
 
 json motion_accuracy(const JsonNode& in) {
   std::vector<std::pair<std::string, std::string>> questions;
-  for (const JsonNode& qa : in.at("qa").list()) questions.emplace_back(id_text(qa.at("uid")), qa.at("answer").text());
+  std::set<std::string> uids;
+  for (const JsonNode& qa : in.at("qa").list()) {
+    questions.emplace_back(id_text(qa.at("uid")), qa.at("answer").text());
+    if (!uids.insert(questions.back().first).second) qa.at("uid").refuse("a uid of its own: it is there twice");
+  }
   const JsonNode given = in.at("model_answers");
   given.expect_object();
   std::map<std::string, std::string> answers;

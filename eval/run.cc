@@ -148,7 +148,7 @@ class Asking {
     AskOptions how = ask_options(m, frame, options_);
     how.repeat = job.repeat;
     const Question question = question_of(m, frame, *job.sample);
-    const Prepared prepared = model_.prepare(m.id, *job.sample, question, how);
+    const Prepared prepared = prepare(job, question, how);
     if (store_.find(m.id, job.sample->id, job.repeat, prepared.key) != nullptr) {
       ++kept_;
       return;
@@ -167,11 +167,27 @@ class Asking {
     ++reasons_[r.error];
   }
 
-  RunCounts counts() const { return {asked_, kept_, failed_, store_.stale(), store_.torn_bytes(), reasons_, false}; }
+  RunCounts counts() const {
+    return {asked_, kept_, failed_, store_.stale(), store_.torn_bytes(), reasons_, false, store_.notes()};
+  }
   int64_t done() const { return asked_ + kept_; }
   int64_t failed() const { return failed_; }
 
  private:
+  /// What cannot be sent, such as a damaged picture, is a failed request: counted, and asked when it is mended.
+  Prepared prepare(const Job& job, const Question& question, const AskOptions& how) const {
+    try {
+      return model_.prepare(job.benchmark->manifest.id, *job.sample, question, how);
+    } catch (const Error& e) {
+      if (e.code() != ExitCode::bad_input) throw;
+      Response failed;
+      failed.status = "failed";
+      failed.error = e.what();
+      const Json sent = {{"prompt", question_text(question)}, {"not_sent", e.what()}};
+      return {key_of(sent), sent, [failed] { return failed; }};
+    }
+  }
+
   const ModelUnderTest& model_;
   const RunOptions& options_;
   ResponseStore store_;
@@ -191,6 +207,12 @@ void indent(std::string& out, const std::string& text) {
 }
 
 }  // namespace
+
+FileLock lock_run(const RunOptions& o) {
+  const std::string shard = shard_name(o);
+  return {concat(o.folder, "/.lock", shard.empty() ? "" : "-", shard),
+          shard.empty() ? o.folder : concat(o.folder, ", shard ", shard)};
+}
 
 const Frame& frame_of(const Manifest& m, const std::string& style) {
   if (style.empty()) return m.frames[0];
@@ -235,12 +257,15 @@ void begin_run(const std::vector<Benchmark>& benchmarks, const ModelUnderTest& m
     const std::string differs = settings_difference(before, settings);
     if (!differs.empty()) usage_error(o.folder, ": was begun with other settings (", differs, ')');
   }
+  const std::string judges = read_file(o.manifests + "/judges.json");
+  Json record = record_of(before, settings, o.record);
+  record["judges_sha256"] = sha256_hex(judges.data(), judges.size());
   for (const Benchmark& b : benchmarks) {
     write_text(o.folder + "/manifests/" + b.manifest.id + ".json", read_file(b.manifest.path));
     keep_samples(b, o);
   }
-  write_text(o.folder + "/manifests/judges.json", read_file(o.manifests + "/judges.json"));
-  write_text(path, record_of(before, settings, o.record).dump(2) + '\n');
+  write_text(o.folder + "/manifests/judges.json", judges);
+  write_text(path, record.dump(2) + '\n');
 }
 
 RunCounts ask_all(const std::vector<Benchmark>& benchmarks, const ModelUnderTest& model, const RunOptions& o) {

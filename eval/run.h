@@ -32,6 +32,7 @@ struct RunCounts {
   int64_t asked = 0, kept = 0, failed = 0, stale = 0, torn_bytes = 0;
   std::map<std::string, int64_t> reasons;  ///< why requests failed, and how often
   bool stopped = false;
+  std::vector<std::string> notes;  ///< lines of earlier responses that were passed over
 };
 
 /// The samples that the options choose, in the data set's order.
@@ -42,6 +43,13 @@ const Frame& frame_of(const Manifest& manifest, const std::string& style);
 
 /// What each task's requests will be limited to.
 AskOptions ask_options(const Manifest& manifest, const Frame& frame, const RunOptions& options);
+
+/// Writes the prompt of each task's first sample and applies every rule to it. Error (exit code 3) names the manifest.
+void rehearse(const std::vector<Benchmark>& benchmarks, const RunOptions& options);
+
+/// Keeps other processes out of the folder, or out of this shard of it, as long as it lives. Error (exit code 2): one
+/// is there.
+FileLock lock_run(const RunOptions& options);
 
 /// Writes run.json, manifests and samples into the folder, or checks that a run to resume is this one.
 /// Error (exit code 2): a run is there and resume is not set, or it was begun with other settings (names the first).

@@ -35,11 +35,15 @@ struct KeptRun {
   std::map<std::string, Response> responses;
   std::vector<KeptTask> tasks;
   std::map<std::string, JudgePrompt> judge_prompts;
+  std::vector<std::string> notes;  ///< lines of the responses that were passed over
 };
 
-/// Error (exit code 3) for a folder that is no run, or is damaged. `manifests`: a folder whose manifests replace those
-/// kept in the run, or "".
+/// Error (exit code 3) for a folder that is no run, or is damaged: its manifests must be those that run.json names by
+/// hash. `manifests`: a folder whose manifests replace them, or "".
 KeptRun open_run(const std::string& folder, const std::string& manifests);
+
+/// Tasks whose manifest in the folder `installed` is not there, or not the one that the run is scored by.
+std::vector<std::string> tasks_with_other_manifests(const KeptRun& run, const std::string& installed);
 
 /// One rule's result.
 struct RuleScore {

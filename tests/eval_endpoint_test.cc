@@ -120,8 +120,27 @@ TEST(Completion, IsTakenApartOrRefused) {
   EXPECT_EQ(r.text, "ab");
   for (const char* broken :
        {"", "{", "[]", "null", R"({"choices":{}})", R"({"choices":[null]})", R"({"choices":[{"message":"hi"}]})",
-        R"({"choices":[{"message":{}}]})", R"({"error":{"message":"x"}})"})
+        R"({"choices":[{"message":{}}]})", R"({"error":{"message":"x"}})",
+        R"({"choices":[{"message":{"content":[{"type":"text","text":5}]}}]})"})
     EXPECT_FALSE(eval::parse_completion(broken, r, why)) << broken;
+}
+
+TEST(Completion, ContentThatIsNoTextIsNoAnswer) {
+  eval::Response r;
+  std::string why;
+  const auto parse = [&](const std::string& message, const std::string& finish) {
+    return eval::parse_completion(
+        concat(R"({"choices":[{"message":)", message, R"(,"finish_reason":")", finish, R"("}]})"), r, why);
+  };
+  EXPECT_FALSE(parse(R"({"content":5})", "stop"));
+  EXPECT_NE(why.find("has the content 5, not a text"), std::string::npos) << why;
+  EXPECT_FALSE(parse(R"({"content":null})", "stop"));
+  EXPECT_FALSE(parse(R"({"content":null,"tool_calls":[{"id":"x"}]})", "tool_calls"));
+  EXPECT_NE(why.find("tool_calls"), std::string::npos) << why;
+  EXPECT_TRUE(parse(R"({"content":null,"reasoning_content":"hm"})", "stop")) << "all of it was thinking";
+  EXPECT_EQ(r.text, "<think>hm</think>\n");
+  EXPECT_TRUE(parse(R"({"content":null})", "length")) << "cut off before the answer began";
+  EXPECT_EQ(r.text, "");
 }
 
 }  // namespace

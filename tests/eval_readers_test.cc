@@ -112,12 +112,14 @@ TEST_F(Readers, CellsBecomeValues) {
                     {"answer", "two"},
                     {"n", "7"},
                     {"bad", "x7"},
+                    {"whole", 2.0},
+                    {"half", 1.5},
                     {"index", 3000005},
                     {"m", {{"task", "t"}}}};
   const auto value = [&](const std::string& name, const std::string& as, const std::string& column) {
     Field choices{"choices", "options", "letters", {}, "", {}, false, {}},
         field{name, column, as, {}, "", {}, false, {}};
-    return convert_row(row, {field, choices}, "", "row 1")[name];
+    return convert_row(row, {field, choices}, std::string(), "row 1")[name];
   };
   EXPECT_EQ(value("x", "letters", "options"), (Json{{"A", "one"}, {"B", "two"}}))
       << "letters of the data set's own are taken off";
@@ -126,6 +128,8 @@ TEST_F(Readers, CellsBecomeValues) {
   EXPECT_EQ(value("x", "circular_group", "index"), 5);
   EXPECT_EQ(value("x", "text", "m.task"), "t");
   EXPECT_EQ(value("x", "integer", "n"), 7);
+  EXPECT_EQ(value("x", "option_index", "whole"), "C") << "as pandas writes it beside an empty cell";
+  EXPECT_NE(error_of([&] { value("x", "integer", "half"); }).find("half is 1.5, not an integer"), std::string::npos);
   EXPECT_NE(error_of([&] { value("x", "integer", "bad"); }).find("row 1: bad is \"x7\", not an integer"),
             std::string::npos);
   EXPECT_NE(error_of([&] { value("x", "text", "none"); }).find("none is missing"), std::string::npos);

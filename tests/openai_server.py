@@ -5,7 +5,8 @@ usage: openai_server.py PORT_FILE HELDOUT.json [MISCHIEF]
 
 A request is found in the held-out questions by its text and the bytes of its pictures, so a wrong picture or a changed
 word gets no answer (HTTP 400). MISCHIEF is a comma list, applied by request number: "429" (first try of every third
-request), "500", "slow" (sleeps), "broken" (cuts the JSON), "nochoices", "drop" (closes the connection), "refuse" (401).
+request), "500", "slow" (sleeps), "broken" (cuts the JSON), "nochoices", "drop" (closes the connection), "refuse" (401),
+"echo" (answers with the request's key), "scold" (400 that repeats the key and the address).
 """
 
 import base64
@@ -90,6 +91,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send(500, "Internal Server Error")
         elif which == "refuse":
             self.send(401, '{"error": {"message": "who are you"}}')
+        elif which == "echo":
+            message = {"role": "assistant", "content": "I was sent " + self.headers.get("Authorization", "nothing")}
+            self.send(200, json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}))
+        elif which == "scold":
+            self.send(400, "no: " + self.headers.get("Authorization", "") + " at " + self.path + " " * 300)
         elif which == "broken":
             self.send(200, '{"choices": [{"mess')
         elif which == "nochoices":
