@@ -14,7 +14,6 @@
 #include "reference/core/parallel.h"
 
 namespace glmv::cli {
-namespace fs = std::filesystem;
 
 void add_model(CLI::App& verb, std::string& model) {
   model = GLMV_DEFAULT_MODEL;
