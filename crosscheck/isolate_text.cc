@@ -22,8 +22,11 @@ std::string birth_line(const IsolatedPoint& p) {
       fmt::format("  {}: {}\n    from their {}\n", p.result.name, p.result.detail, fmt::join(p.upstream.from, ", "));
   if (p.born == Born::no_input) {
     out += "    nothing that the model computes before it is in the trace: it may have been made anywhere before\n";
-  } else if (!p.upstream.absent.empty()) {
-    out += fmt::format("    or in a point between them that the trace lacks: {}\n", fmt::join(p.upstream.absent, ", "));
+  } else if (const auto& absent = p.upstream.absent; !absent.empty()) {
+    out += absent.size() == 1
+               ? fmt::format("    or in {} between them, which the trace lacks\n", absent[0])
+               : fmt::format("    or between them in one of {} points that the trace lacks, from {} to {}\n",
+                             absent.size(), absent.front(), absent.back());
   }
   return out;
 }

@@ -40,7 +40,7 @@ struct Line {
     if (p.kind != PointKind::noise) return;
     ++floats;
     peak_ulp = std::max(peak_ulp, p.theirs.peak_row_ulp);
-    p99_ulp = std::max(p99_ulp, p.theirs.p99_ulp);
+    p99_ulp = std::max(p99_ulp, p.theirs.p99_row_ulp);
     relative_l2 = std::max(relative_l2, p.theirs.relative_l2);
     floor_l2 = std::max(floor_l2, p.floor_l2);
     excess = std::max(excess, p.theirs.excess);

@@ -147,7 +147,7 @@ std::string ladder(const CrosscheckReport& r) {
     if (const PointResult* p = rung.worst; p != nullptr)
       out += fmt::format(
           "<td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td>",
-          number(p->theirs.excess), number(p->theirs.peak_row_ulp), number(p->theirs.p99_ulp),
+          number(p->theirs.excess), number(p->theirs.peak_row_ulp), number(p->theirs.p99_row_ulp),
           number(p->theirs.relative_l2), number(p->floor_l2));
     else
       out += "<td colspan='5'></td>";

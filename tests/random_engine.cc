@@ -268,7 +268,7 @@ std::vector<double> allowed_at(const Runs& runs, const std::string& point) {
 
 PlantedError plant_error(const Model& model, Theirs& theirs, uint64_t seed, double factor) {
   const OurSide ours(model, {});
-  const Runs runs = run_all(ours, {theirs, script_of(model, theirs), DType::f32, 0, "", {}});
+  const Runs runs = run_all(ours, {theirs, script_of(model, theirs), DType::f32, 0, "", false, {}});
   std::vector<std::string> points;
   for (const auto& [name, view] : theirs.points) {
     if (is_float(view.dtype) && stage_of(name) > 3 && split_step(name).step == 0) points.push_back(name);

@@ -67,7 +67,7 @@ Comparison measure(const Tensor& gold, const Tensor& got, DType unit, const std:
   if (c.elements == 0) return c;
   const std::vector<double> sizes = sizes_of(gold);
   const int64_t width = c.elements / static_cast<int64_t>(sizes.size());
-  std::vector<double> distances(static_cast<size_t>(c.elements));
+  std::vector<double> distances(static_cast<size_t>(c.elements)), of_rows(distances.size());
   Sums sums;
   double worst_rank = 0;
   for (int64_t i = 0; i < c.elements; ++i) {
@@ -80,7 +80,7 @@ Comparison measure(const Tensor& gold, const Tensor& got, DType unit, const std:
     const double ulps_off = std::isinf(error) ? error : error / ulp;  // the ulp of an infinity is infinite too
     c.peak_ulp = std::max(c.peak_ulp, distances[static_cast<size_t>(i)] = ulps_off);
     const double size = std::isfinite(sizes[row]) ? std::max(std::abs(want), sizes[row]) : want;
-    c.peak_row_ulp = std::max(c.peak_row_ulp, error / ulp_at(unit, size));
+    c.peak_row_ulp = std::max(c.peak_row_ulp, of_rows[static_cast<size_t>(i)] = error / ulp_at(unit, size));
     c.bad += !(error <= allowed) || (error > 0 && std::isinf(noise_of_row[row]));  // infinite noise excuses nothing
     const double rank = ulps == 0 ? error / ulp : excess;                          // nothing is allowed: the furthest
     if (c.worst < 0 || rank > worst_rank) {
@@ -90,6 +90,7 @@ Comparison measure(const Tensor& gold, const Tensor& got, DType unit, const std:
     sums.add(want, have);
   }
   c.p99_ulp = percentile99(distances);
+  c.p99_row_ulp = percentile99(of_rows);
   c.relative_l2 = sums.relative_l2();
   c.cosine = sums.cosine();
   return c;

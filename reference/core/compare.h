@@ -26,7 +26,7 @@ struct Comparison {
   int64_t rows_left_out = 0;
   double peak_ulp = 0;
   double peak_row_ulp = 0;  ///< the same in ulps at the row's root mean square where |gold| is less: finite near zero
-  double p99_ulp = 0;
+  double p99_ulp = 0, p99_row_ulp = 0;
   double allowed_ulp = 0;  ///< at the worst element
   double relative_l2 = 0;  ///< |got - gold| / |gold|
   double cosine = 1;
