@@ -6,8 +6,8 @@
  *     glmv bench rmsnorm --lib ./mine.so
  *
  * It is called with the tensors and arguments of a case, under the names that reference/<op>.h has and `glmv cases CASE
- * --describe` prints. Its result is judged like one of ours before it is timed: a wrong one is INVALID and is not timed. In
- * the end it is given every small case of its ops (odd lengths, one token, in place), which are checked only.
+ * --describe` prints. Its result is judged like one of ours before it is timed: a wrong one is INVALID and is not
+ * timed. In the end it is given every small case of its ops (odd lengths, one token, in place), which are checked only.
  * bench/examples/rmsnorm.c is a complete one; compiled with -DGLMV_EXAMPLE_OFF_BY_ONE it shows what INVALID looks like.
  */
 #ifndef GLMV_KERNEL_H
