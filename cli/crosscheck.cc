@@ -55,6 +55,14 @@ Theirs foreign_side(const Flags& f, const Model& model, const NameRules& names, 
   return theirs;
 }
 
+/// " with fused_add_rmsnorm": those that this backend has.
+std::string fused_ops_of(const Backend& backend) {
+  std::string names;
+  if (backend.ops.fused_rope_kv_write) names += " with fused_rope_kv_write";
+  if (backend.ops.fused_add_rmsnorm) names += concat(names.empty() ? " with " : ", ", "fused_add_rmsnorm");
+  return names;
+}
+
 /// The trace, or what a backend makes of the same inputs: those of a trace, or a prompt's.
 Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, const Prompt* preprocessed,
                    Progress& progress) {
@@ -82,7 +90,7 @@ Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, c
   how.page_size = f.page_size;
   how.fused = f.fused;
   Theirs theirs = theirs_from(record(model, weights, script, how),
-                              concat("backend ", backend.name, f.fused ? " with its fused ops" : "",
+                              concat("backend ", backend.name, f.fused ? fused_ops_of(backend) : "",
                                      from_trace ? " on the inputs of " + f.against : ""));
   theirs.metadata["dtype"] = name_of(activation);
   return theirs;
