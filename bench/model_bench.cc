@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "bench/machine.h"
 #include "bench/row.h"
+#include "reference/core/utc.h"
 #include "reference/model/generate.h"
 #include "reference/model/summary.h"
 
@@ -135,11 +135,7 @@ std::string model_bench_json(const ModelBenchResult& result, const ModelConfig& 
                              const ModelBenchOptions& options) {
   using Json = nlohmann::ordered_json;
   const Machine& m = this_machine();
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char time[32];
-  std::strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  const std::string time = now_utc();
   Json out = Json::array();
   for (const ModelPhase& p : result.phases) {
     Json ns = Json::array(), rates = Json::array();

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "bench/peaks.h"
 #include "data/pattern.h"
 #include "reference/core/error.h"
+#include "reference/core/utc.h"
 
 namespace glmv::bench {
 namespace {
@@ -80,15 +80,6 @@ double free_memory() {
     if (key == "MemAvailable:") return 1024 * kib;
   }
   return 1e18;
-}
-
-std::string now_text() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
 }
 
 }  // namespace
@@ -214,7 +205,7 @@ BenchResult run_bench(const std::vector<const Case*>& cases, const std::vector<C
                       const std::function<void(size_t, size_t, const Case&)>& before) {
   if (cases.empty()) usage_error("no case is left to time: all take longer than --max-seconds, which --quick lowers");
   BenchResult result;
-  result.created = now_text();
+  result.created = now_utc();
   result.machine = this_machine();
   result.ceilings = ceilings;
   double load = 0;

@@ -6,13 +6,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 
 #include "data/file.h"
 #include "reference/core/error.h"
+#include "reference/core/utc.h"
 
 namespace glmv::cli {
 namespace {
@@ -71,12 +71,7 @@ void write_json(const Json& json, const std::string& path) {
 }
 
 Json result_header(const std::string& kind) {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return {{"schema", "glmv." + kind + "/1"}, {"created", text}, {"version", GLMV_VERSION}};
+  return {{"schema", "glmv." + kind + "/1"}, {"created", now_utc()}, {"version", GLMV_VERSION}};
 }
 
 std::string command_line() {

@@ -1,5 +1,4 @@
 // Making a pack. Start at write_pack() at the end.
-#include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +8,7 @@
 #include "data/checkpoint.h"
 #include "data/file.h"
 #include "reference/core/compare.h"
+#include "reference/core/utc.h"
 
 namespace glmv {
 namespace {
@@ -125,15 +125,6 @@ Json hashes_json(const std::string& dir) {
     if (!hashes.tensors.empty()) out[file]["tensors"] = hashes.tensors;
   }
   return out;
-}
-
-std::string now_utc() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
 }
 
 std::string words_of_noise(const Model& model) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "crosscheck/mistake_tools.h"
+#include "crosscheck/resample.h"
 #include "reference/linear.h"
 #include "reference/pos_embed.h"
 #include "reference/pos_embed_taps.h"
@@ -72,11 +73,6 @@ double between_corners(int64_t position, int64_t extent, int64_t side) {
   return static_cast<double>(position) * static_cast<double>(side - 1) / static_cast<double>(extent - 1);
 }
 
-double cubic(double x, double a) {
-  x = std::abs(x);
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
-}
 double cubic_75(double x) { return cubic(x, -0.75); }
 double cubic_50(double x) { return cubic(x, -0.5); }
 double triangle(double x) { return std::max(0.0, 1 - std::abs(x)); }

@@ -11,11 +11,6 @@ struct Kernel {
   double (*weight)(double);
 };
 
-double cubic(double x, double a) {
-  x = std::abs(x);
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
-}
 double smooth_cubic(double x) { return cubic(x, -0.5); }
 double sharp_cubic(double x) { return cubic(x, -0.75); }
 double triangle(double x) { return std::max(0.0, 1 - std::abs(x)); }
@@ -93,6 +88,12 @@ Image transposed(const Image& in) {
 }
 
 }  // namespace
+
+double cubic(double x, double a) {
+  x = std::abs(x);
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
+}
 
 Image resample(const Image& image, Size target, Filter filter, bool antialias) {
   const Image wide = along_width(image, target.width, filter, antialias);

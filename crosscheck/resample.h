@@ -7,6 +7,9 @@ namespace glmv {
 
 enum class Filter { nearest, bilinear, bicubic, lanczos };
 
+/// Keys' cubic at a distance of x taps. A: -0.5 in Pillow, -0.75 in OpenCV and torch.
+double cubic(double x, double a);
+
 /// `antialias`: the filter widens when the picture shrinks, as Pillow's do. Bicubic without it has A = -0.75, as
 /// OpenCV and torch's interpolate do; with it A = -0.5. Sums in double, rounded to bytes once per axis.
 Image resample(const Image& image, Size target, Filter filter, bool antialias);

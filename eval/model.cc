@@ -6,6 +6,7 @@
 
 #include "data/checkpoint.h"
 #include "data/json_node.h"
+#include "eval/json_lines.h"
 #include "eval/strict.h"
 #include "reference/core/error.h"
 
@@ -39,17 +40,17 @@ Response read_reply(const Json& line, const std::string& where) {
 
 Replies read_replies(const std::string& path) {
   Replies out;
-  for (const auto& [number, line] : read_numbered_json_lines(path)) {
+  for_each_json_line(path, [&](int64_t number, const Json& line) {
     const std::string where = concat(path, " line ", number);
     Response r = read_reply(line, where);
     const std::string name = ResponseStore::name_of(r.task, r.sample, r.repeat);
     const auto found = out.find(name);
     if (found != out.end() && found->second.status == "ok") {
       if (r.status == "ok") input_error(where, ": a reply to ", r.sample, " is there already");
-      continue;  // a failure never takes an answer's place
+      return;  // a failure never takes an answer's place
     }
     out[name] = std::move(r);
-  }
+  });
   if (out.empty()) input_error(path, ": no replies in it");
   return out;
 }

@@ -156,20 +156,6 @@ std::vector<Json> read_json_lines(const std::string& path) {
   }
 }
 
-std::vector<std::pair<int64_t, Json>> read_numbered_json_lines(const std::string& path) {
-  std::vector<std::pair<int64_t, Json>> out;
-  const MappedFile file = MappedFile::open(path);
-  std::string_view text = file.text();
-  for (int64_t line = 1; !text.empty(); ++line) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    const std::string one(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (one.find_first_not_of(" \t\r") == std::string::npos) continue;
-    out.emplace_back(line, parse_json_object(one, concat(path, " line ", line)));
-  }
-  return out;
-}
-
 std::string ResponseStore::name_of(const std::string& task, const std::string& sample, int64_t repeat) {
   return concat(task, '\n', sample, '\n', repeat);
 }

@@ -68,10 +68,6 @@ struct StoredResponses {
   std::vector<std::string> notes;       ///< "FILE line 7 is skipped: ..."
 };
 
-/// The same for files that people wrote: blank lines are skipped and a last line needs no end. Error (exit code 3) if
-/// there is no file.
-std::vector<std::pair<int64_t, Json>> read_numbered_json_lines(const std::string& path);
-
 /// All responses*.jsonl files of a run folder: one for each shard, and they need no merging beyond lying there.
 class ResponseStore {
  public:

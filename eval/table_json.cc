@@ -7,6 +7,7 @@
 #include "data/file.h"
 #include "data/json_file.h"
 #include "data/json_node.h"
+#include "eval/json_lines.h"
 #include "eval/table.h"
 #include "reference/core/error.h"
 
@@ -54,16 +55,9 @@ void read_json(const std::string& path, const Layout& layout, const RowSink& sin
 }
 
 void read_json_lines(const std::string& path, const Layout& layout, const RowSink& sink) {
-  const MappedFile file = MappedFile::open(path);
-  std::string_view text = file.text();
-  for (int64_t line = 1; !text.empty(); ++line) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    const std::string one(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (one.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const std::string where = concat(path, " line ", line);
-    take_row(parse_json_object(one, where), Json(), layout, "", where, sink);
-  }
+  for_each_json_line(path, [&](int64_t line, Json row) {
+    take_row(std::move(row), Json(), layout, "", concat(path, " line ", line), sink);
+  });
 }
 
 std::string hash_hex(const std::string& path, const EVP_MD* kind) {
