@@ -108,16 +108,14 @@ void check_rows_of_floor(const std::string& label, const std::string& name, cons
   if (floor.dim[0] != rows) input_error(label, ": floor/", name, " is ", floor, ", the point has ", rows, " rows");
 }
 
-/// A floor is a distance between two correct runs. One as large as the row itself would let anything pass.
-void check_size_of_floor(const std::string& label, const std::string& name, const ConstTensorView& floor,
-                         const ConstTensorView& gold) {
-  const Tensor distance = copy_of(floor, DType::f64);
+/// A floor is a distance between two correct runs. Where it is as large as the row, no digit of it is known: anything
+/// would pass, so nothing is judged there.
+void leave_out_drowned_rows(const ConstTensorView& gold, Noise& n) {
+  const Tensor distance = copy_of(n.row_floor, DType::f64);
   const std::vector<double> sizes = row_sizes(gold);
-  for (int64_t r = 0; r < floor.dim[0]; ++r) {
-    const double size = sizes[static_cast<size_t>(r)];
-    if (distance.data<double>()[r] <= size) continue;
-    input_error(label, ": floor/", name, '[', r, "] is ", distance.data<double>()[r],
-                ", more than the root mean square of its row (", size, "), so it is no measurement of noise");
+  n.no_ruler.resize(sizes.size());
+  for (size_t r = 0; r < sizes.size(); ++r) {
+    if (!(distance.data<double>()[r] <= sizes[r])) n.no_ruler[r] = true;
   }
 }
 
@@ -217,8 +215,7 @@ PointResult Judge::sampled(int64_t step, int64_t token) const {
   const std::vector<bool> no_ruler = ruler(logits).no_ruler;
   if (!no_ruler.empty() && no_ruler.back()) {
     leave_out(1, 1, r);
-    if (const auto unknown = runs_.unknown_from.find(logits); unknown != runs_.unknown_from.end())
-      r.detail = unknown->second.second;
+    r.detail = r.why_unjudged = why_no_ruler(logits);
     return r;
   }
   const ConstTensorView gold = last_row(runs_.gold.get(logits).view);
@@ -247,16 +244,22 @@ void Judge::exact(const ConstTensorView& ours, PointResult& r) const {
   }
 }
 
-std::string PointResult::why_unjudged(DType activation) {
-  return concat("our own runs in ", name_of(activation), " are as far from gold as the values are large");
+std::string Judge::why_no_ruler(const std::string& name) const {
+  const auto unknown = runs_.unknown_from.find(name);
+  if (unknown != runs_.unknown_from.end()) return unknown->second.second;
+  if (theirs_.floors.count(name) > 0)
+    return concat("their floor, or the distance of our own runs in ", name_of(runs_.activation),
+                  " from gold, is as large as the row");
+  return concat("our own runs in ", name_of(runs_.activation),
+                " are as far from gold as the values are large. Does something overflow there?");
 }
 
 void Judge::leave_out(int64_t rows, int64_t of, PointResult& r) const {
   r.unjudged_rows = rows;
   if (rows == of) r.kind = PointKind::unjudged;
-  if (rows == 0 || !r.within) return;
-  const auto unknown = runs_.unknown_from.find(r.name);
-  r.detail = unknown == runs_.unknown_from.end() ? PointResult::why_unjudged(runs_.activation) : unknown->second.second;
+  if (rows == 0) return;
+  r.why_unjudged = why_no_ruler(r.name);
+  if (r.within) r.detail = r.why_unjudged;
 }
 
 Noise Judge::ruler(const std::string& name) const {
@@ -278,7 +281,6 @@ Noise Judge::ruler(const std::string& name) const {
   const auto floor = theirs_.floors.find(name);
   if (floor != theirs_.floors.end()) {
     check_rows_of_floor(theirs_.label, name, floor->second, gold);
-    if (!mistake_) check_size_of_floor(theirs_.label, name, floor->second, gold);  // a mistake's rows have other sizes
     n.row_floor = floor->second;
   }
   // A decode step has one row; what is usual for it is known from the prompt's rows.
@@ -298,6 +300,7 @@ void Judge::noise(PointResult& r) const {
   ConstTensorView theirs = theirs_.points.at(r.name);
   Tensor gold = whole_gold;
   Noise n = ruler(r.name);
+  if (n.row_floor && !mistake_) leave_out_drowned_rows(gold.view, n);  // a mistake's rows have other sizes
   r.floor_share = share_of_floor(gold.view, n);
   if (!equal_extents(gold.view, theirs) && has_merged_heads(theirs, gold.view)) {
     r.layout = "heads of a row lie side by side";

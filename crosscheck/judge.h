@@ -54,8 +54,7 @@ struct PointResult {
   DType stored = DType::f32;        ///< type of theirs
   double floor_l2 = 0;              ///< noise: |our run - gold| / |gold|, to be held against theirs.relative_l2
   std::vector<float> row_excess{};  ///< noise, of a departure: per row the largest error as a multiple of allowed
-  /// Why rows were not judged, as a sentence.
-  static std::string why_unjudged(DType activation);
+  std::string why_unjudged{};       ///< of rows that were not judged, a sentence
   bool compared() const { return kind != PointKind::given && kind != PointKind::unjudged; }
 };
 
@@ -103,6 +102,7 @@ class Judge {
   void routing(PointResult& r) const;
   std::string illegal_choice(const RoutingVerdict& v, const RoutingRule& rule, int64_t token, double error) const;
   void leave_out(int64_t rows, int64_t of, PointResult& r) const;
+  std::string why_no_ruler(const std::string& name) const;
   Noise ruler(const std::string& name) const;
   double allowed_of_row(const std::string& name, double at) const;
   std::vector<Tensor> measured_logits(const std::string& name, const Noise& n) const;

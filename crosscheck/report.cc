@@ -180,10 +180,8 @@ std::string unjudged_line(const CrosscheckReport& r) {
   const auto first =
       std::find_if(r.points.begin(), r.points.end(), [](const PointResult& p) { return p.unjudged_rows > 0; });
   if (first == r.points.end()) return "";
-  return fmt::format(
-      "{} points CANNOT BE JUDGED, or not in every row, from {} on, {} rows of it: {}\n", r.unjudged(), first->name,
-      first->unjudged_rows,
-      r.pack_floors ? first->detail : PointResult::why_unjudged(r.dtype) + ". Does something overflow there?");
+  return fmt::format("{} points CANNOT BE JUDGED, or not in every row, from {} on, {} rows of it: {}\n", r.unjudged(),
+                     first->name, first->unjudged_rows, first->why_unjudged);
 }
 
 std::string floors_line(const CrosscheckReport& r) {

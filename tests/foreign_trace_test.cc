@@ -170,8 +170,7 @@ TEST_F(Foreign, AFloorMustBeAMeasurement) {
   EXPECT_GT(point_of(check(), kLayer1 + ".mlp").floor_share, 0);
   Tensor& rows = tensors_.at(floor);
   const float before = rows.data<float>()[3];
-  for (const float bad :
-       {1e30F, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -1.F}) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -1.F}) {
     rows.data<float>()[3] = bad;
     expect_error({floor, "[3]"});
   }
@@ -180,6 +179,16 @@ TEST_F(Foreign, AFloorMustBeAMeasurement) {
   expect_error({floor, "f32 [2]", "15 rows"});
   tensors_[floor] = Tensor(DType::f32, {15, 1});
   expect_error({floor, "[15,1]"});
+}
+
+TEST_F(Foreign, WhereAFloorIsAsLargeAsItsRowNothingIsJudged) {
+  use("one_image.bf16");
+  const std::string point = kLayer1 + ".mlp";
+  tensors_.at("floor/" + point).data<float>()[3] = 1e30F;
+  const CrosscheckReport r = check();
+  EXPECT_EQ(point_of(r, point).unjudged_rows, 1);
+  EXPECT_EQ(r.verdict(), ExitCode::partial);
+  EXPECT_NE(text_report(r, false).find("1 rows of it: their floor"), std::string::npos) << text_report(r, false);
 }
 
 TEST_F(Foreign, AFloorCountsForItsOwnRowOnly) {

@@ -43,7 +43,7 @@ endforeach()
 # What eval_readers reads through: the rules and importers, and the runner's readers.
 get_target_property(eval_folder glmv_eval_score SOURCE_DIR)
 get_target_property(eval_tested_sources glmv_eval_score SOURCES)
-foreach(name completion python_literal row_fields template table_json)
+foreach(name completion data_folder python_literal row_fields template table_json)
   list(APPEND eval_tested_sources ${eval_folder}/${name}.cc)
 endforeach()
 set(eval_objects "")

@@ -6,7 +6,8 @@
 
 Every case is a fresh random configuration (both families, both config layouts) with a prompt of text, pictures
 and clips, prefilled in one or more pieces. The library's trace goes to a file; `glmv crosscheck --model DIR
---against FILE` must exit with 0. Needs the packages of requirements.txt.
+--against FILE` must exit with 0, or with 4 where a row cannot be judged (printed as "part"). Needs the packages of
+requirements.txt.
 """
 
 import json
@@ -24,6 +25,9 @@ import torch  # noqa: E402
 from oracle import configs, floors, fuzzing, prompts, random_cases, runs, tensorfile, weights  # noqa: E402
 
 TIMEOUT_SECONDS = 300
+
+# By exit code: all within noise; nothing departs, but in some rows legal runs are as far apart as the row is large.
+WORD = {0: "ok  ", 4: "part"}
 
 
 def mode_of(args):
@@ -46,7 +50,7 @@ def make_case(folder, key, mode):
     if mode.dtype == "bf16":
         legal = [runs.GOLDEN["bf16"], *runs.others(config)]
         others = [runs.load(model_folder, config, other) for other in legal if other != mode]
-        points |= floors.measure(others, case, inputs, points) or {}
+        points |= floors.measure(others, case, inputs, points)
     header = runs.metadata(mode, model_sha256=tensorfile.model_sha256(model_folder), seed=key,
                            case=case.name, chunks=json.dumps(case.chunks), steps=case.steps)
     tensorfile.write(folder / "trace.safetensors", points, header)
@@ -93,10 +97,11 @@ def one(args, index):
         folder = Path(args.keep or temporary) / f"case{index}"
         line = make_case(folder, f"{args.seed}/{index}", mode_of(args))
         code, output = crosscheck(args.glmv, folder, args.dtype)
-    print(f"{'ok  ' if code == 0 else 'FAIL'} {index}: {line}", flush=True)
-    if code != 0:
+    agrees = code in WORD
+    print(f"{WORD.get(code, 'FAIL')} {index}: {line}", flush=True)
+    if not agrees:
         fuzzing.say_failure(args, index, f"exit {code}\n{output.rstrip()}", flags_of(args))
-    return code == 0
+    return agrees
 
 
 def main():

@@ -52,8 +52,6 @@ def try_seed(folder, spec, seed):
     for case in spec.cases:
         points = runs.run_case(bf16, case, inputs[case.name])
         floor = floors.measure(others, case, inputs[case.name], points)
-        if floor is None:
-            return None
         traces[f"{case.name}.bf16.safetensors"] = (case, runs.GOLDEN["bf16"], points | floor)
     return traces, found
 

@@ -69,8 +69,8 @@ def write_case(twin, config, name, inputs):
         points = runs.run_case(runs.load(twin, config, mode), case, inputs)
         extra = {}
         if dtype == "bf16":
-            measured = floors.measure([runs.load(twin, config, other) for other in runs.others(config)], case, inputs, points)
-            points, extra = points | (measured or {}), {"floor": runs.FLOOR} if measured else {}
+            others = [runs.load(twin, config, other) for other in runs.others(config)]
+            points, extra = points | floors.measure(others, case, inputs, points), {"floor": runs.FLOOR}
         header = runs.metadata(mode, model_sha256=tensorfile.model_sha256(twin), case=name, chunks="[]", steps=STEPS, **extra)
         suffix = ".bf16.safetensors" if dtype == "bf16" else ".safetensors"
         tensorfile.write(twin / "traces" / (name + suffix), points, header)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from transformers import DynamicCache, Glm4vForConditionalGeneration, Glm4vMoeForConditionalGeneration
 
-from . import settings
+from . import replay, settings
 from .hooks import Recorder
 
 TORCH_DTYPE = {"f32": torch.float32, "bf16": torch.bfloat16}
@@ -138,13 +138,17 @@ def fed_tokens(points):
     return [points[f"step.{n}/input_ids"] for n in range(1, count + 1)]
 
 
+def run_case(model, case, inputs, tokens=None, choices=None):
+    """One trace, checked against the library's own forward and generate where there is something to compare.
 
-def run_case(model, case, inputs, tokens=None):
-    """One trace, checked against the library's own forward and generate where there is something to compare."""
-    points = trace(model, inputs, case.chunks, case.steps, tokens)
+    `tokens`: fed instead of the greedy ones; `choices`: a trace whose choices of experts are replayed.
+    """
+    with replay.choices(model, choices):
+        points = trace(model, inputs, case.chunks, case.steps, tokens)
     refused = "pixel_values" in inputs and "pixel_values_videos" in inputs  # by the library, in one call
     if not case.chunks and not refused:
-        check_against_forward(model, inputs, points)
+        with replay.choices(model, choices):
+            check_against_forward(model, inputs, points)
         if case.steps and tokens is None:
             check_against_generate(model, inputs, points)
     return points
