@@ -106,8 +106,10 @@ std::vector<PointResult> judge_all(const OurSide& ours, const RunPlan& plan, con
   if (preprocessed) results = judge_inputs(judge, plan.theirs, *preprocessed);
   for (const PointResult& r : results) judged.insert(r.name);
   int64_t pass = 0;
+  // Gold of a pack may go on for more passes than theirs were fed tokens for.
+  const auto fed = static_cast<int64_t>(plan.script.tokens.size());
   const auto finish_passes = [&](int64_t until) {
-    for (; pass < until; ++pass) {
+    for (; pass < std::min(until, fed); ++pass) {
       if (!names.wanted(join_step(pass, "sampled_id")) || !runs.gold.has(join_step(pass, "logits"))) continue;
       results.push_back(judge.sampled(pass + 1, plan.script.tokens[static_cast<size_t>(pass)]));
     }
@@ -117,7 +119,7 @@ std::vector<PointResult> judge_all(const OurSide& ours, const RunPlan& plan, con
     if (plan.theirs.points.count(name) == 0 || judged.count(name) > 0) continue;
     if (is_input(split_step(name).point) || names.wanted(name)) results.push_back(judge.point(name));
   }
-  finish_passes(static_cast<int64_t>(plan.script.tokens.size()));
+  finish_passes(fed);
   return results;
 }
 

@@ -49,6 +49,7 @@ class Pack : public ::testing::Test {
       GoldenEntry e;
       e.prompt.id = name, e.prompt.what = "as in the trace";
       e.script = script_of(model(), trace(name));
+      if (e.prompt.id == "text") e.script.tokens = {5, 7};  // two passes more than the traces have
       entries.push_back(e);
     }
     write_pack(model(), entries, "torchvision", dir_, {});

@@ -25,6 +25,8 @@ part() {
 hugging_face=torch,torchvision,transformers,safetensors
 part "random models against Hugging Face, f32" $hugging_face "$python" tests/golden/fuzz_hf.py --glmv "$glmv" --n 4 --seed 101
 part "random models against Hugging Face, bf16" $hugging_face "$python" tests/golden/fuzz_hf.py --glmv "$glmv" --n 2 --seed 102 --dtype bf16
+part "random models against Hugging Face, bf16 with sdpa and eager experts" $hugging_face "$python" tests/golden/fuzz_hf.py \
+  --glmv "$glmv" --n 4 --seed 108 --dtype bf16 --attention sdpa --experts eager
 part "random conversations against Jinja templates" transformers,jinja2 "$python" tests/golden/fuzz_templates.py --glmv "$glmv" --n 60 --seed 105
 part "sampling against the library's processors" torch,transformers "$python" tests/golden/sampling/make_sampling_golden.py --check
 part "random prompts against Hugging Face" $hugging_face "$python" tests/golden/fuzz_preprocess.py --glmv "$glmv" --n 25 --seed 103
@@ -66,6 +68,17 @@ dump_torch() {
   "$glmv" crosscheck --model data/tiny/glm45v --against build/dumped.safetensors
 }
 part "crosscheck/dump_torch.py" torch,transformers dump_torch
+
+# A pack with the library's own noise, and its trace of that prompt judged by it.
+golden_pack() {
+  local model=data/tiny/glm45v
+  rm -rf build/pack
+  "$glmv" golden make -q --model $model --image $model/heldout/objects-003-0.png --prompt "List the objects." -o build/pack
+  "$python" crosscheck/golden_hf.py build/pack $model 2> /dev/null
+  "$glmv" golden verify -q build/pack --model $model
+  "$glmv" crosscheck --golden build/pack --against build/hooked.safetensors
+}
+part "crosscheck/golden_hf.py" $hugging_face golden_pack
 
 "$glmv" crosscheck --model tests/golden/moe_a --against tests/golden/moe_a/traces/one_image.safetensors \
   --isolate -q --jsonl "$GLMV_CROSSCHECK"
