@@ -38,10 +38,10 @@ std::vector<LaneOptions> lane_options(const Model& model, const Theirs& theirs, 
 
 /// What the lanes recorded, as the judge takes it.
 template <class Take>
-Runs runs_of(const Lanes& lanes, DType activation, bool softmax_scores, Take take) {
+Runs runs_of(const Lanes& lanes, DType activation, RouterVariant router, Take take) {
   Runs runs;
   runs.activation = activation;
-  runs.softmax_scores = softmax_scores;
+  runs.router = router;
   runs.gold = (lanes[0].get()->*take)();
   runs.ours = (lanes[1].get()->*take)();
   for (size_t i = 2; i < lanes.size(); ++i) runs.other_orders.push_back((lanes[i].get()->*take)());
@@ -72,8 +72,8 @@ class Isolator {
 
   /// All points of theirs that the segment just run has come by.
   void judge(const Lanes& lanes, bool visual, Isolation& isolation) {
-    const Runs runs = runs_of(lanes, plan_.dtype, ours_.mutant.softmax_scores, &Lane::take);
-    const Runs from_logits = runs_of(lanes, plan_.dtype, ours_.mutant.softmax_scores, &Lane::take_from_their_logits);
+    const Runs runs = runs_of(lanes, plan_.dtype, ours_.mutant.router, &Lane::take);
+    const Runs from_logits = runs_of(lanes, plan_.dtype, ours_.mutant.router, &Lane::take_from_their_logits);
     const Judge from_hidden(ours_.mutant.model, plan_.theirs, runs, ours_.first());
     for (const auto& [name, value] : runs.gold.points()) {
       if (plan_.theirs.points.count(name) == 0 || !names_.wanted(name)) continue;

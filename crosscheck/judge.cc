@@ -360,7 +360,7 @@ void Judge::routing(PointResult& r) const {
   if (!choice) return departs(r, "a row does not name K different experts of this layer");
   const Tensor gold = runs_.gold.get(logits_name);
   const Tensor bias = f64_bias(split_layer(split_step(r.name).point).layer);
-  const RoutingRule rule{config.n_group, config.topk_group};
+  const RoutingRule rule{config.n_group, config.topk_group, runs_.router.groups_by_maximum};
   Noise n = ruler(logits_name);
   n.row_floor = {};
   const std::vector<Tensor> measured = measured_logits(logits_name, n);
@@ -371,8 +371,8 @@ void Judge::routing(PointResult& r) const {
       ++left_out;
       continue;
     }
-    std::vector<double> best = scores(gold, t, runs_.softmax_scores);
-    const double error = score_error(best, measured, t, runs_.softmax_scores);
+    std::vector<double> best = scores(gold, t, runs_.router.softmax_scores);
+    const double error = score_error(best, measured, t, runs_.router.softmax_scores);
     const double rounding = add_bias(best, bias);
     const int32_t* row = choice.data<int32_t>() + t * choice.view.dim[1];
     const std::vector<int64_t> chosen(row, row + choice.view.dim[1]);

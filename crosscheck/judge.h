@@ -63,7 +63,7 @@ struct Runs {
   Recording gold, ours;
   std::vector<Recording> other_orders;
   DType activation = DType::f32;  ///< of all but gold
-  bool softmax_scores = false;    ///< scores of experts are a softmax, by a mistake that is built in
+  RouterVariant router;           ///< of a mistake that is built in
   /// By point: rows from this one on are not known, and why. Only of runs that cannot follow another choice of experts.
   std::map<std::string, std::pair<int64_t, std::string>> unknown_from{};
   std::vector<std::string> all_points;  ///< every name the gold run came by, recorded or not

@@ -14,6 +14,12 @@
 
 namespace glmv {
 
+/// How a mistaken router chooses, where its configuration and weights do not say it.
+struct RouterVariant {
+  bool softmax_scores = false;     ///< by a softmax of the logits
+  bool groups_by_maximum = false;  ///< groups are ranked by their best expert
+};
+
 /// What our side runs with, for mistakes to change. The weights lie where the model's do until one replaces them, so
 /// the model must outlive it.
 struct Mutant {
@@ -23,7 +29,7 @@ struct Mutant {
 
   Model model;
   Backend backend;              ///< the reference
-  bool softmax_scores = false;  ///< experts are chosen by a softmax of the logits
+  RouterVariant router;         ///< what a judge of choices must know of a mistake
   bool selective = false;       ///< an op is wrong for marked weights or one part of the model only
 };
 

@@ -1,6 +1,8 @@
 // Stage 9: which experts a token goes to, and with which weights.
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
 
 #include "crosscheck/mistake_tools.h"
 #include "reference/moe_route.h"
@@ -113,6 +115,46 @@ void softmax_everywhere(const MoeRouteArgs& a, Exec exec) {
   ref::moe_route(wrong, exec);
 }
 
+/// The n largest values, by index, ascending; of equal ones the lower index.
+std::vector<size_t> largest(const std::vector<double>& values, size_t n) {
+  std::vector<size_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] > values[b]; });
+  order.resize(n);
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
+/// The k experts of one token if a group counts as much as its best expert.
+std::vector<size_t> best_of_best_groups(std::vector<double> biased, const MoeRouteArgs& a) {
+  const auto groups = static_cast<size_t>(a.n_group);
+  const size_t size = biased.size() / groups;
+  std::vector<double> best(groups);
+  for (size_t g = 0; g < groups; ++g) best[g] = *std::max_element(&biased[g * size], &biased[g * size] + size);
+  const std::vector<size_t> kept = largest(best, static_cast<size_t>(a.topk_group));
+  for (size_t e = 0; e < biased.size(); ++e) {
+    if (!std::binary_search(kept.begin(), kept.end(), e / size)) biased[e] = -std::numeric_limits<double>::infinity();
+  }
+  return largest(biased, static_cast<size_t>(a.ids.dim[1]));
+}
+
+void groups_by_maximum(const MoeRouteArgs& a, Exec exec) {
+  ref::moe_route(a, exec);  // for the logits
+  if (a.forced_ids) return;
+  const Tensor logits = f64_of(a.logits), bias = f64_of(a.correction_bias);
+  Tensor ids(DType::i32, a.ids);
+  std::vector<double> biased(static_cast<size_t>(bias.view.dim[0]));
+  for (int64_t t = 0; t < a.ids.dim[0]; ++t) {
+    for (size_t e = 0; e < biased.size(); ++e)
+      biased[e] = sigmoid(logits.data<double>()[static_cast<size_t>(t) * biased.size() + e]) + bias.data<double>()[e];
+    int32_t* row = ids.data<int32_t>() + t * a.ids.dim[1];
+    for (size_t e : best_of_best_groups(biased, a)) *row++ = static_cast<int32_t>(e);
+  }
+  MoeRouteArgs chosen = a;
+  chosen.forced_ids = ids.view;
+  ref::moe_route(chosen, exec);
+}
+
 Mistake entry(const char* name, const char* point, const char* wrong, const char* right, const char* source,
               void (*build)(Mutant&)) {
   return {name, 9, point, wrong, right, source, build};
@@ -151,13 +193,19 @@ std::vector<Mistake> router_mistakes() {
       entry("router_scores=softmax", ids, "scores are a softmax over the experts", "a sigmoid of each logit by itself",
             header,
             [](Mutant& m) {
-              m.softmax_scores = true;
+              m.router.softmax_scores = true;
               m.backend.ops.moe_route.run = softmax_everywhere;
             }),
       entry("router_scores=softmax_weights", weights, "experts are chosen by sigmoids but weighed by a softmax",
             weighed, header, [](Mutant& m) { m.backend.ops.moe_route.run = softmax_weights; }),
       entry("router_groups=off", ids, "experts are chosen among all groups", "among the best topk_group of n_group",
             header, without_groups),
+      entry("router_groups=by_maximum", ids, "a group of experts is ranked by its best one",
+            "by the sum of its two best", header,
+            [](Mutant& m) {
+              m.router.groups_by_maximum = true;
+              m.backend.ops.moe_route.run = groups_by_maximum;
+            }),
       entry("norm_topk=off", weights, "the chosen weights are not normalised", "they add up to 1 before scaling",
             header, [](Mutant& m) { m.model.config.text.norm_topk_prob = false; }),
       entry("router_gate=bf16", "mlp.gate.logits", "the router's product has bf16 inputs", "everything is f32", header,

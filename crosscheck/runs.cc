@@ -76,7 +76,7 @@ Runs run_all(const OurSide& ours, const RunPlan& plan, RunSet set) {
   runs.gold =
       run_one(ours, plan, script, {"gold run in f64", DType::f64, Reduction::blocked}, set == RunSet::gold, remember);
   runs.activation = plan.dtype;
-  runs.softmax_scores = ours.mutant.softmax_scores;
+  runs.router = ours.mutant.router;
   if (set == RunSet::gold) return runs;
   runs.ours = run({"our run", plan.dtype, Reduction::blocked});
   if (set == RunSet::gold_and_ours) return runs;

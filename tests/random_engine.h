@@ -10,7 +10,12 @@
 namespace glmv {
 
 /// Which kind of model a mistake needs to be seen.
-enum class Kind { moe, dense, quantised };
+enum class Kind {
+  moe,
+  dense,
+  quantised,  ///< moe with FP8 weights
+  far_biased  ///< moe with correction biases near 1000: f32 leaves little of a score added to one
+};
 
 struct RandomModel {
   Model model;

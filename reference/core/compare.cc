@@ -237,15 +237,16 @@ namespace {
 
 constexpr double kNone = -std::numeric_limits<double>::infinity();
 
-/// Per group the sum of its two largest values (its only one, if it has one).
-std::vector<double> group_values(const std::vector<double>& scores, int64_t groups) {
-  const size_t size = scores.size() / static_cast<size_t>(groups);
+/// Per group the sum of its two largest values (its only one, if it has one), or its largest.
+std::vector<double> group_values(const std::vector<double>& scores, const RoutingRule& rule) {
+  const auto groups = static_cast<size_t>(rule.n_group);
+  const size_t size = scores.size() / groups;
   std::vector<double> out;
-  for (size_t g = 0; g < static_cast<size_t>(groups); ++g) {
+  for (size_t g = 0; g < groups; ++g) {
     std::vector<double> members(scores.begin() + static_cast<std::ptrdiff_t>(g * size),
                                 scores.begin() + static_cast<std::ptrdiff_t>((g + 1) * size));
     std::sort(members.begin(), members.end(), std::greater<>());
-    out.push_back(size > 1 ? members[0] + members[1] : members[0]);
+    out.push_back(size > 1 && !rule.groups_by_maximum ? members[0] + members[1] : members[0]);
   }
   return out;
 }
@@ -282,7 +283,7 @@ RoutingVerdict judge_routing(const std::vector<double>& scores, const std::vecto
     group_used[static_cast<size_t>(e) / size] = true;
   }
   // Groups that must have been kept are those with a chosen expert; further ones are filled up with the best.
-  const std::vector<double> group_value = group_values(scores, rule.n_group);
+  const std::vector<double> group_value = group_values(scores, rule);
   std::vector<double> ranked = group_value;
   for (size_t g = 0; g < groups; ++g) {
     if (group_used[g]) ranked[g] = std::numeric_limits<double>::infinity();

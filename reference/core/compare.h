@@ -81,6 +81,7 @@ std::string index_text(const ConstTensorView& v, int64_t flat);
 /// May a router have chosen these experts? f64 scores of one token: sigmoid(logits), and the same plus bias.
 struct RoutingRule {
   int64_t n_group = 1, topk_group = 1;
+  bool groups_by_maximum = false;  ///< a mistake: groups are ranked by their best expert, not by the sum of two
 };
 struct RoutingVerdict {
   bool legal = true;     ///< nothing unchosen beats a chosen one by more than `slack`
