@@ -63,12 +63,13 @@ void note_unjudged(const Theirs& theirs, const Runs& runs, const NameRules& name
     report.warnings.push_back("--only leaves out choices of experts: they were replayed as they are, not judged");
 }
 
-std::vector<RouterRow> router_rows(const std::vector<PointResult>& points) {
+std::vector<RouterRow> router_rows(const std::vector<PointResult>& points, int64_t first) {
   std::vector<RouterRow> rows;
-  for (const PointResult& p : points) {
-    if (p.kind != PointKind::routing) continue;
-    const PointName at = split_step(p.name);
-    rows.push_back({at.step, split_layer(at.point).layer, p.router});
+  for (size_t i = 0; i < points.size(); ++i) {
+    if (points[i].kind != PointKind::routing) continue;
+    const PointName at = split_step(points[i].name);
+    const bool behind = first >= 0 && static_cast<int64_t>(i) > first;
+    rows.push_back({at.step, split_layer(at.point).layer, points[i].router, behind});
   }
   return rows;
 }
@@ -156,7 +157,7 @@ void judge_run(const Model& model, const RunPlan& plan, const Prompt* preprocess
   const Runs runs = options.recorded ? *options.recorded : run_all(ours, plan);
   report.points = judge_all(ours, plan, runs, options.names, preprocessed);
   report.first = first_departure(report.points);
-  report.router = router_rows(report.points);
+  report.router = router_rows(report.points, report.first);
   if (options.isolate) report.isolation = isolate(ours, plan, options.names, report.points);
   report.model_points = std::count_if(runs.all_points.begin(), runs.all_points.end(),
                                       [](const std::string& name) { return !is_input(split_step(name).point); });

@@ -22,6 +22,7 @@ namespace glmv {
 struct RouterRow {
   int64_t step = 0, layer = 0;
   RouterAgreement agreement;
+  bool behind = false;  ///< the first departure: what departs may be inherited
 };
 
 struct CrosscheckReport {

@@ -87,8 +87,9 @@ std::string router_text(const std::vector<RouterRow>& rows) {
     const RouterAgreement& a = r.agreement;
     const std::string name =
         r.step == 0 ? fmt::format("layer {}", r.layer) : fmt::format("step {} layer {}", r.step, r.layer);
-    out += fmt::format("{:<18} {:>7} {:>7} {:>14} {:>7}  {:>15} {:>12}\n", name, a.tokens, a.equal, a.flipped, a.beyond,
-                       a.tokens == 0 ? "" : number(a.smallest_margin), number(a.uncertain));
+    out += fmt::format("{:<18} {:>7} {:>7} {:>14} {:>7}  {:>15} {:>12}{}\n", name, a.tokens, a.equal, a.flipped,
+                       a.beyond, a.tokens == 0 ? "" : number(a.smallest_margin), number(a.uncertain),
+                       r.behind && a.beyond > 0 ? "  behind the first departure" : "");
   }
   return out;
 }
@@ -104,7 +105,8 @@ std::string router_json(const std::vector<RouterRow>& rows) {
                    {"flipped_within_margin", a.flipped},
                    {"flipped_beyond_margin", a.beyond},
                    {"smallest_margin", a.tokens == 0 ? Json() : Json(a.smallest_margin)},
-                   {"score_uncertainty", a.uncertain}});
+                   {"score_uncertainty", a.uncertain},
+                   {"behind_first_departure", r.behind}});
   }
   return out.dump();
 }

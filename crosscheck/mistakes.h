@@ -28,9 +28,9 @@ struct Mutant {
   Mutant& operator=(const Mutant&) = delete;
 
   Model model;
-  Backend backend;              ///< the reference
-  RouterVariant router;         ///< what a judge of choices must know of a mistake
-  bool selective = false;       ///< an op is wrong for marked weights or one part of the model only
+  Backend backend;         ///< the reference
+  RouterVariant router;    ///< what a judge of choices must know of a mistake
+  bool selective = false;  ///< an op is wrong for marked weights or one part of the model only
 };
 
 /// A question and its media before anything was done to them.

@@ -170,10 +170,10 @@ std::string counts(const CrosscheckReport& r) {
     return fmt::format("\nNOTHING COMPARED: the trace has none of the {} points that the model computes{}\n",
                        r.model_points,
                        r.left_out == 0 ? "" : fmt::format(", but {} that --only leaves out", r.left_out));
-  return fmt::format(
-      "\n{} of {} compared points within noise ({} taken as input, the model has {} points), {} legal router flips, "
-      "{:.2f} s\n",
-      all.within, all.compared, all.given, r.model_points, r.flips(), r.seconds);
+  return fmt::format("\n{} of {} compared points within noise ({} taken as input{}), {} legal router flips, {:.2f} s\n",
+                     all.within, all.compared, all.given,
+                     r.model_points > 0 ? fmt::format(", the model has {} points", r.model_points) : "", r.flips(),
+                     r.seconds);
 }
 
 std::string unjudged_line(const CrosscheckReport& r) {

@@ -204,7 +204,7 @@ std::string router_block(const CrosscheckReport& r) {
         "<tr><td>{}{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n {}'>{}</td><td "
         "class='n'>{}</td><td class='n'>{}</td></tr>",
         row.step > 0 ? fmt::format("step {}, ", row.step) : "", row.layer, a.tokens, a.equal, a.flipped,
-        a.beyond > 0 ? "bad" : "", a.beyond, number(a.smallest_margin), number(a.uncertain));
+        a.beyond > 0 && !row.behind ? "bad" : "", a.beyond, number(a.smallest_margin), number(a.uncertain));
   }
   if (rows.empty()) return "";
   return "<h2>Routers</h2><table><thead><tr><th>layer</th><th class='n'>tokens</th><th class='n'>same experts</th><th "

@@ -222,6 +222,7 @@ void add_inputs(Theirs& theirs, const Theirs& inputs) {
   }
   theirs.converted.insert(theirs.converted.end(), inputs.converted.begin(), inputs.converted.end());
   theirs.owners.insert(theirs.owners.end(), inputs.owners.begin(), inputs.owners.end());
+  if (taken.tensors > 0) theirs.inputs_label = inputs.label;
   taken.note(theirs.notes);
 }
 
@@ -310,7 +311,8 @@ Tensor well_formed_choice(const ConstTensorView& ids, int64_t tokens, const Text
 Script script_of(const Model& model, const Theirs& theirs) {
   const ModelConfig& config = model.config;
   Script script;
-  script.prompt = prompt_from_trace(theirs.points, theirs.label, config);
+  const std::string completed = theirs.inputs_label.empty() ? "" : " completed by " + theirs.inputs_label;
+  script.prompt = prompt_from_trace(theirs.points, theirs.label + completed, config);
   script.forced.push_back(forced_choices(config, theirs, 0, static_cast<int64_t>(script.prompt.ids.size())));
   for (int64_t step = 1; theirs.points.count(join_step(step, "input_ids")) > 0; ++step) {
     script.tokens.push_back(fed_token(theirs, join_step(step, "input_ids"), config));

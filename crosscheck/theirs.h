@@ -17,7 +17,8 @@ namespace glmv {
 
 /// The points to be judged: a trace from a file, or a recording of another backend.
 struct Theirs {
-  std::string label;  ///< for people: a path, or "backend cuda"
+  std::string label;         ///< for people: a path, or "backend cuda"
+  std::string inputs_label;  ///< where inputs were added from, or empty
   std::map<std::string, ConstTensorView> points;
   std::map<std::string, ConstTensorView> floors;  ///< by point, f32 or f64 [rows]: noise that the file brings
   bool measured_floors = false;                   ///< they come from a golden pack, not from who is judged
