@@ -77,13 +77,15 @@ def flags_of(args):
     """The flags that make a case again."""
     given = [("--dtype", args.dtype), ("--attention", args.attention), ("--experts", args.experts),
              ("--threads", args.threads)]
-    return tuple(str(word) for flag, value in given if value for word in (flag, value))
+    words = tuple(str(word) for flag, value in given if value for word in (flag, value))
+    return words + (("--isolate",) if args.isolate else ())
 
 
-def crosscheck(glmv, folder, dtype):
+def crosscheck(args, folder):
     """Run glmv; returns (exit code or None on timeout, its output)."""
-    command = [glmv, "crosscheck", "--model", str(folder / "model"), "--against", str(folder / "trace.safetensors"),
-               "--dtype", dtype]
+    command = [args.glmv, "crosscheck", "--model", str(folder / "model"),
+               "--against", str(folder / "trace.safetensors"), "--dtype", args.dtype]
+    command += ["--isolate"] if args.isolate else []
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired as error:
@@ -96,7 +98,7 @@ def one(args, index):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(args.keep or temporary) / f"case{index}"
         line = make_case(folder, f"{args.seed}/{index}", mode_of(args))
-        code, output = crosscheck(args.glmv, folder, args.dtype)
+        code, output = crosscheck(args, folder)
     agrees = code in WORD
     print(f"{WORD.get(code, 'FAIL')} {index}: {line}", flush=True)
     if not agrees:
@@ -111,6 +113,7 @@ def main():
     parser.add_argument("--experts", choices=("eager", "grouped_mm"),
                         help="as in the goldens (eager in f32, grouped_mm in bf16) if not given")
     parser.add_argument("--threads", type=int, default=1, help="of torch; more may sum in another order")
+    parser.add_argument("--isolate", action="store_true", help="also: no layer may be blamed")
     args = parser.parse_args()
     settings.pin_torch()
     torch.set_num_threads(args.threads)
