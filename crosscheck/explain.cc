@@ -243,13 +243,15 @@ std::vector<Candidate> verified(const Search& search, std::vector<Candidate> tri
   std::stable_sort(tried.begin(), tried.end(), nearer);
   std::vector<Candidate> found;
   int failures = 0;
+  double failed_at = -1;  // of equally near ones (positions, ids) any may be it
   for (const Candidate& c : tried) {
-    if (!(c.residual < half_way) || failures == kFailuresInARow) break;
+    if (!(c.residual < half_way) || (failures == kFailuresInARow && c.residual > failed_at)) break;
     if (search.explains(c.mistakes)) {
       found.push_back(c);
       failures = 0;
-    } else {
+    } else if (c.residual > failed_at) {
       ++failures;
+      failed_at = c.residual;
     }
   }
   return found;
@@ -322,7 +324,7 @@ Explanations explain(const ExplainOptions& options, const RunPlan& plan, const P
   for (const Candidate& c : tried) {
     const bool explains =
         std::any_of(found.begin(), found.end(), [&](const Candidate& f) { return f.mistakes == c.mistakes; });
-    if (!explains && c.residual < kFar && (closest == nullptr || nearer(c, *closest))) closest = &c;
+    if (!explains && c.residual < out.unexplained && (closest == nullptr || nearer(c, *closest))) closest = &c;
   }
   if (closest != nullptr) out.closest.push_back({names_of(closest->mistakes), closest->residual, ""});
   return out;

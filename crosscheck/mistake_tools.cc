@@ -39,6 +39,11 @@ void mark(Mutant& m, Weight& w) {
 
 bool is_marked(const ConstTensorView& weight) { return weight.stride[kMaxRank - 1] == kMark; }
 
+void norm_left_out(const RmsNormArgs& a, Exec exec) {
+  if (is_marked(a.weight)) return convert(a.x, a.out);
+  ref::rmsnorm(a, exec);
+}
+
 void for_blocks(Mutant& m, const std::function<void(VisionBlockWeights&)>& f) {
   for (VisionBlockWeights& b : m.model.weights.vision.blocks) f(b);
 }

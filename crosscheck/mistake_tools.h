@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "crosscheck/mistakes.h"
+#include "reference/rmsnorm.h"
 #include "reference/rope_table.h"
 
 namespace glmv {
@@ -11,6 +12,8 @@ namespace glmv {
 /// Marks a weight, so that an op of a wrong table knows the one it is meant for.
 void mark(Mutant& m, Weight& w);
 bool is_marked(const ConstTensorView& weight);
+/// RMSNorm, but a marked norm passes x on.
+void norm_left_out(const RmsNormArgs& a, Exec exec);
 
 /// f for every block of the tower, every decoder layer, every layer with experts.
 void for_blocks(Mutant& m, const std::function<void(VisionBlockWeights&)>& f);

@@ -8,11 +8,6 @@
 namespace glmv {
 namespace {
 
-void norm_left_out(const RmsNormArgs& a, Exec exec) {
-  if (is_marked(a.weight)) return convert(a.x, a.out);
-  ref::rmsnorm(a, exec);
-}
-
 /// In half precision, where what is above 65504 is an infinity.
 void half_result(const LinearArgs& a, Exec exec) {
   ref::linear(a, exec);

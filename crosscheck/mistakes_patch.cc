@@ -49,11 +49,6 @@ void first_slot_only(Mutant& m) {
 }
 
 /// A norm that is left out where its weight is marked.
-void norm_left_out(const RmsNormArgs& a, Exec exec) {
-  if (is_marked(a.weight)) return convert(a.x, a.out);
-  ref::rmsnorm(a, exec);
-}
-
 void post_conv_norm_omitted(Mutant& m) {
   mark(m, m.model.weights.vision.post_conv_norm);
   m.backend.ops.rmsnorm.run = norm_left_out;
@@ -71,6 +66,10 @@ double between_centres(int64_t position, int64_t extent, int64_t side) {
 double between_corners(int64_t position, int64_t extent, int64_t side) {
   if (extent == 1) return 0;
   return static_cast<double>(position) * static_cast<double>(side - 1) / static_cast<double>(extent - 1);
+}
+/// Coordinates that were normalised for align_corners false, read with it true: grid_sample with the wrong flag.
+double stretched(int64_t position, int64_t extent, int64_t side) {
+  return (static_cast<double>(position) + 0.5) / static_cast<double>(extent) * static_cast<double>(side - 1);
 }
 
 double cubic_75(double x) { return cubic(x, -0.75); }
@@ -107,8 +106,8 @@ void sample(const Taps& a, const Sampling& s) {
 
 constexpr Sampling kBilinearZeros{between_centres, triangle, true}, kBilinearBorder{between_centres, triangle},
     kBicubicZeros{between_centres, cubic_75, true}, kCorners{between_corners, cubic_75},
-    kBilinearCorners{between_corners, triangle}, kNearest{between_centres, box}, kSoft{between_centres, cubic_50},
-    kClamped{between_centres, cubic_75, false, true};
+    kBilinearCorners{between_corners, triangle}, kStretched{stretched, cubic_75}, kNearest{between_centres, box},
+    kSoft{between_centres, cubic_50}, kClamped{between_centres, cubic_75, false, true};
 
 template <const Sampling& sampling>
 void sampled_by(Mutant& m) {
@@ -155,6 +154,9 @@ std::vector<Mistake> table_mistakes() {
             sampled_by<kBicubicZeros>),
       entry("posembed=align_corners", "the outermost patches stand on the outermost entries of the table", sampling,
             sampled_by<kCorners>),
+      entry("posembed=align_corners_flag",
+            "coordinates for align_corners false are read with align_corners true: grid_sample with the wrong flag",
+            sampling, sampled_by<kStretched>),
       entry("posembed=bilinear_align_corners",
             "bilinear, and the outermost patches stand on the outermost entries of the table", sampling,
             sampled_by<kBilinearCorners>),

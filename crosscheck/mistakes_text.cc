@@ -146,6 +146,11 @@ void fp8_cache(const KvWriteArgs& a, Exec exec) {
   ref::kv_write({k.view, v.view, a.slots, a.k_pages, a.v_pages}, exec);
 }
 
+void unscaled_fp8_cache(const KvWriteArgs& a, Exec exec) {
+  const Tensor k = rounded(a.k, DType::f8e4m3), v = rounded(a.v, DType::f8e4m3);
+  ref::kv_write({k.view, v.view, a.slots, a.k_pages, a.v_pages}, exec);
+}
+
 // ---- norms and residuals
 
 void for_text_norms(Mutant& m, const std::function<void(Weight&)>& f) {
@@ -166,7 +171,10 @@ void plus_one(Mutant& m) {
 }
 
 void without_post_norms(Mutant& m) {
-  for_layers(m, [](TextLayerWeights& layer) { layer.post_self_attn_norm = layer.post_mlp_norm = {}; });
+  for_layers(m, [&](TextLayerWeights& layer) {
+    if (layer.post_self_attn_norm) mark(m, layer.post_self_attn_norm), mark(m, layer.post_mlp_norm);
+  });
+  m.backend.ops.rmsnorm.run = norm_left_out;
 }
 
 /// x += delta is x = delta where the norm behind it is marked.
@@ -277,6 +285,8 @@ std::vector<Mistake> attention_mistakes() {
   const char* context = "self_attn.context";
   const char* header = "reference/attention.h";
   const char* scale = "scores are divided by the root of head_dim";
+  const char* cached = "in the type of the run";
+  const char* kv_header = "reference/kv_write.h";
   return {
       entry("qkv_bias=omitted", "self_attn.q", "biases of q, k and v are left out", "all three have one, o has none",
             "reference/model/weights.h",
@@ -294,10 +304,14 @@ std::vector<Mistake> attention_mistakes() {
             [](Mutant& m) { m.backend.ops.attention.run = scaled_twice; }),
       entry("attention_mask=full", context, "tokens attend to later tokens", "to themselves and earlier ones", header,
             [](Mutant& m) { m.backend.ops.attention.run = not_causal; }),
-      entry("kv_cache=fp8", context, "keys and values are cached in FP8", "in the type of the run",
-            "reference/kv_write.h",
+      entry("kv_cache=fp8", context, "keys and values are cached in FP8, with a scale per row", cached, kv_header,
             [](Mutant& m) {
               m.backend.ops.kv_write.run = fp8_cache;
+              m.backend.ops.fused_rope_kv_write = {};
+            }),
+      entry("kv_cache=fp8_unscaled", context, "keys and values are cached in FP8 without scales", cached, kv_header,
+            [](Mutant& m) {
+              m.backend.ops.kv_write.run = unscaled_fp8_cache;
               m.backend.ops.fused_rope_kv_write = {};
             }),
   };

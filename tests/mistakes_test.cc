@@ -84,6 +84,15 @@ CrosscheckReport report_on(const std::vector<std::string>& made, const std::vect
   return crosscheck(random.model, engine_trace(random.model, random.script, with), options);
 }
 
+/// Every mistake of positions explains the step's position; only one leaves those of the prompt as they are.
+TEST(Explain, ADeltaThatTheTraceLacksIsNamedByTheStep) {
+  const RandomModel random = random_model(7, Kind::moe);
+  Theirs theirs = engine_trace(random.model, random.script, {&find_mistake("rope_delta=zero")});
+  ASSERT_EQ(theirs.points.erase("rope_delta"), 1u);
+  const CrosscheckReport r = crosscheck(random.model, theirs, {});
+  EXPECT_EQ(r.explained_by, std::vector<std::string>{"rope_delta=zero"}) << text_report(r, false);
+}
+
 TEST(Explain, ASecondMistakeIsFoundBeneathTheFirst) {
   const std::vector<std::string> made = {"posembed=bilinear_zeros", "routed_scale=twice"};
   const CrosscheckReport first = report_on(made, {});
