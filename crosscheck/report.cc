@@ -7,6 +7,7 @@
 
 #include "crosscheck/explain_text.h"
 #include "crosscheck/isolate_text.h"
+#include "crosscheck/report_line.h"
 #include "crosscheck/stages.h"
 
 namespace glmv {
@@ -26,30 +27,6 @@ const char* name_of(PointKind k) {
   }
   return "?";
 }
-
-/// What a stage's or a point's numbers come to.
-struct Line {
-  int64_t compared = 0, within = 0, floats = 0, given = 0, unjudged = 0, isolated = 0, here = 0;
-  double peak_ulp = 0, p99_ulp = 0, relative_l2 = 0, floor_l2 = 0, excess = 0;
-
-  void add(const PointResult& p) {
-    given += p.kind == PointKind::given;
-    unjudged += p.unjudged_rows > 0;
-    compared += p.compared();
-    within += p.compared() && p.within;
-    if (p.kind != PointKind::noise) return;
-    ++floats;
-    peak_ulp = std::max(peak_ulp, p.theirs.peak_row_ulp);
-    p99_ulp = std::max(p99_ulp, p.theirs.p99_row_ulp);
-    relative_l2 = std::max(relative_l2, p.theirs.relative_l2);
-    floor_l2 = std::max(floor_l2, p.floor_l2);
-    excess = std::max(excess, p.theirs.excess);
-  }
-  void add(const IsolatedPoint& p) {
-    ++isolated;
-    here += p.born == Born::here || p.born == Born::no_input;
-  }
-};
 
 std::string number(double x) { return x == 0 ? "0" : fmt::format("{:.3g}", x); }
 
@@ -114,7 +91,8 @@ std::string stage_lines(const CrosscheckReport& r) {
     for (const PointResult& p : r.points) {
       if (p.stage != stage.number) continue;
       line.add(p);
-      if (shape.empty()) shape = shape_text(p);
+      const bool in_prompt = split_step(p.name).step == 0;
+      if (shape.empty() || (p.stage > 3 && in_prompt)) shape = shape_text(p);  // what the stage ends with
       if (const IsolatedPoint* isolated = find_isolated(r, p.name)) line.add(*isolated);
     }
     if (line.compared + line.given + line.unjudged == 0) continue;
@@ -205,6 +183,8 @@ std::string text_report(const CrosscheckReport& r, bool every_point) {
   if (!r.within()) out += departure(r);
   if (r.isolation) out += isolation_text(r);
   out += counts(r) + unjudged_line(r) + kLegend + floors_line(r);
+  if (r.dtype == DType::bf16 && r.within() && !r.isolation && r.model_points > 0)
+    out += "What a layer does wrong may lie below the bf16 noise that reaches it: --isolate judges each by itself.\n";
   const auto noisy =
       std::count_if(r.points.begin(), r.points.end(), [](const PointResult& p) { return !p.ours_within; });
   if (noisy > 0)

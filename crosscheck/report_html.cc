@@ -5,6 +5,7 @@
 
 #include "crosscheck/isolate_text.h"
 #include "crosscheck/report.h"
+#include "crosscheck/report_line.h"
 #include "crosscheck/report_plot.h"
 #include "crosscheck/stages.h"
 #include "data/html.h"
@@ -92,43 +93,33 @@ std::string facts(const CrosscheckReport& r) {
 
 // ---- The ladder
 
-struct Rung {
-  int64_t compared = 0, within = 0, isolated = 0, made = 0, unjudged = 0, given = 0;
-  const PointResult* worst = nullptr;  ///< of those with numbers
-};
-
-Rung rung_of(const CrosscheckReport& r, int stage) {
-  Rung rung;
+Line line_of(const CrosscheckReport& r, int stage) {
+  Line line;
   for (const PointResult& p : r.points) {
     if (p.stage != stage) continue;
-    rung.compared += p.compared(), rung.within += p.compared() && p.within;
-    rung.unjudged += p.unjudged_rows > 0, rung.given += p.kind == PointKind::given;
-    if (p.kind == PointKind::noise && (rung.worst == nullptr || p.theirs.excess > rung.worst->theirs.excess))
-      rung.worst = &p;
+    line.add(p);
     const IsolatedPoint* isolated = r.isolation ? r.isolation->find(p.name) : nullptr;
-    if (isolated == nullptr) continue;
-    ++rung.isolated;
-    rung.made += isolated->born == Born::here || isolated->born == Born::no_input;
+    if (isolated != nullptr) line.add(*isolated);
   }
-  return rung;
+  return line;
 }
 
-std::string rung_verdict(const CrosscheckReport& r, const Rung& rung, int stage) {
+std::string verdict_of_stage(const CrosscheckReport& r, const Line& line, int stage) {
   const PointResult* first = first_of(r);
   std::string out;
-  if (rung.compared == 0)
-    out = rung.unjudged > 0 ? "<span class='warn'>not judged</span>" : "taken as input";
-  else if (rung.within == rung.compared)
-    out = rung.worst == nullptr ? "same" : "noise";
+  if (line.compared == 0)
+    out = line.unjudged > 0 ? "<span class='warn'>not judged</span>" : "taken as input";
+  else if (line.within == line.compared)
+    out = line.floats == 0 ? "same" : "noise";
   else if (first != nullptr && first->stage == stage)
     out = "<span class='bad'>departs first</span>";
-  else if (rung.isolated > 0 && rung.made == 0)
+  else if (line.isolated > 0 && line.here == 0)
     out = "<span class='warn'>inherited</span>";
   else
     out = "<span class='warn'>departs</span>";
-  if (rung.isolated > 0)
-    out += rung.made > 0 ? fmt::format(", <span class='bad'>{} of {} points made here</span>", rung.made, rung.isolated)
-                         : fmt::format(" (isolated: noise {0}/{0})", rung.isolated);
+  if (line.isolated > 0)
+    out += line.here > 0 ? fmt::format(", <span class='bad'>{} of {} points made here</span>", line.here, line.isolated)
+                         : fmt::format(" (isolated: noise {0}/{0})", line.isolated);
   return out;
 }
 
@@ -138,23 +129,24 @@ std::string ladder(const CrosscheckReport& r) {
       "ulp</th><th class='n'>p99 ulp</th><th class='n'>rel L2</th><th "
       "class='n'>floor</th><th>verdict</th></tr></thead><tbody>";
   for (const Stage& stage : stages()) {
-    const Rung rung = rung_of(r, stage.number);
-    if (rung.compared + rung.given + rung.unjudged == 0) continue;
+    const Line line = line_of(r, stage.number);
+    if (line.compared + line.given + line.unjudged == 0) continue;
     const PointResult* first = first_of(r);
     out +=
         fmt::format("<tr><td class='{}'>{} {}</td><td>{}/{}</td>", first && first->stage == stage.number ? "first" : "",
-                    stage.number, stage.name, rung.within, rung.compared);
-    if (const PointResult* p = rung.worst; p != nullptr)
+                    stage.number, stage.name, line.within, line.compared);
+    if (line.floats > 0)
       out += fmt::format(
           "<td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td>",
-          number(p->theirs.excess), number(p->theirs.peak_row_ulp), number(p->theirs.p99_row_ulp),
-          number(p->theirs.relative_l2), number(p->floor_l2));
+          number(line.excess), number(line.peak_ulp), number(line.p99_ulp), number(line.relative_l2),
+          number(line.floor_l2));
     else
       out += "<td colspan='5'></td>";
-    out += "<td>" + rung_verdict(r, rung, stage.number) + "</td></tr>";
+    out += "<td>" + verdict_of_stage(r, line, stage.number) + "</td></tr>";
   }
   return out +
-         "</tbody></table><p class='quiet'>Numbers of the stage's worst point. Of allowed: worst error / (1 ulp + 2 "
+         "</tbody></table><p class='quiet'>The largest of the stage's points, column by column. Of allowed: worst "
+         "error / (1 ulp + 2 "
          "× the noise of its row). Floor: rel L2 of our own run in their type.</p>";
 }
 

@@ -11,7 +11,7 @@
 namespace glmv {
 namespace {
 
-constexpr double kWidth = 960, kHeight = 340, kLeft = 70, kRight = 16, kTop = 16, kBottom = 48;
+constexpr double kWidth = 960, kHeight = 340, kLeft = 70, kRight = 16, kTop = 44, kBottom = 48;
 
 /// One output of a block or layer.
 struct Sample {
@@ -19,14 +19,24 @@ struct Sample {
   double theirs, floor, isolated;  ///< isolated < 0: not known
 };
 
+/// The largest error that was made inside a block or layer: its output alone hides what its residual sum drowns.
+double largest_made_in(const std::string& layer, const CrosscheckReport& report) {
+  double largest = -1;
+  if (!report.isolation) return largest;
+  for (const auto& [name, p] : report.isolation->points) {
+    const bool inside = name == layer || name.rfind(layer + '.', 0) == 0;
+    if (inside && p.result.kind == PointKind::noise) largest = std::max(largest, p.result.theirs.relative_l2);
+  }
+  return largest;
+}
+
 std::vector<Sample> samples_of(const CrosscheckReport& report) {
   std::vector<Sample> out;
   for (const PointResult& p : report.points) {
     const PointName at = split_step(p.name);
     const LayerPoint layer = split_layer(at.point);
     if (at.step > 0 || p.kind != PointKind::noise || layer.layer < 0 || !layer.inner.empty()) continue;
-    const IsolatedPoint* isolated = report.isolation ? report.isolation->find(p.name) : nullptr;
-    out.push_back({p.name, p.theirs.relative_l2, p.floor_l2, isolated ? isolated->result.theirs.relative_l2 : -1});
+    out.push_back({p.name, p.theirs.relative_l2, p.floor_l2, largest_made_in(p.name, report)});
   }
   return out;
 }
@@ -95,13 +105,13 @@ std::string legend(bool isolated) {
   double x = kLeft + 12;
   const auto entry = [&](const char* look, const char* words, double width) {
     out += fmt::format(
-        "<line x1='{0}' y1='26' x2='{1}' y2='26' class='{2}'/><text x='{3}' y='30' class='label'>{4}</text>", x, x + 24,
+        "<line x1='{0}' y1='14' x2='{1}' y2='14' class='{2}'/><text x='{3}' y='18' class='label'>{4}</text>", x, x + 24,
         look, x + 30, words);
     x += width;
   };
-  entry("theirs", "theirs, end to end", 180);
-  entry("floor", "floor: our own run in their type", 260);
-  if (isolated) entry("isolated", "theirs, from their own input", 220);
+  entry("theirs", "theirs, end to end", 170);
+  entry("floor", "floor: our own run in their type", 250);
+  if (isolated) entry("isolated", "theirs, from the inputs they had: worst point of the layer", 380);
   return out;
 }
 
