@@ -293,7 +293,8 @@ void add_bench(CLI::App& app, int& exit_code) {
   verb->add_option("--format", f->format, "of what is printed without -o: text, json, csv, markdown or html")
       ->check(CLI::IsMember({"text", "json", "csv", "markdown", "html"}))
       ->capture_default_str();
-  verb->add_option("-o,--output", f->outputs, "write the result to FILE.json, .csv, .md or .html; may be repeated");
+  verb->add_option("-o,--output", f->outputs, "write the result to FILE.json, .csv, .md or .html; may be repeated")
+      ->check(not_empty());
   verb->add_flag("--exit-zero", f->exit_zero, "exit code 0 even if something is wrong or slower");
   verb->add_flag("-q,--quiet", f->quiet, "no progress");
   verb->footer(kExamples);

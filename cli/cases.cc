@@ -295,7 +295,7 @@ void add_cases(CLI::App& app, int& exit_code) {
   seed->check(unsigned_number())->capture_default_str();
   verb->add_flag("--json", flags->json, "print JSON (glmv.cases/1)");
   verb->add_flag("-q,--quiet", flags->quiet, "no progress");
-  verb->add_option("-o,--output", flags->output, "write the result to a file");
+  verb->add_option("-o,--output", flags->output, "write the result to a file")->check(not_empty());
   verb->footer(kExamples);
   verb->callback([flags, seed, &exit_code] {
     flags->seed_given = seed->count() > 0;

@@ -99,7 +99,7 @@ void add_compare(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   verb->add_flag("--attribute", f->attribute, "eval runs: every differing sample and its cause");
   verb->add_flag("--exit-zero", f->exit_zero, "exit code 0 even if something is slower");
-  verb->add_option("-o,--output", f->output, "write the result to a file");
+  verb->add_option("-o,--output", f->output, "write the result to a file")->check(not_empty());
   verb->footer(kExamples);
   verb->callback([f, &exit_code] { exit_code = run(*f); });
 }

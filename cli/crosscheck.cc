@@ -123,6 +123,19 @@ void check_flags(const Flags& f) {
     usage_error("--backend ", f.run.backend, ": the reference judges; --against-backend names a backend to be judged");
 }
 
+/// A report must not be written over another one.
+void check_outputs_differ(const Flags& f) {
+  const std::pair<const char*, const std::string*> outputs[] = {
+      {"-o", &f.output}, {"--html", &f.html}, {"--jsonl", &f.jsonl}, {"--junit", &f.junit}};
+  for (size_t i = 0; i < std::size(outputs); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      const std::string& file = *outputs[i].second;
+      if (!file.empty() && file != "-" && file == *outputs[j].second)
+        usage_error(outputs[i].first, " \"", file, "\": ", outputs[j].first, " writes that file too");
+    }
+  }
+}
+
 void check_outputs_keep_inputs(const Flags& f) {
   for (const std::string* file : {&f.output, &f.html, &f.jsonl, &f.junit}) check_keeps_inputs(*file);
 }
@@ -155,6 +168,7 @@ int by_pack(const Flags& f, CrosscheckOptions options) {
 
 int run(const Flags& f) {
   for (const std::string* file : {&f.output, &f.html, &f.jsonl, &f.junit}) check_output(*file, Output::text);
+  check_outputs_differ(f);
   if (f.list) {
     write_result(catalogue_text(), f.output);
     return 0;
@@ -215,7 +229,8 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
       "--map", flags->maps,
       concat("rewrites names of the trace: PATTERN=REPLACEMENT, or one of ", name_map_names(), "; may be repeated"));
   verb->add_option("--only", flags->only, "judge only points whose name matches this regular expression");
-  verb->add_option("--mistake", flags->mistake, "build a known mistake into our side, to see what it looks like");
+  verb->add_option("--mistake", flags->mistake, "build a known mistake into our side, to see what it looks like")
+      ->check(not_empty());
   verb->add_option("--assume", flags->assumed, "take a known mistake for granted and look beneath it; may be repeated");
   verb->add_flag("--list-mistakes", flags->list, "print the catalogue of known mistakes");
   verb->add_flag("--no-explain", flags->no_explain, "do not try the catalogue on a departure");
@@ -243,7 +258,7 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   verb->add_flag("-v,--verbose", flags->verbose, "print every point, not only the stages");
   verb->add_flag("-q,--quiet", flags->quiet, "no progress");
   verb->add_flag("--exit-zero", flags->exit_zero, "exit code 0 even if something departs");
-  verb->add_option("-o,--output", flags->output, "write the report to a file");
+  verb->add_option("-o,--output", flags->output, "write the report to a file")->check(not_empty());
   verb->add_option("--html", flags->html, "write a page to look at, too: stages, error by layer, heat map")
       ->check(not_empty());
   verb->add_option("--jsonl", flags->jsonl, "write JSON lines, too: one per point, then a summary")->check(not_empty());

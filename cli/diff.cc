@@ -244,7 +244,7 @@ void add_diff(CLI::App& app, int& exit_code) {
   verb->add_flag("--only-different", flags->only_different, "print only tensors that differ");
   verb->add_flag("--json", flags->json, "print JSON (glmv.diff/1)");
   verb->add_flag("--exit-zero", flags->exit_zero, "exit code 0 even if something differs");
-  verb->add_option("-o,--output", flags->output, "write the result to a file");
+  verb->add_option("-o,--output", flags->output, "write the result to a file")->check(not_empty());
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

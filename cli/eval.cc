@@ -300,7 +300,7 @@ void add_eval(CLI::App& app, int& exit_code) {
   verb->add_option("--data", f->data, "folder with the data sets: DIR/<benchmark>/ or DIR itself")
       ->default_str("the model's heldout/ if it has one, else the embedded model's");
   verb->add_option("--manifests", f->options.manifests, "folder of manifests")->capture_default_str();
-  verb->add_option("-o,--output", f->output, "folder of the run");
+  verb->add_option("-o,--output", f->output, "folder of the run")->check(not_empty());
   add_model(*verb, f->model);
   f->run.add(*verb);
   verb->add_option("--replies", f->replies,

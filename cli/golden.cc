@@ -128,12 +128,15 @@ void add_make(CLI::App& golden, int& exit_code) {
   add_model(*verb, flags->model);
   verb->add_option("--suite", flags->suite, "the prompts to take: core")->check(CLI::IsMember({"core"}));
   flags->prompt.add(*verb, false);
-  verb->add_option("--points", flags->points, "keep only points whose name matches this regular expression");
+  verb->add_option(
+      "--points", flags->points,
+      "keep only points whose name matches this regular expression; choices of experts and their scores are "
+      "always kept");
   verb->add_option("--steps", flags->steps, "greedy decode steps after each prompt")
       ->check(CLI::Range(0, 1 << 10))
       ->capture_default_str();
   verb->add_flag("-q,--quiet", flags->quiet, "no progress");
-  verb->add_option("-o,--output", flags->output, "the folder to write")->required();
+  verb->add_option("-o,--output", flags->output, "the folder to write")->required()->check(not_empty());
   verb->footer(kMakeExamples);
   verb->callback([flags, &exit_code] { exit_code = make(*flags); });
 }

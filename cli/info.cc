@@ -275,7 +275,7 @@ void add_info(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
   verb->add_flag("--json", flags->json, "print JSON (glmv.info/1)");
-  verb->add_option("-o,--output", flags->output, "write the result to a file");
+  verb->add_option("-o,--output", flags->output, "write the result to a file")->check(not_empty());
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

@@ -118,7 +118,8 @@ void add_preprocess(CLI::App& app, int& exit_code) {
   flags->prompt.add(*verb, false);
   verb->add_flag("--json", flags->json, "print JSON (glmv.preprocess/1)");
   verb->add_flag("--text", flags->text, "print what the chat template renders, byte for byte, and read no pictures");
-  verb->add_option("-o,--output", flags->output, "write the tensors (safetensors; with --json: the JSON) to a file");
+  verb->add_option("-o,--output", flags->output, "write the tensors (safetensors; with --json: the JSON) to a file")
+      ->check(not_empty());
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

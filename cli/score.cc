@@ -143,7 +143,7 @@ void add_score(CLI::App& app, int& exit_code) {
   verb->add_flag("--json", flags->json, "print JSON (glmv.score_rules/1, glmv.score_import/1)");
   verb->add_flag("--installed-manifests", flags->run.use_installed,
                  "score a run by the rules that are installed now, not by those it was begun with");
-  verb->add_option("-o,--output", flags->output, "write the result to a file");
+  verb->add_option("-o,--output", flags->output, "write the result to a file")->check(not_empty());
   flags->run.add(*verb);
   flags->run.add_waiting(*verb);
   verb->footer(kExamples);

@@ -284,7 +284,8 @@ void add_tour(CLI::App& app, int& exit_code) {
       app.add_subcommand("tour", "The tiny model's pictures and answers, and its cross-check: what ./run shows");
   add_model(*verb, flags->model);
   flags->run.add(*verb, false);
-  verb->add_option("-o,--output", flags->output, "write a page with all pictures and answers into this folder");
+  verb->add_option("-o,--output", flags->output, "write a page with all pictures and answers into this folder")
+      ->check(not_empty());
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

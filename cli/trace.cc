@@ -137,7 +137,7 @@ void add_trace(CLI::App& app, int& exit_code) {
   verb->add_option("--mistake", flags->mistakes,
                    "build a known mistake in (glmv crosscheck --list-mistakes); may be repeated");
   verb->add_flag("-q,--quiet", flags->quiet, "no progress");
-  verb->add_option("-o,--output", flags->output, "the trace to write")->required();
+  verb->add_option("-o,--output", flags->output, "the trace to write")->required()->check(not_empty());
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

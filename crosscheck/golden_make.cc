@@ -29,7 +29,7 @@ Recording run(const Model& model, const Script& script, const GoldenOptions& opt
     const std::string name(point);
     pages.release_behind(name);
     return !is_input(split_step(name).point) &&
-           (!options.wants || is_choice(name) || options.wants(split_step(name).point));
+           (!options.wants || is_choice(name) || is_router_logits(name) || options.wants(split_step(name).point));
   };
   if (options.progress) options.progress(concat(name_of(activation), " run, ", words_for(order)));
   return record(model, cpu_backend(), script, how);

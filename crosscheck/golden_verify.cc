@@ -97,10 +97,12 @@ void compare_prompt(const GoldenPack& pack, const GoldenPrompt& prompt, const Mo
 Faults verify_pack(const GoldenPack& pack, const Model* model, const GoldenOptions& options) {
   Faults faults = all_hash_faults(pack);
   if (model == nullptr || !faults.empty()) return faults;  // numbers of corrupt files mean nothing
-  if (model->checkpoint.sha256() != pack.model_sha256)
+  if (model->checkpoint.sha256() != pack.model_sha256) {   // its numbers say nothing about the pack's
     faults.push_back({false, "manifest.json", "",
                       concat("the pack is of a model with sha256 ", pack.model_sha256, ", this one has ",
                              model->checkpoint.sha256())});
+    return faults;
+  }
   for (const GoldenPrompt& prompt : pack.prompts) compare_prompt(pack, prompt, *model, options, faults);
   return faults;
 }

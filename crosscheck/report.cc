@@ -141,6 +141,12 @@ constexpr const char* kLegend =
     "the\n"
     "row. rel L2: |theirs - gold| / |gold|; floor: the same of our own run in their type.\n";
 
+std::string points_there_are(const CrosscheckReport& r) {
+  if (r.model_points == 0) return "";
+  const char* words = r.pack_floors ? "the pack has {} that the model computes" : "the model has {} points";
+  return ", " + fmt::format(fmt::runtime(words), r.model_points);
+}
+
 std::string counts(const CrosscheckReport& r) {
   Line all;
   for (const PointResult& p : r.points) all.add(p);
@@ -149,9 +155,7 @@ std::string counts(const CrosscheckReport& r) {
                        r.model_points,
                        r.left_out == 0 ? "" : fmt::format(", but {} that --only leaves out", r.left_out));
   return fmt::format("\n{} of {} compared points within noise ({} taken as input{}), {} legal router flips, {:.2f} s\n",
-                     all.within, all.compared, all.given,
-                     r.model_points > 0 ? fmt::format(", the model has {} points", r.model_points) : "", r.flips(),
-                     r.seconds);
+                     all.within, all.compared, all.given, points_there_are(r), r.flips(), r.seconds);
 }
 
 std::string unjudged_line(const CrosscheckReport& r) {

@@ -117,6 +117,27 @@ TEST_F(Pack, ComparesPixelsThatWereTakenAsInput) {
   EXPECT_EQ(r.points[static_cast<size_t>(r.first)].name, "pixel_values");
 }
 
+TEST_F(Pack, OfAFewPointsJudgesThose) {
+  GoldenEntry e;
+  e.prompt.id = e.prompt.what = "text";
+  e.script = script_of(model(), trace("text"));
+  GoldenOptions few;
+  few.wants = [](std::string_view point) { return point.ends_with("norm"); };
+  TearDown();
+  fs::create_directories(dir_);
+  write_pack(model(), {e}, "torchvision", dir_, few);
+  const CrosscheckReport r = judge(trace("text"));
+  EXPECT_TRUE(r.within()) << text_report(r, true);
+  EXPECT_GT(r.compared(), 5);
+}
+
+TEST_F(Pack, OfAnotherModelIsRefusedBeforeAnythingIsRun) {
+  const Model other = Model::open(GLMV_SOURCE_DIR "/tests/golden/dense_a/");
+  const std::vector<GoldenFault> faults = verify_pack(GoldenPack::open(dir_), &other, {});
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_EQ(faults[0].file, "manifest.json");
+}
+
 TEST_F(Pack, DoesNotJudgeBehindAnotherChoiceOfExperts) {
   Theirs theirs = trace("text");
   const std::string choice = "model.language_model.layers.1.mlp.gate.topk_ids";
