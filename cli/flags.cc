@@ -107,7 +107,11 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
 Media read_media(const Conversation& c, const Processor& processor, std::optional<double> fps) {
   Media media;
   for (const std::string& path : c.images) media.pictures.push_back(read_image(path, processor.image.backend));
-  for (const std::string& path : c.videos) media.clips.push_back(read_clip(path, processor.video, fps));
+  for (const std::string& path : c.videos) {
+    media.clips.push_back(read_clip(path, processor.video, fps));
+    const std::string& warning = media.clips.back().warning;
+    if (!warning.empty()) std::cerr << "glmv: warning: " << path << ": " << warning << '\n';
+  }
   return media;
 }
 

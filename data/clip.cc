@@ -44,6 +44,9 @@ Clip read_video(const std::string& path, const ImageConfig& config) {
     return smart_resize(static_cast<int64_t>(frames.size()), video.size().height, video.size().width, config);
   });
   Clip clip{{}, seconds_of(frames, video.metadata().fps), path, true};
+  if (video.missing_frames() > 0)
+    clip.warning = concat("the container announces ", video.missing_frames() + video.metadata().total_frames,
+                          " frames, ", video.metadata().total_frames, " are there (truncated?)");
   video.read(frames, [&](const Image& frame) { clip.frames.push_back(resize_torchvision(frame, target)); });
   return clip;
 }

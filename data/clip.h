@@ -13,8 +13,9 @@ namespace glmv {
 struct Clip {
   std::vector<Image> frames;
   std::vector<double> seconds;
-  std::string name{};    ///< where it came from, for messages; may be empty
-  bool resized = false;  ///< the frames have the size that smart_resize() gives this clip
+  std::string name{};     ///< where it came from, for messages; may be empty
+  bool resized = false;   ///< the frames have the size that smart_resize() gives this clip
+  std::string warning{};  ///< what is odd about the file, a sentence; empty if nothing is
 };
 
 /// A clip from a video file or a folder.

@@ -32,6 +32,9 @@ class VideoFile {
   const VideoMetadata& metadata() const;
   /// Of the frames as they are meant to be seen: the rotation that the container asks for is applied.
   Size size() const;
+  /// That the container announces and the file does not hold: it was cut off. What is there is read as the library
+  /// does.
+  int64_t missing_frames() const;
   /// Calls `take` for each of `indices`, which ascend (equals allowed), with the decoded frame. Alpha is dropped.
   /// Error (exit code 3) if a frame is missing or broken.
   void read(const std::vector<int64_t>& indices, const std::function<void(const Image&)>& take);

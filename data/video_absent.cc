@@ -22,6 +22,7 @@ VideoFile::~VideoFile() = default;
 
 // No file is ever open here.
 const VideoMetadata& VideoFile::metadata() const { return decoder_->metadata; }
+int64_t VideoFile::missing_frames() const { return 0; }
 Size VideoFile::size() const { return {}; }
 void VideoFile::read(const std::vector<int64_t>&, const std::function<void(const Image&)>&) {}
 

@@ -39,6 +39,7 @@ struct VideoFile::Decoder {
   Size stored;
   int quarters = 0;
   std::vector<int64_t> times;  ///< of the frames, ascending; empty if the file has none
+  int64_t missing = 0;         ///< frames that the container announces and the file does not hold
 
   explicit Decoder(const std::string& name);
   void count_frames(Demuxer& file);
@@ -63,9 +64,10 @@ VideoFile::Decoder::Decoder(const std::string& name) : path(name) {
 
 void VideoFile::Decoder::count_frames(Demuxer& file) {
   const PacketPtr packet(av_packet_alloc());
-  int64_t end = INT64_MIN, frames = 0;
+  int64_t end = INT64_MIN, frames = 0, packets = 0;
   bool timed = true;
   while (file.next(packet.get())) {
+    ++packets;
     if (packet->flags & AV_PKT_FLAG_DISCARD) continue;
     if (++frames > kMostVideoFrames) file.fail("more than ", kMostVideoFrames, " frames");
     const int64_t time = time_of(packet->pts, packet->dts);
@@ -75,6 +77,7 @@ void VideoFile::Decoder::count_frames(Demuxer& file) {
     end = std::max(end, after);
   }
   if (frames == 0) file.fail("it has no frames");
+  missing = std::max<int64_t>(0, file.stream().nb_frames - packets);
   if (!timed) times.clear();
   std::sort(times.begin(), times.end());
   const double seconds = timed ? seconds_at(end, file.stream()) - seconds_at(times.front(), file.stream()) : 0.0;
@@ -114,6 +117,8 @@ VideoFile::VideoFile(VideoFile&&) noexcept = default;
 VideoFile::~VideoFile() = default;
 
 const VideoMetadata& VideoFile::metadata() const { return decoder_->metadata; }
+
+int64_t VideoFile::missing_frames() const { return decoder_->missing; }
 
 Size VideoFile::size() const {
   const Size& s = decoder_->stored;

@@ -114,7 +114,10 @@ TEST_F(Video, BrokenFilesAreOneError) {
 
 // As in the library, only a frame that is asked for can be missing.
 TEST_F(Video, ATruncatedFileHasTheFramesThatAreThere) {
-  EXPECT_EQ(read_clip(kClips + "truncated.mp4", config_of("glm4v"), std::nullopt).seconds, (std::vector<double>{0, 0}));
+  const Clip clip = read_clip(kClips + "truncated.mp4", config_of("glm4v"), std::nullopt);
+  EXPECT_EQ(clip.seconds, (std::vector<double>{0, 0}));
+  EXPECT_NE(clip.warning.find("announces 60 frames"), std::string::npos) << clip.warning;
+  EXPECT_EQ(read_clip(kClips + "ntsc.mp4", config_of("glm4v"), std::nullopt).warning, "");
   VideoFile video = VideoFile::open(kClips + "truncated.mp4");
   const int64_t frames = video.metadata().total_frames;
   EXPECT_LT(frames, 60);
