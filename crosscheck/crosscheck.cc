@@ -10,8 +10,6 @@
 namespace glmv {
 namespace {
 
-constexpr std::string_view kTopkIds = ".mlp.gate.topk_ids";
-
 void check_model_hash(const Model& model, const Theirs& theirs, CrosscheckReport& report) {
   constexpr int64_t kSmall = int64_t(1) << 30;  // hashing more than this would take longer than the cross-check
   const auto hash = theirs.metadata.find("model_sha256");

@@ -10,15 +10,8 @@
 namespace glmv {
 namespace {
 
-constexpr std::string_view kTopkIds = ".mlp.gate.topk_ids", kGateLogits = ".mlp.gate.logits";
-
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
-void departs(PointResult& r, std::string detail) {
-  r.within = false;
-  r.detail = std::move(detail);
 }
 
 ConstTensorView last_row(const ConstTensorView& v) { return slice(v, 0, v.dim[0] - 1, v.dim[0]); }
@@ -56,40 +49,6 @@ Tensor copy_of(const ConstTensorView& v, DType dtype) {
   Tensor t(dtype, v);
   convert(v, t.view);
   return t;
-}
-
-/// sigmoid(logit) per expert of one token, or a softmax of the logits.
-std::vector<double> scores(const Tensor& logits, int64_t t, bool softmax) {
-  const int64_t experts = logits.view.dim[1];
-  const double* row = logits.data<double>() + t * experts;
-  std::vector<double> s;
-  double sum = 0;
-  for (int64_t e = 0; e < experts; ++e) {
-    s.push_back(softmax ? std::exp(row[e] - *std::max_element(row, row + experts)) : 1 / (1 + std::exp(-row[e])));
-    sum += s.back();
-  }
-  for (double& x : s) x = softmax ? x / sum : x;
-  return s;
-}
-
-/// Largest distance of a measured score of token t from gold's.
-double score_error(const std::vector<double>& gold, const std::vector<Tensor>& measured, int64_t t, bool softmax) {
-  double error = 0;
-  for (const Tensor& run : measured) {
-    const std::vector<double> s = scores(run, t, softmax);
-    for (size_t e = 0; e < s.size(); ++e) error = std::max(error, std::abs(s[e] - gold[e]));
-  }
-  return error;
-}
-
-/// What the router compares: scores with the bias added. The sum is rounded to f32; how far that may reach.
-double add_bias(std::vector<double>& scores, const Tensor& bias) {
-  double largest = 0;
-  for (size_t e = 0; e < scores.size(); ++e) {
-    scores[e] += bias.data<double>()[e];
-    largest = std::max(largest, std::abs(scores[e]));
-  }
-  return ulp_at(DType::f32, largest) / 2;
 }
 
 /// Only the last row of everything; what is usual for a row is still told by all of them.
@@ -132,11 +91,6 @@ double share_of_floor(const ConstTensorView& gold, Noise n) {
   return share;
 }
 
-/// The scores by which these experts were chosen.
-std::string logits_of_choice(const std::string& name) {
-  return concat(name.substr(0, name.size() - kTopkIds.size()), kGateLogits);
-}
-
 void describe(const ConstTensorView& theirs, PointResult& r) {
   r.shape.assign(theirs.dim, theirs.dim + theirs.rank);
   r.stored = theirs.dtype;
@@ -148,12 +102,13 @@ std::vector<float> excess_of_rows(const ConstTensorView& gold, const ConstTensor
   const std::vector<double> noise = row_noise(gold, n);
   std::vector<float> excess(noise.size());
   const int64_t width = noise.empty() ? 0 : want.view.size() / static_cast<int64_t>(noise.size());
-  for (int64_t i = 0; i < want.view.size(); ++i) {
-    const auto row = static_cast<size_t>(i / width);
-    const double g = want.data<double>()[i], error = std::abs(got.data<double>()[i] - g);
-    const double allowed = ulp_at(n.rounded_to, g) + n.factor * noise[row];
-    const double times = std::isfinite(error) ? error / allowed : std::numeric_limits<float>::max();
-    excess[row] = std::max(excess[row], static_cast<float>(times));
+  for (size_t row = 0; row < noise.size(); ++row) {
+    for (int64_t i = static_cast<int64_t>(row) * width, end = i + width; i < end; ++i) {
+      const double g = want.data<double>()[i], error = std::abs(got.data<double>()[i] - g);
+      const double allowed = ulp_at(n.rounded_to, g) + n.factor * noise[row];
+      const double times = std::isfinite(error) ? error / allowed : std::numeric_limits<float>::max();
+      excess[row] = std::max(excess[row], static_cast<float>(times));
+    }
   }
   return excess;
 }
@@ -192,7 +147,7 @@ PointResult Judge::point(const std::string& name) const {
     noise(r);
   } else {
     r.kind = PointKind::misshapen;
-    departs(r, concat("theirs is ", theirs, ", ours ", gold, shape_hint(theirs, gold)));
+    r.departs(concat("theirs is ", theirs, ", ours ", gold, shape_hint(theirs, gold)));
   }
   return r;
 }
@@ -223,8 +178,8 @@ PointResult Judge::sampled(int64_t step, int64_t token) const {
   const auto best = static_cast<int64_t>(std::max_element(value, value + gold.dim[1]) - value);
   const double uncertain = 2 * allowed_of_row(logits, value[best]);
   if (token != best && value[best] - value[token] > uncertain) {
-    departs(r, concat("theirs went on with token ", token, " (our logit ", value[token], "), ours with ", best, " (",
-                      value[best], "); logits are uncertain by ", uncertain));
+    r.departs(concat("theirs went on with token ", token, " (our logit ", value[token], "), ours with ", best, " (",
+                     value[best], "); logits are uncertain by ", uncertain));
   }
   return r;
 }
@@ -234,13 +189,13 @@ void Judge::exact(const ConstTensorView& ours, PointResult& r) const {
   const ConstTensorView& theirs = theirs_.points.at(r.name);
   if (!equal_extents(ours, theirs)) {
     r.kind = PointKind::misshapen;
-    return departs(r, concat("theirs is ", theirs, ", ours ", ours, shape_hint(theirs, ours)));
+    return r.departs(concat("theirs is ", theirs, ", ours ", ours, shape_hint(theirs, ours)));
   }
   const ExactComparison c = compare_exact(ours, theirs);
   if (c.different > 0) {
     r.differing = static_cast<double>(c.different) / static_cast<double>(c.elements);
-    departs(r, concat(c.different, " of ", c.elements, " differ, first ", index_text(ours, c.first), ": theirs ", c.got,
-                      ", ours ", c.expected));
+    r.departs(concat(c.different, " of ", c.elements, " differ, first ", index_text(ours, c.first), ": theirs ", c.got,
+                     ", ours ", c.expected));
   }
 }
 
@@ -317,80 +272,14 @@ void Judge::noise(PointResult& r) const {
   r.floor_l2 = own.relative_l2;
   if (!r.theirs.within()) {
     r.row_excess = excess_of_rows(gold.view, theirs, n);
-    departs(r,
-            concat(r.theirs.bad, " of ", r.theirs.elements, " beyond noise, worst ",
-                   index_text(gold.view, r.theirs.worst), ": theirs ", r.theirs.got, mistake_ ? ", ours " : ", gold ",
-                   r.theirs.gold, ", allowed ", r.theirs.allowed, " (", r.theirs.excess, " times that)"));
+    r.departs(concat(r.theirs.bad, " of ", r.theirs.elements, " beyond noise, worst ",
+                     index_text(gold.view, r.theirs.worst), ": theirs ", r.theirs.got, mistake_ ? ", ours " : ", gold ",
+                     r.theirs.gold, ", allowed ", r.theirs.allowed, " (", r.theirs.excess, " times that)"));
   }
   const Tensor our_run = n.legal[0];
   n.legal[0] = copy_of(theirs, theirs.dtype);
   r.ours_within = compare(gold.view, our_run.view, n).within();
   leave_out(r.theirs.rows_left_out, gold.view.dim[0], r);
-}
-
-/// Ours, and theirs if they are within the noise of ours; a floor that the trace brings does not count here.
-std::vector<Tensor> Judge::measured_logits(const std::string& name, const Noise& n) const {
-  std::vector<ConstTensorView> views = {runs_.ours.get(name).view};
-  views.reserve(runs_.other_orders.size() + 2);
-  for (const Recording& run : runs_.other_orders) views.push_back(run.get(name).view);
-  const auto theirs = theirs_.points.find(name);
-  const ConstTensorView gold = runs_.gold.get(name).view;
-  const bool comparable =
-      theirs != theirs_.points.end() && is_float(theirs->second.dtype) && equal_extents(gold, theirs->second);
-  if (comparable && compare(gold, theirs->second, n).within()) views.push_back(theirs->second);
-  std::vector<Tensor> out;
-  out.reserve(views.size());
-  for (const ConstTensorView& v : views) out.push_back(copy_of(v, DType::f64));
-  return out;
-}
-
-std::string Judge::illegal_choice(const RoutingVerdict& v, const RoutingRule& rule, int64_t token, double error) const {
-  if (v.groups > rule.topk_group)
-    return concat("token ", token, ": the chosen experts are of ", v.groups, " groups, topk_group is ",
-                  rule.topk_group);
-  return concat("token ", token, ": an expert left out scores ", v.gap,
-                " more than one chosen; scores are uncertain by ", error);
-}
-
-void Judge::routing(PointResult& r) const {
-  r.kind = PointKind::routing;
-  const std::string logits_name = logits_of_choice(r.name);
-  const TextConfig& config = model_.config.text;
-  const Tensor choice = well_formed_choice(theirs_.points.at(r.name), runs_.gold.get(r.name).view.dim[0], config);
-  if (!choice) return departs(r, "a row does not name K different experts of this layer");
-  const Tensor gold = runs_.gold.get(logits_name);
-  const Tensor bias = f64_bias(split_layer(split_step(r.name).point).layer);
-  const RoutingRule rule{config.n_group, config.topk_group, runs_.router.groups_by_maximum};
-  Noise n = ruler(logits_name);
-  n.row_floor = {};
-  const std::vector<Tensor> measured = measured_logits(logits_name, n);
-  RouterAgreement& all = r.router;
-  int64_t left_out = 0;
-  for (int64_t t = 0; t < choice.view.dim[0]; ++t) {
-    if (!n.no_ruler.empty() && n.no_ruler[static_cast<size_t>(t)]) {
-      ++left_out;
-      continue;
-    }
-    std::vector<double> best = scores(gold, t, runs_.router.softmax_scores);
-    const double error = score_error(best, measured, t, runs_.router.softmax_scores);
-    const double rounding = add_bias(best, bias);
-    const int32_t* row = choice.data<int32_t>() + t * choice.view.dim[1];
-    const std::vector<int64_t> chosen(row, row + choice.view.dim[1]);
-    const RoutingVerdict v = judge_routing(best, chosen, rule, 2 * (error + rounding));
-    const bool legal = v.legal && v.groups <= rule.topk_group;
-    if (!legal && r.within) departs(r, illegal_choice(v, rule, t, error + rounding));
-    ++all.tokens;
-    ++(!legal ? all.beyond : v.flipped ? all.flipped : all.equal);
-    all.smallest_margin = std::min(all.smallest_margin, std::abs(v.gap));
-    all.uncertain = std::max(all.uncertain, error + rounding);
-  }
-  r.flips = all.flipped;
-  if (all.beyond > 1) r.detail += concat(" (and ", all.beyond - 1, " more of ", all.tokens, " tokens)");
-  leave_out(left_out, choice.view.dim[0], r);
-}
-
-Tensor Judge::f64_bias(int64_t layer) const {
-  return copy_of(model_.weights.layers[static_cast<size_t>(layer)].moe.correction_bias.data, DType::f64);
 }
 
 }  // namespace glmv

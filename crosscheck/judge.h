@@ -55,6 +55,7 @@ struct PointResult {
   double floor_l2 = 0;              ///< noise: |our run - gold| / |gold|, to be held against theirs.relative_l2
   std::vector<float> row_excess{};  ///< noise, of a departure: per row the largest error as a multiple of allowed
   std::string why_unjudged{};       ///< of rows that were not judged, a sentence
+  void departs(std::string why) { within = false, detail = std::move(why); }
   bool compared() const { return kind != PointKind::given && kind != PointKind::unjudged; }
 };
 

@@ -16,7 +16,7 @@
 namespace glmv {
 namespace {
 
-constexpr std::string_view kTopkIds = ".topk_ids", kTopkWeights = ".topk_weights", kLogits = ".logits";
+constexpr std::string_view kIds = ".topk_ids", kTopkWeights = ".topk_weights", kLogits = ".logits";
 
 TextConfig one_layer(TextConfig config) {
   config.num_layers = 1;
@@ -155,7 +155,7 @@ bool Lane::is_needed(const std::string& name) const {
   if (theirs_.points.count(name) > 0) return true;
   if (!ends_with(name, kLogits) || split_layer(split_step(name).point).layer < 0) return false;
   const std::string gate = name.substr(0, name.size() - kLogits.size());
-  return theirs_.points.count(concat(gate, kTopkIds)) > 0;
+  return theirs_.points.count(concat(gate, kIds)) > 0;
 }
 
 void Lane::at_point(std::string_view point, const ConstTensorView& value) {
@@ -204,7 +204,7 @@ void Lane::choose_from_their_logits(const std::string& gate, const ConstTensorVi
                        c.routed_scaling_factor, forced, logits.view, ids.view, weight.view},
                       ctx.exec);
   from_logits_.add(concat(gate, kLogits), logits);
-  from_logits_.add(concat(gate, kTopkIds), ids);
+  from_logits_.add(concat(gate, kIds), ids);
   from_logits_.add(concat(gate, kTopkWeights), weight);
 }
 

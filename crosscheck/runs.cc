@@ -10,8 +10,6 @@
 namespace glmv {
 namespace {
 
-constexpr std::string_view kTopkIds = ".mlp.gate.topk_ids", kGateLogits = ".mlp.gate.logits";
-
 /// How our runs differ from one another.
 struct Variant {
   std::string what;

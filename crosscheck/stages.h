@@ -36,6 +36,9 @@ struct LayerPoint {
 };
 LayerPoint split_layer(std::string_view point);
 
+/// Ends of names: the experts that tokens go to, and the logits by which they are chosen.
+inline constexpr std::string_view kTopkIds = ".mlp.gate.topk_ids", kGateLogits = ".mlp.gate.logits";
+
 /// Sorts names as the forward pass reaches them: step, stage, layer, place in the layer. Unknown names come last.
 struct ForwardOrder {
   bool operator()(const std::string& a, const std::string& b) const;
