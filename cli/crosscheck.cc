@@ -236,10 +236,14 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   verb->add_flag("--no-explain", flags->no_explain, "do not try the catalogue on a departure");
   verb->add_flag("--isolate", flags->isolate,
                  "start every layer from the trace's own points too, and say where an error was made");
-  verb->add_option("--endpoint", flags->endpoint.endpoint,
-                   "check what an OpenAI-compatible server reveals of a prompt: http://host:8000/v1")
-      ->check(not_empty());
+  CLI::Option* endpoint =
+      verb->add_option("--endpoint", flags->endpoint.endpoint,
+                       "check what an OpenAI-compatible server reveals of a prompt: http://host:8000/v1")
+          ->check(not_empty());
   verb->add_option("--model-name", flags->endpoint.model_name, "with --endpoint: the name that the server knows");
+  verb->add_option("--endpoint-timeout", flags->endpoint.timeout_s, "with --endpoint: seconds for one request")
+      ->check(CLI::Range(0.001, 1e6))
+      ->capture_default_str();
   verb->add_option("--endpoint-tokens", flags->endpoint.tokens, "with --endpoint: tokens of the greedy answer")
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
@@ -263,6 +267,9 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
       ->check(not_empty());
   verb->add_option("--jsonl", flags->jsonl, "write JSON lines, too: one per point, then a summary")->check(not_empty());
   verb->add_option("--junit", flags->junit, "write JUnit XML, too, for CI systems")->check(not_empty());
+  for (const char* other : {"--against", "--against-backend", "--inputs", "--golden", "--map", "--only", "--mistake",
+                            "--assume", "--isolate", "--html", "--jsonl", "--junit"})
+    endpoint->excludes(verb->get_option(other));  // a server reveals no points
   verb->footer(kExamples);
   verb->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

@@ -78,6 +78,7 @@ int check_endpoint(const EndpointCheckFlags& flags, const std::string& model_fla
   eval::EndpointOptions options;
   options.base_url = flags.endpoint, options.model = flags.model_name, options.key_variable = flags.key_variable;
   options.retry.tries = 3;
+  options.timeout_s = flags.timeout_s;
   const int64_t room =
       std::max<int64_t>(processor.config.text.max_position_embeddings - static_cast<int64_t>(prompt.ids.size()), 1);
   const eval::Revealed theirs = eval::reveal(options, conversation.messages, media_of(conversation),

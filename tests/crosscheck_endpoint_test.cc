@@ -71,6 +71,9 @@ TEST_F(Endpoint, WorksOnTheFirstStagesWithoutWeights) {
 TEST_F(Endpoint, BadInputIsOneClearError) {
   EXPECT_EQ(glmv("crosscheck --endpoint http://127.0.0.1:1/v1 --model-name x").code, 2) << "no prompt";
   EXPECT_EQ(glmv("crosscheck --endpoint 127.0.0.1:1 --model-name x --prompt a").code, 2) << "no protocol";
+  for (const char* other : {"--isolate", "--html a.html", "--golden pack", "--mistake rope=even_odd"})
+    EXPECT_EQ(glmv(concat("crosscheck --endpoint http://127.0.0.1:1/v1 --model-name x --prompt a ", other)).code, 2)
+        << other << " would be dropped";
   const Result r = glmv("crosscheck --endpoint http://127.0.0.1:1/v1 --model-name x --prompt a");
   EXPECT_EQ(r.code, 3) << r.err;
   EXPECT_NE(r.err.find("endpoint http://127.0.0.1:1/v1"), std::string::npos) << r.err;
