@@ -1,6 +1,7 @@
 // The EXIF orientation tag: found in the first image directory, applied by one gather.
 #include "data/exif.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "reference/core/parallel.h"
@@ -34,18 +35,18 @@ class Block {
   bool big_endian_ = false;
 };
 
-/// The orientation entry's value, or 1. Like the libraries it takes the first such entry and reads 16 bits, whatever
-/// type and count the entry claims.
+/// The orientation entry's value, or kNoOrientation; 1 for a value that is none of 1..8. Like the libraries it takes
+/// the first such entry and reads 16 bits, whatever type and count the entry claims.
 int orientation_in_directory(const Block& block, size_t directory) {
   const size_t entries = block.number(directory, 2);
   for (size_t i = 0; i < entries; ++i) {
     const size_t entry = directory + 2 + i * kEntryBytes;
-    if (!block.has(entry, kValueOffset + 2)) return 1;
+    if (!block.has(entry, kValueOffset + 2)) return kNoOrientation;
     if (block.number(entry, 2) != kOrientationTag) continue;
     const uint32_t value = block.number(entry + kValueOffset, 2);
     return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
   }
-  return 1;
+  return kNoOrientation;
 }
 
 }  // namespace
@@ -53,11 +54,22 @@ int orientation_in_directory(const Block& block, size_t directory) {
 int exif_orientation(const void* tiff, size_t size) {
   Block block(tiff, size);
   const bool big = block.starts_with("MM\0*", 4);
-  if (!big && !block.starts_with("II*\0", 4)) return 1;
+  if (!big && !block.starts_with("II*\0", 4)) return kNoOrientation;
   block.set_big_endian(big);
-  if (!block.has(4, 4)) return 1;
+  if (!block.has(4, 4)) return kNoOrientation;
   const size_t directory = block.number(4, 4);
-  return block.has(directory, 2) ? orientation_in_directory(block, directory) : 1;
+  return block.has(directory, 2) ? orientation_in_directory(block, directory) : kNoOrientation;
+}
+
+int xmp_orientation(std::string_view packet) {
+  constexpr std::string_view kName = "tiff:Orientation";
+  for (size_t at = packet.find(kName); at != packet.npos; at = packet.find(kName, at + 1)) {
+    std::string_view rest = packet.substr(at + kName.size());
+    const size_t skip = rest.starts_with("=\"") ? 2 : rest.starts_with('>') ? 1 : 0;
+    if (skip == 0 || rest.size() <= skip || rest[skip] < '0' || rest[skip] > '9') continue;
+    return std::max(rest[skip] - '0', 1);
+  }
+  return kNoOrientation;
 }
 
 Image apply_orientation(Image stored, int orientation) {

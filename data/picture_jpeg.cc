@@ -32,10 +32,11 @@ class JpegReader {
   JpegReader& operator=(const JpegReader&) = delete;
 
   Image read(ImageBackend backend) {
+    pillow_ = is_pillow(backend);
     run(create);
     run(read_header);
-    const int orientation = is_pillow(backend) ? pillow_orientation()
-                                               : first_orientation();  // libjpeg forgets the segment when it finishes
+    const int orientation =
+        pillow_ ? pillow_orientation() : first_orientation();  // libjpeg forgets the segment when it finishes
     Image image = make_image(file_, info_.image_width, info_.image_height);
     std::vector<uint8_t> cmyk(is_cmyk() ? size_t{info_.image_width} * 4 : 0);
     rgb_ = image.rgb.data();
@@ -54,10 +55,12 @@ class JpegReader {
     info->err->format_message(info, reader.reason_);
     std::longjmp(reader.jump_, 1);
   }
-  /// A file that ends inside its data is padded with grey by libjpeg; here that is an error. Other warnings are not.
+  /// A file that ends inside its data is padded with grey by libjpeg; here that is an error. Other warnings are not,
+  /// and to Pillow a segment of data that ends early in a whole file is none either.
   static void note_warning(j_common_ptr info, int level) {
     const int code = info->err->msg_code;
-    if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER)) leave(info);
+    const bool is_cut = code == JWRN_JPEG_EOF || (code == JWRN_HIT_MARKER && !self(info).pillow_);
+    if (level < 0 && is_cut) leave(info);
   }
   static void limit_scans(j_common_ptr info) {
     JpegReader& reader = self(info);
@@ -119,15 +122,21 @@ class JpegReader {
     const jpeg_saved_marker_ptr m = info_.marker_list;
     return m && m->data_length >= kExifPrefix ? orientation_in(m) : 1;
   }
-  /// Pillow takes the first EXIF segment, wherever it stands.
+  /// Pillow takes the first EXIF segment, wherever it stands, and where that says nothing the first XMP packet.
   int pillow_orientation() const {
+    constexpr std::string_view kXmp{"http://ns.adobe.com/xap/1.0/\0", 29};
+    int exif = kNoOrientation, xmp = kNoOrientation;
+    bool seen_exif = false, seen_xmp = false;
     for (jpeg_saved_marker_ptr m = info_.marker_list; m; m = m->next) {
-      if (is_exif(m)) return orientation_in(m);
+      const std::string_view segment(reinterpret_cast<const char*>(m->data), m->data_length);
+      if (!seen_exif && is_exif(m)) seen_exif = true, exif = orientation_in(m);
+      if (!seen_xmp && segment.starts_with(kXmp)) seen_xmp = true, xmp = xmp_orientation(segment.substr(kXmp.size()));
     }
-    return 1;
+    return exif != kNoOrientation ? exif : xmp;
   }
 
   const PictureFile& file_;
+  bool pillow_ = false;
   jpeg_decompress_struct info_{};
   jpeg_error_mgr errors_{};
   jpeg_progress_mgr progress_{};

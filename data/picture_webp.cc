@@ -1,4 +1,4 @@
-// WebP by libwebp. EXIF orientation comes from the EXIF chunk that the header announces.
+// WebP by libwebp. EXIF orientation comes from the EXIF chunk that the header announces, for Pillow also from XMP.
 #include <memory>
 
 #include <webp/decode.h>
@@ -10,21 +10,28 @@
 namespace glmv {
 namespace {
 
-int webp_orientation(const PictureFile& file) {
-  constexpr size_t kFirstChunk = 12, kChunkHeader = 8;
-  constexpr uint8_t kHasExif = 8;
-  if (!file.starts_with("VP8X", 4, kFirstChunk) || !file.has(kFirstChunk, kChunkHeader + 1)) return 1;
-  if (!(file.data[kFirstChunk + kChunkHeader] & kHasExif)) return 1;
+constexpr size_t kFirstChunk = 12, kChunkHeader = 8;
+constexpr uint8_t kHasExif = 8, kHasXmp = 4;
+
+/// The first chunk of a type that the header announces; empty if there is none.
+std::string_view announced_chunk(const PictureFile& file, const char* type, uint8_t flag) {
+  if (!file.starts_with("VP8X", 4, kFirstChunk) || !file.has(kFirstChunk, kChunkHeader + 1)) return {};
+  if (!(file.data[kFirstChunk + kChunkHeader] & flag)) return {};
   for (size_t at = kFirstChunk; file.has(at, kChunkHeader);) {
     const size_t length = file.little(at + 4, 4), body = at + kChunkHeader;
-    if (!file.has(body, length)) return 1;
-    if (file.starts_with("EXIF", 4, at)) {
-      const size_t prefix = length >= kExifPrefix && file.starts_with("Exif\0\0", kExifPrefix, body) ? kExifPrefix : 0;
-      return exif_orientation(file.data + body + prefix, length - prefix);
-    }
+    if (!file.has(body, length)) return {};
+    if (file.starts_with(type, 4, at)) return {reinterpret_cast<const char*>(file.data) + body, length};
     at = body + length + length % 2;
   }
-  return 1;
+  return {};
+}
+
+int webp_orientation(const PictureFile& file, ImageBackend backend) {
+  std::string_view exif = announced_chunk(file, "EXIF", kHasExif);
+  if (exif.starts_with(std::string_view("Exif\0\0", kExifPrefix))) exif.remove_prefix(kExifPrefix);
+  const int orientation = exif_orientation(exif.data(), exif.size());
+  if (orientation != kNoOrientation || !is_pillow(backend)) return orientation;
+  return xmp_orientation(announced_chunk(file, "XMP ", kHasXmp));
 }
 
 /// Pillow gives the first picture of an animation, drawn on a transparent canvas whose alpha is then dropped.
@@ -54,7 +61,7 @@ Image read_webp(const PictureFile& file, ImageBackend backend) {
   if (WebPGetFeatures(file.data, file.size, &features) != VP8_STATUS_OK) file.fail("WebP: the header is corrupt");
   check_size(file, features.width, features.height);
   if (features.has_animation) {
-    if (is_pillow(backend)) return apply_orientation(read_animated_webp(file), webp_orientation(file));
+    if (is_pillow(backend)) return apply_orientation(read_animated_webp(file), webp_orientation(file, backend));
     file.fail("WebP: an animation; torchvision decodes only stills, --image-backend pillow takes the first picture");
   }
   Image image = make_image(file, features.width, features.height);
@@ -62,7 +69,7 @@ Image read_webp(const PictureFile& file, ImageBackend backend) {
   if (!WebPDecodeRGBInto(file.data, file.size, image.rgb.data(), image.rgb.size(), stride)) {
     file.fail("WebP: the data is corrupt or truncated");
   }
-  return apply_orientation(std::move(image), webp_orientation(file));
+  return apply_orientation(std::move(image), webp_orientation(file, backend));
 }
 
 }  // namespace glmv

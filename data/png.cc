@@ -16,7 +16,9 @@ void note_chunk(const PictureFile& file, size_t at, size_t length, PngChunks& ch
   const size_t data = at + 8;
   if (is("PLTE")) chunks.palette = data, chunks.colours = length / 3;
   if (is("tRNS")) chunks.transparency = data, chunks.transparent_bytes = length;
+  if (is("tEXt") || is("zTXt") || is("iTXt")) chunks.texts.emplace_back(at + 4, length);
   if (!is("eXIf")) return;
+  chunks.has_exif = true;
   const int orientation = exif_orientation(file.data + data, length);
   chunks.orientation_anywhere = orientation;
   if (chunks.pixels.empty()) chunks.orientation = orientation;
@@ -41,6 +43,12 @@ std::optional<Colour> transparent_colour(const PictureFile& file, const PngChunk
   if (!is_one || clear >= c.colours) return std::nullopt;
   const uint8_t* rgb = file.data + c.palette + 3 * clear;
   return Colour{rgb[0], rgb[1], rgb[2]};
+}
+
+/// Pillow takes an eXIf chunk, else what ImageMagick writes as text, else XMP.
+int pillow_orientation(const PictureFile& file, const PngChunks& c) {
+  const int exif = c.has_exif ? c.orientation_anywhere : png_text_exif(file, c);
+  return exif != kNoOrientation ? exif : png_text_xmp(file, c);
 }
 
 Image read_pixels(const PictureFile& file, const PngChunks& chunks) {
@@ -80,7 +88,7 @@ Image read_png(const PictureFile& file, ImageBackend backend) {
   const bool is_wide_grey = chunks.colour == kPngGrey && chunks.bits == 16;
   Image image = is_wide_grey ? read_clipped_grey(file) : read_pixels(file, chunks);
   if (const auto colour = transparent_colour(file, chunks)) whiten(image, *colour);
-  return apply_orientation(std::move(image), chunks.orientation_anywhere);
+  return apply_orientation(std::move(image), pillow_orientation(file, chunks));
 }
 
 }  // namespace glmv

@@ -139,23 +139,26 @@ TEST(ImageDecode, MissingFileIsNamed) {
   EXPECT_NE(message.find("/nowhere/cat.png"), std::string::npos);
 }
 
-/// A PNG of 8 bits and `channels` channels whose rows use the filters in turn.
-std::string filtered_png(uint8_t colour, int64_t channels, int64_t width, int64_t height, uint32_t seed) {
+std::string big(size_t value) {
+  std::string out;
+  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
+  return out;
+}
+
+std::string png_chunk(const std::string& type, const std::string& data) {
+  const std::string body = type + data;
+  return big(data.size()) + body + big(libdeflate_crc32(0, body.data(), body.size()));
+}
+
+/// A PNG of 8 bits and `channels` channels whose rows use the filters in turn; `more` are chunks before its pixels.
+std::string filtered_png(uint8_t colour, int64_t channels, int64_t width, int64_t height, uint32_t seed,
+                         const std::string& more = "") {
   std::mt19937 draw(seed);
   std::string rows;
   for (int64_t y = 0; y < height; ++y) {
     rows += static_cast<char>(y % 5);
     for (int64_t i = 0; i < width * channels; ++i) rows += static_cast<char>(draw());
   }
-  const auto big = [](size_t value) {
-    std::string out;
-    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
-    return out;
-  };
-  const auto chunk = [&](const std::string& type, const std::string& data) {
-    const std::string body = type + data;
-    return big(data.size()) + body + big(libdeflate_crc32(0, body.data(), body.size()));
-  };
   std::string packed(rows.size() + 1000, '\0');
   libdeflate_compressor* deflate = libdeflate_alloc_compressor(6);
   packed.resize(libdeflate_zlib_compress(deflate, rows.data(), rows.size(), packed.data(), packed.size()));
@@ -163,8 +166,8 @@ std::string filtered_png(uint8_t colour, int64_t channels, int64_t width, int64_
   const std::string header = big(static_cast<size_t>(width)) + big(static_cast<size_t>(height)) + '\x08' +
                              static_cast<char>(colour) + std::string(3, '\0');
   const size_t cut = packed.size() / 3;  // the stream goes on from one IDAT to the next
-  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) + chunk("IDAT", packed.substr(0, cut)) +
-         chunk("IDAT", packed.substr(cut)) + chunk("IEND", "");
+  return "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + more + png_chunk("IDAT", packed.substr(0, cut)) +
+         png_chunk("IDAT", packed.substr(cut)) + png_chunk("IEND", "");
 }
 
 // The fast way for usual files and the decoder for all kinds are two programs for one format.
@@ -236,12 +239,39 @@ TEST(Exif, BothByteOrders) {
 TEST(Exif, WhatDoesNotParseIsNoOrientation) {
   using namespace std::string_literals;
   const std::string good = "II*\0\10\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"s;
-  EXPECT_EQ(orientation_of(""), 1);
-  for (size_t size = 0; size < 20; ++size) EXPECT_EQ(orientation_of(good.substr(0, size)), 1) << size;
-  EXPECT_EQ(orientation_of("II*\0\xff\xff\xff\xff\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"s), 1);  // offset beyond the block
-  EXPECT_EQ(orientation_of("II+\0\10\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"s), 1);         // BigTIFF
+  EXPECT_EQ(orientation_of(""), kNoOrientation);
+  for (size_t size = 0; size < 20; ++size) EXPECT_EQ(orientation_of(good.substr(0, size)), kNoOrientation) << size;
+  EXPECT_EQ(orientation_of("II*\0\xff\xff\xff\xff\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"s), 0);  // offset beyond the block
+  EXPECT_EQ(orientation_of("II+\0\10\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"s), 0);         // BigTIFF
   EXPECT_EQ(orientation_of("II*\0\10\0\0\0\1\0\x12\1\3\0\1\0\0\0\11\0\0\0"s), 1);        // no such orientation
-  EXPECT_EQ(orientation_of("II*\0\10\0\0\0\xff\xff\x13\1\3\0\1\0\0\0\6\0\0\0"s), 1);     // entries beyond the block
+  EXPECT_EQ(orientation_of("II*\0\10\0\0\0\xff\xff\x13\1\3\0\1\0\0\0\6\0\0\0"s), 0);     // entries beyond the block
+}
+
+TEST(Exif, PillowLooksIntoXmpToo) {
+  EXPECT_EQ(xmp_orientation("<x tiff:Orientation=\"6\"/>"), 6);
+  EXPECT_EQ(xmp_orientation("<tiff:Orientation>8</tiff:Orientation>"), 8);
+  EXPECT_EQ(xmp_orientation("tiff:Orientation='6' tiff:Orientation=\"3\""), 3) << "the first that is written so";
+  for (const char* none :
+       {"", "tiff:Orientation", "tiff:Orientation=\"", "tiff:Orientation=\"x\"", "Orientation=\"6\""})
+    EXPECT_EQ(xmp_orientation(none), kNoOrientation) << none;
+}
+
+TEST(Exif, PillowLooksIntoTheTextOfAPng) {
+  using namespace std::string_literals;
+  const std::string hex = "4578696600004d4d002a00000008000101120003000000010006000000000000";
+  const std::string raw = "Raw profile type exif\0\nexif\n      32\n"s + hex + "\n";
+  const std::string xmp = "XML:com.adobe.xmp\0\0\0\0\0<x tiff:Orientation=\"3\"/>"s;
+  const std::string nonsense = "Raw profile type exif\0no lines"s;
+  const auto seen = [&](const std::string& chunks, ImageBackend backend) {
+    const std::string file = filtered_png(kPngRgb, 3, 3, 2, 1, chunks);
+    return decode_image(file.data(), file.size(), "text.png", backend);
+  };
+  EXPECT_EQ(seen(png_chunk("tEXt", raw), ImageBackend::pillow).height, 3);
+  EXPECT_EQ(seen(png_chunk("tEXt", raw), ImageBackend::torchvision).height, 2) << "torchcodec does not look there";
+  EXPECT_EQ(seen(png_chunk("iTXt", xmp), ImageBackend::pillow).rgb[15], seen("", ImageBackend::pillow).rgb[0])
+      << "the first pixel comes last";
+  EXPECT_EQ(seen(png_chunk("tEXt", raw) + png_chunk("iTXt", xmp), ImageBackend::pillow).height, 3);
+  EXPECT_EQ(seen(png_chunk("tEXt", nonsense), ImageBackend::pillow).height, 2);
 }
 
 }  // namespace
