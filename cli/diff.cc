@@ -43,7 +43,7 @@ struct Row {
   double a_worst = 0, b_worst = 0;
   bool exact = false;     ///< one of them holds integers
   long double apart = 0;  ///< then the largest difference
-  std::string problem;  ///< extents differ
+  std::string problem;    ///< extents differ
   bool same() const { return beyond == 0 && problem.empty(); }
 };
 
@@ -189,9 +189,9 @@ std::string as_text(const Result& r, bool only_different) {
     const std::string where = row.same() ? ""
                                          : fmt::format(", {} elements, worst {}: {} against {}", row.beyond,
                                                        index_text(row.a, row.worst), row.a_worst, row.b_worst);
-    const std::string numbers =
-        row.exact ? fmt::format("{:>43}", integers_text(row))
-                  : fmt::format("{:>10.3g} {:>10.3g} {:>10.2e} {:>10.7f}", d.peak_ulp, d.p99_ulp, d.relative_l2, d.cosine);
+    const std::string numbers = row.exact ? fmt::format("{:>43}", integers_text(row))
+                                          : fmt::format("{:>10.3g} {:>10.3g} {:>10.2e} {:>10.7f}", d.peak_ulp,
+                                                        d.p99_ulp, d.relative_l2, d.cosine);
     out += fmt::format("{:<54} {:<20} {}  {}{}\n", row.name, concat(row.a), numbers,
                        row.same() ? (d.peak_ulp == 0 ? "same" : "within") : "DIFFERS", where);
   }
@@ -214,10 +214,8 @@ Json as_json(const Result& r, const Flags& f) {
       if (row.exact) {
         j["largest_difference"] = static_cast<double>(row.apart);
       } else {
-        j.update({{"peak_ulp", d.peak_ulp},
-                  {"p99_ulp", d.p99_ulp},
-                  {"relative_l2", d.relative_l2},
-                  {"cosine", d.cosine}});
+        j.update(
+            {{"peak_ulp", d.peak_ulp}, {"p99_ulp", d.p99_ulp}, {"relative_l2", d.relative_l2}, {"cosine", d.cosine}});
       }
       j.update({{"worst_index", row.worst}, {"elements_beyond", row.beyond}});
     }

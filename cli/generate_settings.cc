@@ -20,8 +20,10 @@ void add_sampling(CLI::App& verb, GenerationSettings& s) {
   verb.add_option("--repetition-penalty", s.repetition_penalty,
                   "divides positive scores of tokens that were there (prompt or answer), multiplies negative; 1 = none")
       ->capture_default_str();
-  verb.add_option("--seed", s.seed, "of the draws, 0 to 4294967295: one uniform number a token, those of torch.rand in f64 after "
-                  "torch.manual_seed(SEED). The library's generate() draws by torch.multinomial: other tokens for a seed")
+  verb.add_option(
+          "--seed", s.seed,
+          "of the draws, 0 to 4294967295: one uniform number a token, those of torch.rand in f64 after "
+          "torch.manual_seed(SEED). The library's generate() draws by torch.multinomial: other tokens for a seed")
       ->check(unsigned_number(UINT32_MAX))
       ->capture_default_str();
 }

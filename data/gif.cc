@@ -144,6 +144,7 @@ void read_picture(const PictureFile& file, size_t at, Gif& gif) {
   const size_t palette = palette_bytes(flags);
   if (palette > 0) read_palette(file, at + 10, palette, gif);
   check_size(file, width, height);
+  gif.beyond_screen = left + width > gif.width || top + height > gif.height;
   gif.width = std::max(gif.width, left + width);
   gif.height = std::max(gif.height, top + height);
   check_size(file, gif.width, gif.height);

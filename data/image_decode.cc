@@ -17,9 +17,11 @@ Image read_gif_picture(const PictureFile& file, ImageBackend backend) {
   const Gif gif = read_gif(file);
   Image image = make_image(file, gif.width, gif.height);
   uint8_t* out = image.rgb.data();
-  // Pillow knows of one colour that becomes white; the library's other decoders draw on the screen's background.
+  // Pillow knows of one colour that becomes white; the library's other decoders draw on the screen's background, and
+  // beyond the screen into memory that is not theirs, so Pillow's way is taken there.
+  const bool on_background = !is_pillow(backend) && !gif.beyond_screen;
   for (size_t i = 0; i < gif.indices.size(); ++i) {
-    const bool is_background = !is_pillow(backend) && (gif.free[i] || gif.indices[i] == gif.transparent);
+    const bool is_background = on_background && (gif.free[i] || gif.indices[i] == gif.transparent);
     out = std::copy_n((is_background ? gif.background : gif.palette[gif.indices[i]]).data(), 3, out);
   }
   if (is_pillow(backend) && gif.transparent >= 0) whiten(image, gif.palette[static_cast<size_t>(gif.transparent)]);

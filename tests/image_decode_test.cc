@@ -87,7 +87,8 @@ TEST(ImageDecode, EveryCorruptFileIsRefusedForItsReason) {
   }
 }
 
-// Formats that Pillow reads and we do not: both backends refuse, and say what the file is and what the library would do.
+// Formats that Pillow reads and we do not: both backends refuse, and say what the file is and what the library would
+// do.
 TEST(ImageDecode, OtherFormatsAreRefusedByName) {
   std::ifstream in(kFolder + "unread/unread.json");
   const auto files = nlohmann::json::parse(in)["files"];

@@ -57,7 +57,8 @@ TEST_F(LimitsCli, FlagsReachThePixels) {
 TEST_F(LimitsCli, LimitsThatContradictAreRefused) {
   const std::string ask = "preprocess --image " + kPictures + "rgb.png --prompt x ";
   expect_error(ask + "--min-pixels 20000 --max-pixels 10000", 2, {"--min-pixels 20000", "--max-pixels 10000"});
-  expect_error(ask + "--max-pixels 12000", 2, {"size.shortest_edge 12544", "--max-pixels 12000"});  // below the file's own least
+  expect_error(ask + "--max-pixels 12000", 2,
+               {"size.shortest_edge 12544", "--max-pixels 12000"});  // below the file's own least
   expect_error(ask + "--min-pixels 0", 2, {"--min-pixels 0: wanted"});
   expect_error(ask + "--max-pixels=-5", 2, {"--max-pixels -5: wanted"});
   for (const char* flag : {"--max-pixels", "--min-pixels"})  // and not the largest number there is
