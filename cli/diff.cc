@@ -186,8 +186,9 @@ std::string as_text(const Result& r, bool only_different) {
       continue;
     }
     const Comparison& d = row.distance;
-    const std::string where = row.same() ? ""
-                                         : fmt::format(", {} elements, worst {}: {} against {}", row.beyond,
+    const std::string count = row.exact ? "" : fmt::format(", {} elements", row.beyond),
+                      where = row.same() ? ""
+                                         : fmt::format("{}, worst {}: {} against {}", count,
                                                        index_text(row.a, row.worst), row.a_worst, row.b_worst);
     const std::string numbers = row.exact ? fmt::format("{:>43}", integers_text(row))
                                           : fmt::format("{:>10.3g} {:>10.3g} {:>10.2e} {:>10.7f}", d.peak_ulp,

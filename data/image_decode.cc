@@ -77,7 +77,7 @@ const Signature* unread_format(const PictureFile& file) {
   const char* library = pillow ? unread.readers & kPillow ? "though Pillow reads it" : "nor by Pillow"
                         : unread.readers & kTorchcodec ? "though the library reads it where torchcodec is installed"
                                                        : "nor by the library with torchvision or torchcodec";
-  file.fail("a ", unread.format, " file, which is not read here, ", library, ": convert it to PNG");
+  file.fail(unread.format, " is not read here, ", library, ": convert the picture to PNG");
 }
 
 }  // namespace
