@@ -10,6 +10,7 @@
 #include "crosscheck/golden_pack.h"
 #include "crosscheck/name_maps.h"
 #include "crosscheck/report.h"
+#include "crosscheck/stages.h"
 #include "reference/backends.h"
 
 namespace glmv::cli {
@@ -96,6 +97,23 @@ Theirs judged_side(const Flags& f, const Model& model, const NameRules& names, c
   return theirs;
 }
 
+Json catalogue_json() {
+  Json out = Json::array();
+  for (const Mistake& m : mistakes()) {
+    out.push_back({{"name", m.name},
+                   {"stage", m.stage},
+                   {"stage_name", stage_name(m.stage)},
+                   {"point", m.point},
+                   {"description", m.description},
+                   {"reference", m.reference},
+                   {"source", m.source},
+                   {"subtle", m.subtle},
+                   {"reshapes", m.reshapes},
+                   {"resamples", m.resamples}});
+  }
+  return out;
+}
+
 void check_flags(const Flags& f) {
   if (f.against.empty() && f.against_backend.empty()) {
     usage_error(
@@ -170,7 +188,10 @@ int run(const Flags& f) {
   for (const std::string* file : {&f.output, &f.html, &f.jsonl, &f.junit}) check_output(*file, Output::text);
   check_outputs_differ(f);
   if (f.list) {
-    write_result(catalogue_text(), f.output);
+    if (f.json)
+      write_json(catalogue_json(), f.output);
+    else
+      write_result(catalogue_text(), f.output);
     return 0;
   }
   if (!f.endpoint.endpoint.empty()) {
@@ -232,7 +253,7 @@ void add_crosscheck(CLI::App& app, int& exit_code) {
   verb->add_option("--mistake", flags->mistake, "build a known mistake into our side, to see what it looks like")
       ->check(not_empty());
   verb->add_option("--assume", flags->assumed, "take a known mistake for granted and look beneath it; may be repeated");
-  verb->add_flag("--list-mistakes", flags->list, "print the catalogue of known mistakes");
+  verb->add_flag("--list-mistakes", flags->list, "print the catalogue of known mistakes; with --json as an array");
   verb->add_flag("--no-explain", flags->no_explain, "do not try the catalogue on a departure");
   verb->add_flag("--isolate", flags->isolate,
                  "start every layer from the trace's own points too, and say where an error was made");

@@ -39,9 +39,11 @@ struct Row {
   ConstTensorView a, b;
   Comparison distance;
   int64_t beyond = 0;  ///< elements outside --rtol, --atol (different elements, if neither is given)
-  int64_t worst = -1;  ///< flat index of the one furthest outside (of integers the first that differs)
+  int64_t worst = -1;  ///< flat index of the one furthest outside
   double a_worst = 0, b_worst = 0;
-  std::string problem;  ///< extents differ
+  bool exact = false;     ///< one of them holds integers
+  long double apart = 0;  ///< then the largest difference
+  std::string problem;    ///< extents differ
   bool same() const { return beyond == 0 && problem.empty(); }
 };
 
@@ -56,10 +58,27 @@ double excess(double p, double q, const Flags& f) {
   return allowed == 0 ? std::numeric_limits<double>::infinity() : error / allowed;
 }
 
-/// Integers are compared exactly: a tolerance is for rounding, and ids are not rounded.
+/// Elements as wide as any that is compared: integers of 64 bits and doubles alike.
+std::vector<long double> wide(const ConstTensorView& v) {
+  Tensor copy(is_float(v.dtype) ? DType::f64 : DType::i64, v);
+  convert(v, copy.view);
+  const auto size = static_cast<size_t>(v.size());
+  if (is_float(v.dtype)) return {copy.data<double>(), copy.data<double>() + size};
+  return {copy.data<int64_t>(), copy.data<int64_t>() + size};
+}
+
+/// Integers are compared exactly: a tolerance is for rounding, and ids are not rounded. Nor are ulps of use to them.
 void judge_integers(Row& row) {
   const ExactComparison c = compare_exact(row.a, row.b);
+  row.exact = true;
   row.beyond = c.different, row.worst = c.first, row.a_worst = c.expected, row.b_worst = c.got;
+  const std::vector<long double> x = wide(row.a), y = wide(row.b);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const long double apart = std::abs(x[i] - y[i]);
+    if (!(apart > row.apart)) continue;
+    row.apart = apart, row.worst = static_cast<int64_t>(i);
+    row.a_worst = static_cast<double>(x[i]), row.b_worst = static_cast<double>(y[i]);
+  }
 }
 
 void judge_floats(Row& row, const Flags& f) {
@@ -97,9 +116,8 @@ Row compare_tensors(const std::string& name, const ConstTensorView& whole_a, con
     row.problem = concat(whole_a, " against ", whole_b);
     return row;
   }
-  const bool floats = is_float(a.dtype) && is_float(b.dtype);
-  row.distance = distance(a, b, floats ? coarser(a.dtype, b.dtype) : DType::f32);
-  if (floats) {
+  if (is_float(a.dtype) && is_float(b.dtype)) {
+    row.distance = distance(a, b, coarser(a.dtype, b.dtype));
     judge_floats(row, f);
   } else {
     judge_integers(row);
@@ -148,6 +166,13 @@ Result compare_files(const Flags& f) {
   return r;
 }
 
+/// "3 of 80 differ, by at most 5": what stands in the place of ulps.
+std::string integers_text(const Row& row) {
+  std::string out = fmt::format("{} of {} differ", row.beyond, row.a.size());
+  if (row.apart > 0) out += fmt::format(", by at most {:g}", row.apart);
+  return out;
+}
+
 std::string as_text(const Result& r, bool only_different) {
   std::string out;
   for (const std::string& note : r.mapped.notes) out += note + '\n';
@@ -161,11 +186,14 @@ std::string as_text(const Result& r, bool only_different) {
       continue;
     }
     const Comparison& d = row.distance;
-    const std::string where = row.same() ? ""
-                                         : fmt::format(", {} elements, worst {}: {} against {}", row.beyond,
+    const std::string count = row.exact ? "" : fmt::format(", {} elements", row.beyond),
+                      where = row.same() ? ""
+                                         : fmt::format("{}, worst {}: {} against {}", count,
                                                        index_text(row.a, row.worst), row.a_worst, row.b_worst);
-    out += fmt::format("{:<54} {:<20} {:>10.3g} {:>10.3g} {:>10.2e} {:>10.7f}  {}{}\n", row.name, concat(row.a),
-                       d.peak_ulp, d.p99_ulp, d.relative_l2, d.cosine,
+    const std::string numbers = row.exact ? fmt::format("{:>43}", integers_text(row))
+                                          : fmt::format("{:>10.3g} {:>10.3g} {:>10.2e} {:>10.7f}", d.peak_ulp,
+                                                        d.p99_ulp, d.relative_l2, d.cosine);
+    out += fmt::format("{:<54} {:<20} {}  {}{}\n", row.name, concat(row.a), numbers,
                        row.same() ? (d.peak_ulp == 0 ? "same" : "within") : "DIFFERS", where);
   }
   const auto differing = std::count_if(r.rows.begin(), r.rows.end(), [](const Row& row) { return !row.same(); });
@@ -184,12 +212,13 @@ Json as_json(const Result& r, const Flags& f) {
     Json j = {{"name", row.name}, {"a", concat(row.a)}, {"b", concat(row.b)}, {"same", row.same()}};
     if (row.problem.empty()) {
       const Comparison& d = row.distance;
-      j.update({{"peak_ulp", d.peak_ulp},
-                {"p99_ulp", d.p99_ulp},
-                {"relative_l2", d.relative_l2},
-                {"cosine", d.cosine},
-                {"worst_index", row.worst},
-                {"elements_beyond", row.beyond}});
+      if (row.exact) {
+        j["largest_difference"] = static_cast<double>(row.apart);
+      } else {
+        j.update(
+            {{"peak_ulp", d.peak_ulp}, {"p99_ulp", d.p99_ulp}, {"relative_l2", d.relative_l2}, {"cosine", d.cosine}});
+      }
+      j.update({{"worst_index", row.worst}, {"elements_beyond", row.beyond}});
     }
     out["tensors"].push_back(std::move(j));
   }

@@ -47,11 +47,19 @@ CLI::Validator not_empty() {
   return CLI::Validator([](const std::string& text) { return text.empty() ? "a name is wanted" : ""; }, "");
 }
 
-CLI::Validator unsigned_number() {
-  const auto check = [](const std::string& text) {
-    return number_of<uint64_t>(text) ? "" : concat(text, ": a whole number from 0 to ", UINT64_MAX, " is wanted");
+CLI::Validator unsigned_number(uint64_t most) {
+  const auto check = [=](const std::string& text) {
+    const std::optional<uint64_t> value = number_of<uint64_t>(text);
+    return value && *value <= most ? "" : concat(text, ": a whole number from 0 to ", most, " is wanted");
   };
   return CLI::Validator(check, "from 0", "unsigned_number");
+}
+
+CLI::Validator whole_number() {
+  const auto check = [](const std::string& text) {
+    return number_of<int64_t>(text) ? "" : concat(text, ": a whole number of at most 64 bits is wanted");
+  };
+  return CLI::Validator(check, "", "whole_number");
 }
 
 void RunFlags::add(CLI::App& verb, bool with_dtype) {
@@ -88,8 +96,10 @@ void PromptFlags::add(CLI::App& verb, bool with_inputs) {
       ->default_str("torchvision");
   verb.add_option("--min-pixels", min_pixels,
                   "pictures grow to this volume, height x width x 2 as a still counts; the configuration's "
-                  "size.shortest_edge if not given");
-  verb.add_option("--max-pixels", max_pixels, "pictures shrink to this volume; size.longest_edge if not given");
+                  "size.shortest_edge if not given")
+      ->check(whole_number());
+  verb.add_option("--max-pixels", max_pixels, "pictures shrink to this volume; size.longest_edge if not given")
+      ->check(whole_number());
   verb.add_option("-p,--prompt", prompt, "the question; pictures and clips stand before it");
   verb.add_option("--system", system, "a system message");
   verb.add_option("--messages", messages,

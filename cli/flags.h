@@ -24,7 +24,9 @@ void add_model(CLI::App& verb, std::string& model);
 CLI::Validator between(double least, double most);
 
 /// The same for the whole numbers from 0 to 2^64 - 1.
-CLI::Validator unsigned_number();
+CLI::Validator unsigned_number(uint64_t most = UINT64_MAX);
+/// A whole number that fits 64 bits; what does not is told as it was typed.
+CLI::Validator whole_number();
 
 /// For names: "" is refused.
 CLI::Validator not_empty();

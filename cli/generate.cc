@@ -29,7 +29,7 @@ constexpr const char* kExamples = R"(Examples:
   glmv generate --image data/tiny/glm45v/heldout/objects-000-0.png --prompt "Locate the green circle." --no-think --draw boxes.png
       the picture with the boxes of the answer on it
   glmv generate --prompt "Tell a story." --temperature 0.8 --top-p 0.6 --top-k 2 --seed 7 --stop "The end"
-      tokens drawn as the Hugging Face library would draw them from the same uniform numbers
+      tokens are drawn: scores as the Hugging Face library's processors leave them, one uniform number a token
   glmv generate --random-weights --model config.json --layers 4 --prompt-tokens 512 -n 64 --dtype bf16 --warm-up --json
       times four layers of a configuration's shapes; needs no checkpoint and no tokenizer)";
 
@@ -87,7 +87,7 @@ class Drawing {
     if (asked.images.size() != 1 || !asked.videos.empty())
       usage_error("--draw: boxes belong to a picture, and the prompt has ", asked.images.size(), " pictures and ",
                   asked.videos.size(), " clips; one picture is wanted");
-    check_output(path_, Output::tensors);
+    check_output(path_, Output::picture, "--draw");
     picture_ = read_image(asked.images[0]);
     check_keeps_inputs(path_);
   }

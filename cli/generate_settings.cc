@@ -10,7 +10,9 @@ namespace {
 
 void add_sampling(CLI::App& verb, GenerationSettings& s) {
   verb.add_option("--temperature", s.temperature, "0 = greedy; above, tokens are drawn")->capture_default_str();
-  verb.add_option("--top-k", s.top_k, "draw among the k most likely tokens; 0 = all")->capture_default_str();
+  verb.add_option("--top-k", s.top_k, "draw among the k most likely tokens; 0 = all")
+      ->check(whole_number())
+      ->capture_default_str();
   verb.add_option("--top-p", s.top_p, "draw among the most likely tokens that hold this share of probability")
       ->capture_default_str();
   verb.add_option("--min-p", s.min_p, "rule out tokens less likely than this share of the most likely one")
@@ -18,8 +20,11 @@ void add_sampling(CLI::App& verb, GenerationSettings& s) {
   verb.add_option("--repetition-penalty", s.repetition_penalty,
                   "divides positive scores of tokens that were there (prompt or answer), multiplies negative; 1 = none")
       ->capture_default_str();
-  verb.add_option("--seed", s.seed, "of the draws: 0 to 4294967295, the draws of torch.manual_seed")
-      ->check(unsigned_number())
+  verb.add_option(
+          "--seed", s.seed,
+          "of the draws, 0 to 4294967295: one uniform number a token, those of torch.rand in f64 after "
+          "torch.manual_seed(SEED). The library's generate() draws by torch.multinomial: other tokens for a seed")
+      ->check(unsigned_number(UINT32_MAX))
       ->capture_default_str();
 }
 
@@ -89,7 +94,8 @@ void add_settings(CLI::App& verb, GenerationSettings& s) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   verb.add_option("--thinking-budget", s.thinking_budget,
-                  "tokens of reasoning, after which </think> is forced and the answer begins");
+                  "tokens of reasoning, after which </think> is forced and the answer begins")
+      ->check(whole_number());
   verb.add_option_function<int64_t>(
           "--logprobs", [&s](int64_t n) { s.logprobs = n; },
           "with --json: log-probabilities of each token and of this many alternatives")

@@ -37,14 +37,16 @@ bool stdout_is_gone() {
   return ::poll(&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLNVAL)) != 0;
 }
 
-void check_output(const std::string& path, Output what) {
+void check_output(const std::string& path, Output what, const char* flag) {
   if (what == Output::text && is_stdout(path)) {
     if (stdout_is_gone()) input_error("stdout: is closed, so the result cannot be written");
     return;
   }
   if (is_stdout(path)) {
-    usage_error("-o \"", path, "\": ", what == Output::folder ? "a folder" : "a safetensors file",
-                " is not written to stdout; give a name");
+    const char* kind = what == Output::folder    ? "a folder"
+                       : what == Output::picture ? "a picture (PNG)"
+                                                 : "a safetensors file";
+    usage_error(flag, " \"", path, "\": ", kind, " is not written to stdout; give a name");
   }
   if (what == Output::folder) return check_output_folder(path);
   check_can_write(path, what == Output::text ? Devices::written : Devices::refused);

@@ -12,12 +12,13 @@ using Json = nlohmann::ordered_json;
 enum class Output {
   text,     ///< text or JSON: to stdout without -o and with "-"
   tensors,  ///< a safetensors file
+  picture,  ///< a PNG file
   folder,   ///< several files
 };
 
 /// Notices before the work begins that its result could not be written; a folder is made. Error: exit code 2 for "-"
-/// where only files can be written, 3 for a place that cannot be written to.
-void check_output(const std::string& path, Output what);
+/// where only files can be written, 3 for a place that cannot be written to. `flag` is the one that named it.
+void check_output(const std::string& path, Output what, const char* flag = "-o");
 
 /// To be called when the inputs are read and the work has not begun. Error (exit code 2) if the result would take the
 /// place of one of them.

@@ -3,7 +3,7 @@
     from dump_torch import Recorder
     recorder = Recorder(model, "vllm")        # transformers, vllm, sglang or megatron: whose module names these are
     with recorder:
-        ...                                   # one request: the prompt, and decode steps if you like
+        ...                                   # one request: the prompt, and decode steps if you like (generate())
     recorder.write("mine.safetensors")        # every tensor-parallel rank writes a file of its own
     # glmv crosscheck --model DIR --against mine.safetensors --inputs inputs.safetensors
 
@@ -16,9 +16,10 @@ Hooks are Python: CUDA graphs and torch.compile go past them without a word. Run
 if none did.
 
 For a Hugging Face model this file is a program too:
-    python dump_torch.py DIR inputs.safetensors mine.safetensors
+    python dump_torch.py DIR inputs.safetensors mine.safetensors [--steps N] [--dtype bf16]
 """
 
+import argparse
 import json
 import re
 import struct
@@ -42,6 +43,7 @@ class Engine:
         self.points = re.compile(rf"{tower}\.{TOWER}|{decoder}\.layers\.\d+{layer}|{decoder}{decoder_norm}|{extra}")
         self.decoder = re.compile(decoder)
         self.first = re.compile(rf"{tower}\.blocks\.0|{decoder}\.layers\.0")
+        self.embedding = re.compile(rf"{decoder}\.embed_tokens")
         self.context = re.compile(rf"{decoder}\.layers\.\d+\.self_attn\.o_proj|{tower}\.blocks\.\d+\.attn\.proj")
 
 
@@ -79,9 +81,12 @@ class Recorder:
         self.keep = re.compile(keep) if keep else None
         self.model, self.handles, self.points, self.fired = model, [], {}, set()
         self.step, self.prompt_rows, self.attention = 0, 0, ""
+        self.ids_outside = {}  # of the pass that is about to begin: who was given them -> input_ids
 
     def __enter__(self):
         for name, module in self.model.named_modules():
+            if name == "" or self.engine.embedding.fullmatch(name):
+                self.handles.append(module.register_forward_pre_hook(self._ids_of(name), with_kwargs=True))
             if self.engine.decoder.fullmatch(name):
                 self.handles.append(module.register_forward_pre_hook(self._pass_begins, with_kwargs=True))
             if self.engine.first.fullmatch(name) or self.engine.context.fullmatch(name):
@@ -110,11 +115,23 @@ class Recorder:
             given.setdefault("input_ids", args[0])
         rows = max([v.shape[-1] for k, v in given.items() if k in ("input_ids", "position_ids")]
                    + [v.shape[-2] for k, v in given.items() if k == "inputs_embeds"], default=0)
+        for who in sorted(self.ids_outside):  # the model before its embedding, whose ids may lack the placeholders
+            if self.ids_outside[who].shape[-1] == rows:
+                given.setdefault("input_ids", self.ids_outside[who])
+        self.ids_outside = {}
         decoding = rows == 1 and self.prompt_rows > 0
         self.step = self.step + 1 if decoding else 0
         self.prompt_rows += 0 if decoding else rows
         for name, value in given.items():
             self._add(name, value, axis=-2 if name == "inputs_embeds" else -1)
+
+    def _ids_of(self, name):
+        """Decoders that are given inputs_embeds never see ids: the whole model or the embedding was given them before."""
+        def hook(_module, args, kwargs):
+            ids = kwargs.get("input_ids", args[0] if args else kwargs.get("input"))
+            if isinstance(ids, torch.Tensor) and not ids.is_floating_point():
+                self.ids_outside[name] = ids
+        return hook
 
     def _attention_begins(self, name):
         def hook(_module, _args):
@@ -222,18 +239,37 @@ def read_safetensors(path):
                                    dtype=types[e["dtype"]]).reshape(e["shape"]) for name, e in header.items()}
 
 
-def main(folder, inputs_file, out):
+def dump_hugging_face(folder, inputs_file, out, steps=0, dtype=torch.float32):
+    """One forward pass of the Hugging Face model on recorded inputs, or its generate() with `steps` greedy tokens."""
     from transformers import AutoModelForImageTextToText
-    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype).eval()
     wanted = ("input_ids", "mm_token_type_ids", "pixel_values", "image_grid_thw", "pixel_values_videos",
               "video_grid_thw")
     inputs = {name: tensor for name, tensor in read_safetensors(inputs_file).items() if name in wanted}
     per_sequence = ("input_ids", "mm_token_type_ids")
+    given = {name: t[None] if name in per_sequence else t for name, t in inputs.items()}
     with torch.no_grad(), Recorder(model, "transformers") as recorder:
-        model(**{name: t[None] if name in per_sequence else t for name, t in inputs.items()})
+        if steps:
+            model.generate(**given, max_new_tokens=steps + 1, min_new_tokens=steps + 1, do_sample=False)
+        else:
+            model(**given)
     recorder.points.update(inputs)
     recorder.write(out)
 
 
+def main():
+    parser = argparse.ArgumentParser(description="Records what the Hugging Face model of a snapshot computes. For any "
+                                     "other engine import Recorder: the top of this file says how.")
+    parser.add_argument("folder", metavar="DIR", help="the snapshot")
+    parser.add_argument("inputs", metavar="INPUTS.safetensors", help="a prompt, as glmv preprocess writes it")
+    parser.add_argument("out", metavar="OUT.safetensors", help="what to write")
+    parser.add_argument("--steps", type=int, default=0, metavar="N", help="greedy decode steps of generate()")
+    parser.add_argument("--dtype", choices=("f32", "bf16"), default="f32", help="what the model computes in")
+    a = parser.parse_args()
+    if a.steps < 0:
+        parser.error(f"--steps {a.steps}: a number from 0 is wanted")
+    dump_hugging_face(a.folder, a.inputs, a.out, a.steps, {"f32": torch.float32, "bf16": torch.bfloat16}[a.dtype])
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

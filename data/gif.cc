@@ -144,14 +144,18 @@ void read_picture(const PictureFile& file, size_t at, Gif& gif) {
   const size_t palette = palette_bytes(flags);
   if (palette > 0) read_palette(file, at + 10, palette, gif);
   check_size(file, width, height);
+  gif.beyond_screen = left + width > gif.width || top + height > gif.height;
   gif.width = std::max(gif.width, left + width);
   gif.height = std::max(gif.height, top + height);
   check_size(file, gif.width, gif.height);
   const auto pixels = decompress(file, at + 10 + palette, static_cast<size_t>(width * height));
   gif.indices.assign(static_cast<size_t>(gif.width * gif.height), static_cast<uint8_t>(std::max(gif.transparent, 0)));
+  gif.free.assign(gif.indices.size(), true);
   const uint8_t* row = pixels.data();
   for (const int64_t y : row_order(height, flags & kInterlaced)) {
-    std::copy_n(row, width, gif.indices.data() + (top + y) * gif.width + left);
+    const int64_t first = (top + y) * gif.width + left;
+    std::copy_n(row, width, gif.indices.data() + first);
+    std::fill_n(gif.free.begin() + first, width, false);
     row += width;
   }
 }
@@ -172,6 +176,7 @@ Gif read_gif(const PictureFile& file) {
   gif.height = file.little(8, 2);
   const size_t palette = palette_bytes(file.data[10]);
   read_palette(file, kHeaderBytes, palette, gif);
+  if (palette > 0) gif.background = gif.palette[file.data[11]];
   for (size_t at = kHeaderBytes + palette;;) {
     file.need(at, 2, "GIF: a block");
     if (file.data[at] == ',') {

@@ -36,9 +36,10 @@ std::string_view name_of(ImageBackend backend);
 ImageBackend image_backend(std::string_view name);
 
 /// Reads PNG, JPEG, WebP, BMP or GIF (first frame). EXIF orientation applied, alpha dropped, grey replicated,
-/// palettes expanded, CMYK converted, 16 bits cut to the high byte. With Pillow: one transparent colour (tRNS, GIF)
-/// becomes white, 16-bit grey is cut off at 255, EXIF counts behind other segments and behind the pixels, and an
-/// animated WebP is its first picture. Error (exit code 3) names file and reason.
+/// palettes expanded, CMYK converted, 16 bits scaled to 8, transparent GIF pixels shown as the screen's background.
+/// With Pillow: one transparent colour (tRNS, GIF) becomes white, 16-bit grey is cut off at 255, other 16 bits to the
+/// high byte, EXIF counts behind other segments and behind the pixels, and an animated WebP is its first picture.
+/// README.md has the library's answers. Error (exit code 3) names file and reason.
 Image read_image(const std::string& path, ImageBackend backend = ImageBackend::torchvision);
 Image decode_image(const void* bytes, size_t size, const std::string& name,
                    ImageBackend backend = ImageBackend::torchvision);
@@ -59,8 +60,8 @@ struct ImageConfig {
 };
 ImageConfig read_image_config(const std::string& dir, const std::string& file = "preprocessor_config.json");
 
-/// Other limits than the file's, in its units. Error (exit code 2) for limits that contradict each other or are too
-/// large.
+/// Other limits than the file's, in its units (--min-pixels, --max-pixels). Error (exit code 2) for limits that
+/// contradict each other or are too large.
 void set_volumes(ImageConfig& config, std::optional<int64_t> min_volume, std::optional<int64_t> max_volume);
 
 struct Size {

@@ -202,14 +202,15 @@ ImageConfig read_image_config(const std::string& dir, const std::string& file) {
 void set_volumes(ImageConfig& config, std::optional<int64_t> min_volume, std::optional<int64_t> max_volume) {
   config.min_volume = min_volume.value_or(config.min_volume);
   config.max_volume = max_volume.value_or(config.max_volume);
-  const auto check = [](const char* name, int64_t value, int64_t largest) {
-    if (value < 1 || value > largest) usage_error(name, " pixels are ", value, ", wanted from 1 to ", largest);
+  const std::string least = min_volume ? "--min-pixels" : "the configuration's size.shortest_edge",
+                    most = max_volume ? "--max-pixels" : "the configuration's size.longest_edge";
+  const auto check = [](const std::string& name, int64_t value, int64_t largest) {
+    if (value < 1 || value > largest) usage_error(name, ' ', value, ": wanted is a number from 1 to ", largest);
   };
-  check("least", config.min_volume, kLargestGrown);
-  check("most", config.max_volume, kLargestVolume);
-  if (config.min_volume > config.max_volume) {
-    usage_error("least pixels ", config.min_volume, " exceed most pixels ", config.max_volume);
-  }
+  check(least, config.min_volume, kLargestGrown);
+  check(most, config.max_volume, kLargestVolume);
+  if (config.min_volume > config.max_volume)
+    usage_error(least, ' ', config.min_volume, " is more than ", most, ' ', config.max_volume);
 }
 
 }  // namespace glmv

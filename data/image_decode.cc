@@ -17,16 +17,26 @@ Image read_gif_picture(const PictureFile& file, ImageBackend backend) {
   const Gif gif = read_gif(file);
   Image image = make_image(file, gif.width, gif.height);
   uint8_t* out = image.rgb.data();
-  for (const uint8_t index : gif.indices) out = std::copy_n(gif.palette[index].data(), 3, out);
+  // Pillow knows of one colour that becomes white; the library's other decoders draw on the screen's background, and
+  // beyond the screen into memory that is not theirs, so Pillow's way is taken there.
+  const bool on_background = !is_pillow(backend) && !gif.beyond_screen;
+  for (size_t i = 0; i < gif.indices.size(); ++i) {
+    const bool is_background = on_background && (gif.free[i] || gif.indices[i] == gif.transparent);
+    out = std::copy_n((is_background ? gif.background : gif.palette[gif.indices[i]]).data(), 3, out);
+  }
   if (is_pillow(backend) && gif.transparent >= 0) whiten(image, gif.palette[static_cast<size_t>(gif.transparent)]);
   return image;
 }
+
+/// Who reads a format: Pillow without plugins; torchcodec, which the library's torchvision backend prefers as decoder.
+constexpr uint8_t kPillow = 1, kTorchcodec = 2;
 
 /// First bytes of formats that people do have pictures in and that are not read here.
 struct Signature {
   size_t offset;
   std::string_view bytes;
   const char* format;
+  uint8_t readers = kPillow;
 };
 using namespace std::string_view_literals;
 constexpr Signature kUnread[] = {
@@ -34,29 +44,40 @@ constexpr Signature kUnread[] = {
     {0, "MM\0*"sv, "TIFF"},
     {0, "II+\0"sv, "TIFF"},
     {0, "MM\0+"sv, "TIFF"},
-    {4, "ftypavif"sv, "AVIF"},
-    {4, "ftypavis"sv, "AVIF"},
-    {4, "ftypheic"sv, "HEIC"},
-    {4, "ftypheix"sv, "HEIC"},
-    {4, "ftypmif1"sv, "HEIF"},
+    {4, "ftypavif"sv, "AVIF", kPillow | kTorchcodec},
+    {4, "ftypavis"sv, "AVIF", kPillow | kTorchcodec},
+    {4, "ftypheic"sv, "HEIC", kTorchcodec},
+    {4, "ftypheix"sv, "HEIC", kTorchcodec},
+    {4, "ftypmif1"sv, "HEIF", kTorchcodec},
     {4, "jP  \r\n\x87\n"sv, "JPEG 2000"},
     {0, "\xff\x4f\xff\x51"sv, "JPEG 2000"},
-    {4, "JXL \r\n\x87\n"sv, "JPEG XL"},
-    {0, "\xff\x0a"sv, "JPEG XL"},
+    {4, "JXL \r\n\x87\n"sv, "JPEG XL", 0},
+    {0, "\xff\x0a"sv, "JPEG XL", 0},
     {0, "\0\0\1\0"sv, "ICO"},
     {0, "DDS "sv, "DDS"},
     {0, "qoif"sv, "QOI"},
     {0, "8BPS"sv, "PSD"},
-    {0, "%PDF"sv, "PDF"},
-    {0, "<svg"sv, "SVG"},
+    {0, "%PDF"sv, "PDF", 0},
+    {0, "<svg"sv, "SVG", 0},
 };
 
-const char* unread_format(const PictureFile& file) {
+constexpr Signature kPnm{0, {}, "PNM"};
+
+const Signature* unread_format(const PictureFile& file) {
   for (const Signature& s : kUnread) {
-    if (file.starts_with(s.bytes.data(), s.bytes.size(), s.offset)) return s.format;
+    if (file.starts_with(s.bytes.data(), s.bytes.size(), s.offset)) return &s;
   }
   const bool is_pnm = file.has(0, 3) && file.data[0] == 'P' && file.data[1] >= '1' && file.data[1] <= '7';
-  return is_pnm && (file.data[2] == '\n' || file.data[2] == ' ') ? "PNM" : nullptr;
+  return is_pnm && (file.data[2] == '\n' || file.data[2] == ' ') ? &kPnm : nullptr;
+}
+
+/// Says of the backend that was asked for whether the library would have read the file.
+[[noreturn]] void refuse(const PictureFile& file, const Signature& unread, ImageBackend backend) {
+  const bool pillow = is_pillow(backend);
+  const char* library = pillow ? unread.readers & kPillow ? "though Pillow reads it" : "nor by Pillow"
+                        : unread.readers & kTorchcodec ? "though the library reads it where torchcodec is installed"
+                                                       : "nor by the library with torchvision or torchcodec";
+  file.fail(unread.format, " is not read here, ", library, ": convert the picture to PNG");
 }
 
 }  // namespace
@@ -70,9 +91,7 @@ Image decode_image(const void* bytes, size_t size, const std::string& name, Imag
   if (file.starts_with("RIFF", 4) && file.starts_with("WEBP", 4, 8)) return read_webp(file, backend);
   if (file.starts_with("GIF8", 4)) return read_gif_picture(file, backend);
   if (file.starts_with("BM", 2)) return read_bmp(file);
-  if (const char* format = unread_format(file))
-    file.fail("a ", format,
-              " file, which is not read: convert it to PNG (the library reads no such file with torchvision)");
+  if (const Signature* unread = unread_format(file)) refuse(file, *unread, backend);
   file.fail("not a PNG, JPEG, WebP, GIF or BMP picture");
 }
 

@@ -16,7 +16,8 @@ Image read_bmp(const PictureFile& file);
 
 /// By stb_image, which takes a file for what it is (PNG or BMP) and checks little: the caller has checked what it must.
 Image read_stb(const PictureFile& file, const char* format);
-/// The same for a grey PNG of 16 bits, cut off at 255 as Pillow does.
+/// The same for a PNG of 16 bits: scaled to 8 bits and rounded, or grey cut off at 255 as Pillow does.
+Image read_scaled_png(const PictureFile& file);
 Image read_clipped_grey(const PictureFile& file);
 
 /// "Exif" and two zeros stand before the TIFF structure in a JPEG, and in a WebP by some writers.

@@ -34,16 +34,30 @@ Image read_stb(const PictureFile& file, const char* format) {
   return image;
 }
 
-/// Pillow cuts 16-bit grey off at 255, so that nearly all of it is white; the library's other decoders do not.
-Image read_clipped_grey(const PictureFile& file) {
+namespace {
+
+/// A PNG of 16 bits, each sample of red, green and blue through `to_8_bits`.
+template <class To8Bits>
+Image read_wide_png(const PictureFile& file, To8Bits to_8_bits) {
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_us, decltype(&stbi_image_free)> pixels(
-      stbi_load_16_from_memory(file.data, static_cast<int>(file.size), &width, &height, &channels, 1), stbi_image_free);
+      stbi_load_16_from_memory(file.data, static_cast<int>(file.size), &width, &height, &channels, 3), stbi_image_free);
   if (!pixels) file.fail("PNG: ", stbi_failure_reason());
   Image image = make_image(file, width, height);
-  for (size_t i = 0; i < image.rgb.size(); ++i)
-    image.rgb[i] = static_cast<uint8_t>(std::min<int>(pixels.get()[i / 3], 255));
+  for (size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<uint8_t>(to_8_bits(pixels.get()[i]));
   return image;
+}
+
+}  // namespace
+
+/// As torchcodec has libpng do it; torchvision's own decoder gives 16 bits on, which nothing behind it is made for.
+Image read_scaled_png(const PictureFile& file) {
+  return read_wide_png(file, [](uint32_t v) { return (v * 255 + 32895) >> 16; });
+}
+
+/// Pillow cuts 16-bit grey off at 255, so that nearly all of it is white; the library's other decoders do not.
+Image read_clipped_grey(const PictureFile& file) {
+  return read_wide_png(file, [](uint32_t v) { return std::min(v, 255u); });
 }
 
 namespace {

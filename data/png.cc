@@ -84,7 +84,8 @@ PngChunks check_png(const PictureFile& file) {
 
 Image read_png(const PictureFile& file, ImageBackend backend) {
   const PngChunks chunks = check_png(file);
-  if (!is_pillow(backend)) return apply_orientation(read_pixels(file, chunks), chunks.orientation);
+  if (!is_pillow(backend))
+    return apply_orientation(chunks.bits == 16 ? read_scaled_png(file) : read_pixels(file, chunks), chunks.orientation);
   const bool is_wide_grey = chunks.colour == kPngGrey && chunks.bits == 16;
   Image image = is_wide_grey ? read_clipped_grey(file) : read_pixels(file, chunks);
   if (const auto colour = transparent_colour(file, chunks)) whiten(image, *colour);

@@ -16,9 +16,17 @@ constexpr std::array<const char*, 10> kKeys = {
     "max_new_tokens",     "temperature", "top_k", "top_p",           "min_p",
     "repetition_penalty", "seed",        "stop",  "thinking_budget", "logprobs"};
 
+/// Behind "--" a flag's name, whose words are joined by hyphens; elsewhere the key of a file.
+std::string named(const std::string& where, std::string key) {
+  if (where == "--") std::replace(key.begin(), key.end(), '_', '-');
+  return where + key;
+}
+
+constexpr const char* kSeeds = "a whole number from 0 to 4294967295";
+
 template <class T>
-void expect(bool good, const std::string& where, const char* name, const T& value, const char* wanted) {
-  if (!good) usage_error(where, name, " is ", value, "; ", wanted, " is wanted");
+void expect(bool good, const std::string& where, const char* key, const T& value, const char* wanted) {
+  if (!good) usage_error(named(where, key), " is ", value, "; ", wanted, " is wanted");
 }
 
 void check_stop(const GenerationSettings& s, const std::string& where) {
@@ -32,7 +40,7 @@ void check_stop(const GenerationSettings& s, const std::string& where) {
 void check_effect(const GenerationSettings& s, const std::string& where) {
   if (s.samples()) return;
   const char* idle = s.top_k != 0 ? "top_k" : s.top_p < 1 ? "top_p" : s.min_p > 0 ? "min_p" : nullptr;
-  if (idle != nullptr) usage_error(where, idle, " has no effect at temperature 0, which is greedy search");
+  if (idle != nullptr) usage_error(named(where, idle), " has no effect at temperature 0, which is greedy search");
 }
 
 std::vector<std::string> texts(const JsonNode& node) {
@@ -60,7 +68,7 @@ void check(const GenerationSettings& s, const std::string& where) {
   const auto penalty = static_cast<float>(s.repetition_penalty);
   expect(penalty > 0 && std::isfinite(penalty), where, "repetition_penalty", s.repetition_penalty,
          "a number above 0 (1 = none)");
-  expect(s.seed <= UINT32_MAX, where, "seed", s.seed, "a whole number below 2^32");
+  expect(s.seed <= UINT32_MAX, where, "seed", s.seed, kSeeds);
   expect(s.thinking_budget.value_or(0) >= 0, where, "thinking_budget", s.thinking_budget.value_or(0), "0 or more");
   expect(s.logprobs >= -1 && s.logprobs <= kMostLogprobs, where, "logprobs", s.logprobs, "a number from 0 to 1000");
   check_stop(s, where);
@@ -83,7 +91,8 @@ GenerationSettings read_settings(const JsonNode& object, const GenerationSetting
   number("repetition_penalty", s.repetition_penalty);
   auto seed = static_cast<int64_t>(s.seed);
   integer("seed", seed);
-  s.seed = static_cast<uint64_t>(seed);  // a negative one becomes too large and is refused
+  expect(seed >= 0, object.where + ' ', "seed", seed, kSeeds);
+  s.seed = static_cast<uint64_t>(seed);
   if (object.find("stop") != nullptr) s.stop = texts(object.at("stop"));
   if (object.find("thinking_budget") != nullptr) s.thinking_budget = object.at("thinking_budget").integer();
   integer("logprobs", s.logprobs);

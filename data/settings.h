@@ -30,7 +30,7 @@ struct GenerationSettings {
 constexpr int64_t kMostLogprobs = 1000;
 
 /// Error (exit code 2) for values that mean nothing, and for those that would be without effect; `where` stands before
-/// the message.
+/// the message; "--" asks for names of flags.
 void check(const GenerationSettings& settings, const std::string& where);
 
 /// Is this the name of a setting in a line of prompts?

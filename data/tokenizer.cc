@@ -145,6 +145,8 @@ bool Tokenizer::is_special(int64_t id) const {
   return token && token->special;
 }
 
+bool Tokenizer::is_added(int64_t id) const { return state_->other(id) != nullptr; }
+
 int64_t Tokenizer::size() const { return state_->size; }
 
 std::string StreamDecoder::push(int64_t id) {

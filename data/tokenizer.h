@@ -30,6 +30,8 @@ class Tokenizer {
   /// Id of an added or ordinary token by its exact text; -1 if there is none.
   int64_t id_of(std::string_view token) const;
   bool is_special(int64_t id) const;
+  /// An added token, special or not, or a vocabulary entry that spells no bytes.
+  bool is_added(int64_t id) const;
   int64_t size() const;  ///< ids in use
 
  private:

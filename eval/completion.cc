@@ -35,6 +35,16 @@ std::string text_member(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+/// The first part on the way to choices[0].message.content that is not there or of another kind; null if all are.
+const char* missing_part(const Json& root) {
+  const auto choices = root.is_object() ? root.find("choices") : root.end();
+  if (!root.is_object() || choices == root.end() || !choices->is_array()) return "list choices";
+  if (choices->empty() || !(*choices)[0].is_object()) return "choices[0]";
+  const auto message = (*choices)[0].find("message");
+  if (message == (*choices)[0].end() || !message->is_object()) return "choices[0].message";
+  return message->contains("content") ? nullptr : "choices[0].message.content";
+}
+
 int64_t count_of(const Json& root, const char* key) {
   const auto usage = root.find("usage");
   if (usage == root.end() || !usage->is_object()) return -1;
@@ -46,7 +56,7 @@ int64_t count_of(const Json& root, const char* key) {
 
 bool parse_completion(const std::string& body, Response& out, std::string& why) {
   const auto refuse = [&](const std::string& reason) {
-    why = concat("the reply ", reason, ": ", body.substr(0, kMostShown));
+    why = body.empty() ? "the reply is empty" : concat("the reply ", reason, ": ", body.substr(0, kMostShown));
     return false;
   };
   Json root;
@@ -55,14 +65,10 @@ bool parse_completion(const std::string& body, Response& out, std::string& why) 
   } catch (const Error&) {
     return refuse("is not JSON");
   }
-  const auto choices = root.is_object() ? root.find("choices") : root.end();
-  if (!root.is_object() || choices == root.end() || !choices->is_array() || choices->empty() ||
-      !(*choices)[0].is_object() || !(*choices)[0].contains("message") || !(*choices)[0]["message"].is_object())
-    return refuse("has no choices[0].message");
-  const Json& choice = (*choices)[0];
+  if (const char* lack = missing_part(root)) return refuse(concat("has no ", lack));
+  const Json& choice = root["choices"][0];
   const Json& message = choice["message"];
   const auto content = message.find("content");
-  if (content == message.end()) return refuse("has no content");
   std::string reasoning = text_member(message, "reasoning_content");
   if (reasoning.empty()) reasoning = text_member(message, "reasoning");
   out = Response();

@@ -146,6 +146,8 @@ HttpReply post_body(const EndpointOptions& options, const std::string& body) {
   HttpReply reply = post_with_retry(url_of(options), body, headers_of(options), options.timeout_s, options.retry, limit,
                                     usable, why, tries);
   check_refusal(reply, options);
+  if (reply.status == 0 && reply.error.empty())  // something came, and is not usable
+    reply.error = concat("HTTP 200, but ", why, " (", tries, tries == 1 ? " try)" : " tries)");
   return reply;
 }
 

@@ -32,8 +32,8 @@ ModelUnderTest endpoint_model(const EndpointOptions& options);
 /// Messages as the protocol wants them, media as data URLs.
 nlohmann::ordered_json request_messages(const Question& question);
 
-/// Posts one body to the endpoint's chat completions and tries again what may pass. Error (exit code 2): a key that is
-/// not accepted.
+/// Posts one body to the endpoint's chat completions and tries again what may pass. A reply that is no chat completion
+/// has the status 0 and says in `error` what came. Error (exit code 2): a key that is not accepted.
 HttpReply post_body(const EndpointOptions& options, const std::string& body);
 
 /// One user message, with pictures in front: what judges are asked.

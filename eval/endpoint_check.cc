@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "data/json_file.h"
 #include "reference/core/error.h"
@@ -112,6 +113,8 @@ struct LocalLogits {
     return 2 * most;
   }
   double at(int64_t id) const { return f32.data<double>()[id]; }
+  /// How far a token is below the best.
+  double gap(int64_t id) const { return at(best()) - at(id); }
   int64_t best() const {
     return std::max_element(f32.data<double>(), f32.data<double>() + f32.view.size()) - f32.data<double>();
   }
@@ -176,12 +179,59 @@ EndpointFinding ids_finding(const Revealed& theirs, const Prompt& prompt, const 
   return f;
 }
 
+/// Marks of ours that a server takes out of the text it shows, boxes above all. Only of interest where ids were made
+/// from that text: then a mark that occurs nowhere in it may have been generated and not shown.
+class HiddenMarks {
+ public:
+  HiddenMarks(const Revealed& theirs, const Tokenizer& tokenizer, const std::vector<int64_t>& eos)
+      : tokenizer_(tokenizer), eos_(eos), from_text_(theirs.ids_from_text) {
+    for (const RevealedToken& t : theirs.tokens) shown_.insert(t.id);
+  }
+  /// An end token hides nothing: a text that goes on behind it is another answer.
+  bool may_hide(int64_t id) const {
+    return from_text_ && passed_.size() < kMost && tokenizer_.is_added(id) && shown_.count(id) == 0 &&
+           std::find(eos_.begin(), eos_.end(), id) == eos_.end();
+  }
+  void pass(int64_t id) { passed_.push_back(id); }
+  int64_t reasoning() const { return tokenizer_.id_of("<think>"); }
+  std::string name(int64_t id) const { return token_text(tokenizer_, id); }
+  std::string text() const {
+    if (!from_text_) return "";
+    std::string names;
+    for (const int64_t id : passed_) names += concat(names.empty() ? "" : ", ", name(id));
+    return passed_.empty() ? " (ids made from the text)"
+                           : concat(" (ids made from the text; passed over, as the text shows none: ", names, ')');
+  }
+  static constexpr size_t kMost = 16;  ///< a model that gives nothing else is judged like any other
+
+ private:
+  const Tokenizer& tokenizer_;
+  const std::vector<int64_t>& eos_;
+  bool from_text_;
+  std::set<int64_t> shown_;
+  std::vector<int64_t> passed_;
+};
+
+/// Feeds the marks that may have been generated before their token `id`; `at` is where it then stands. What ends the
+/// judging, or nothing.
+std::string pass_over(HiddenMarks& marks, Local& local, LocalLogits& at, int64_t id) {
+  while (marks.may_hide(at.best())) {
+    if (at.best() == marks.reasoning()) return "our answer begins to reason, and their text shows no reasoning";
+    if (at.gap(id) <= at.uncertain()) return concat("theirs and a hidden ", marks.name(at.best()), " are within noise");
+    marks.pass(at.best());
+    local.feed(at.best());
+    at = local.logits();
+  }
+  return "";
+}
+
 /// Walks along their answer; each token is judged given all before it.
 void judge_answer(const Revealed& theirs, const Processor& processor, const Prompt& prompt, const Model& model,
                   std::vector<EndpointFinding>& out) {
   EndpointFinding greedy{11, "greedy tokens", !theirs.tokens.empty(), true, ""};
   EndpointFinding probable{10, "log probabilities", false, true, ""};
-  Local local(model, prompt, static_cast<int64_t>(theirs.tokens.size()) + 1);
+  HiddenMarks marks(theirs, processor.tokenizer, model.config.eos_token_ids);
+  Local local(model, prompt, static_cast<int64_t>(theirs.tokens.size() + HiddenMarks::kMost) + 1);
   int64_t same = 0, ties = 0, logprobs = 0;
   double worst = 0;
   for (size_t i = 0; i < theirs.tokens.size(); ++i) {
@@ -190,9 +240,13 @@ void judge_answer(const Revealed& theirs, const Processor& processor, const Prom
       greedy.detail = concat("token ", i, " \"", t.text, "\" has no id of ours; what follows is not judged; ");
       break;
     }
-    const LocalLogits at = local.logits();
+    LocalLogits at = local.logits();
+    if (const std::string why = pass_over(marks, local, at, t.id); !why.empty()) {
+      greedy.detail = concat("token ", i, ": ", why, ": what follows is not judged; ");
+      break;
+    }
     const int64_t best = at.best();
-    const double uncertain = at.uncertain(), gap = at.at(best) - at.at(t.id);
+    const double uncertain = at.uncertain(), gap = at.gap(t.id);
     same += t.id == best, ties += t.id != best && gap <= uncertain;
     if (t.logprob) {
       const double off = std::abs(*t.logprob - at.logprob(t.id));
@@ -215,7 +269,7 @@ void judge_answer(const Revealed& theirs, const Processor& processor, const Prom
     if (i + 1 < theirs.tokens.size()) local.feed(t.id);
   }
   greedy.detail += concat(same, " of ", theirs.tokens.size(), " are our best, ", ties, " more within the noise of bf16",
-                          theirs.ids_from_text ? " (ids made from the text)" : "");
+                          marks.text());
   probable.detail += concat(logprobs, " compared, largest distance ", worst);
   out.push_back(probable);
   out.push_back(greedy);

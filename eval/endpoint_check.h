@@ -44,7 +44,8 @@ struct EndpointFinding {
 };
 
 /// `model`: null where there are no weights; then what comes after stage 2 is not judged. A token that is not the local
-/// best is no departure if the two logits are nearer than twice what an f32 and a bf16 run differ there.
+/// best is no departure if the two logits are nearer than twice what an f32 and a bf16 run differ there. Nor are added
+/// tokens of ours (boxes, say) that their text has none of, if ids were made from it: they are fed and passed over.
 std::vector<EndpointFinding> check_revealed(const Revealed& theirs, const Processor& processor, const Prompt& prompt,
                                             const Model* model);
 

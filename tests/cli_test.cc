@@ -1,9 +1,27 @@
 // The command line as its user meets it: exit codes, one clear sentence per error, nothing lost.
+#include "crosscheck/mistakes.h"
 #include "reference/backends.h"
 #include "tests/cli_fixture.h"
 
 namespace glmv {
 namespace {
+
+TEST_F(Cli, TheCatalogueAsJson) {
+  const Result r = glmv("crosscheck --list-mistakes --json");
+  ASSERT_EQ(r.code, 0) << r.err;
+  const Json list = Json::parse(r.out);
+  ASSERT_EQ(list.size(), mistakes().size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Mistake& m = mistakes()[i];
+    EXPECT_EQ(list[i]["name"], m.name);
+    EXPECT_EQ(list[i]["stage"], m.stage);
+    EXPECT_EQ(list[i]["point"], m.point);
+    EXPECT_EQ(list[i]["description"], m.description);
+    EXPECT_EQ(list[i]["reference"], m.reference);
+    EXPECT_EQ(list[i]["source"], m.source);
+    EXPECT_EQ(list[i]["subtle"], m.subtle);
+  }
+}
 
 TEST_F(Cli, UsageErrorsAreTwo) {
   EXPECT_EQ(glmv("").code, 2);

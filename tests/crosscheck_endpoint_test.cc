@@ -11,7 +11,7 @@ const std::string kTwin = kSource + "/data/tiny/glm45v";
 class Endpoint : public EvalCli {
  protected:
   /// Runs the check with a server that reveals `shown`.
-  Result check(const std::string& shown, const std::string& more = "") {
+  Result check(const std::string& shown, const std::string& more = "--no-think") {
     fs::remove(dir_ / "port");  // of a server before
     ::setenv("OPENAI_SERVER_REVEAL", shown.c_str(), 1);
     ::setenv("OPENAI_SERVER_VISUAL", "12", 1);
@@ -19,14 +19,14 @@ class Endpoint : public EvalCli {
     ::unsetenv("OPENAI_SERVER_REVEAL");
     ran_ = server.runs();
     if (!ran_) return {};
-    return glmv(concat("crosscheck --endpoint ", server.url(), " --model-name twin --no-think --image ", kTwin,
+    return glmv(concat("crosscheck --endpoint ", server.url(), " --model-name twin --image ", kTwin,
                        "/heldout/objects-000-0.png --prompt \"How many circles are there?\" ", more));
   }
   bool ran_ = false;
 };
 
 TEST_F(Endpoint, AgreesWithTheHuggingFaceModel) {
-  const Result r = check("count,ids", "--json -o found.json");
+  const Result r = check("count,ids", "--no-think --json -o found.json");
   if (!ran_) GTEST_SKIP() << "python3 is missing";
   EXPECT_EQ(r.code, 0) << r.out << r.err;
   const Json found = Json::parse(read(path("found.json")));
@@ -55,13 +55,43 @@ TEST_F(Endpoint, AsksAgainWithoutWishesThatAreRefused) {
   EXPECT_NE(r.out.find("ids made from the text"), std::string::npos) << r.out;
 }
 
+// A server that shows text alone may have taken the marks of a box out of it. Another answer stays another answer.
+TEST_F(Endpoint, MarksThatTheTextLacksAreNoDifference) {
+  Result r = check("stripped,count");
+  if (!ran_) GTEST_SKIP() << "python3 is missing";
+  EXPECT_EQ(r.code, 0) << r.out << r.err;
+  EXPECT_NE(r.out.find("1 of 1 are our best"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("passed over, as the text shows none: 492 \"<|begin_of_box|>\""), std::string::npos) << r.out;
+  r = check("stripped,other,count");
+  EXPECT_EQ(r.code, 1) << r.out;
+  EXPECT_NE(r.out.find("token 0: theirs"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("passed over"), std::string::npos) << r.out;
+  r = check("no_reasoning,count", "");
+  EXPECT_EQ(r.code, 0) << r.out << r.err;
+  EXPECT_NE(r.out.find("their text shows no reasoning: what follows is not judged"), std::string::npos) << r.out;
+}
+
+TEST_F(Endpoint, SaysWhatCameInsteadOfAnAnswer) {
+  const std::pair<const char*, const char*> bodies[] = {{"<html>hi", "HTTP 200, but the reply is not JSON: <html>hi"},
+                                                        {"", "HTTP 200, but the reply is empty"},
+                                                        {"{}", "has no list choices: {}"},
+                                                        {R"({"choices":[]})", "has no choices[0]: {"}};
+  for (const auto& [body, said] : bodies) {
+    const Result r = check(concat("raw:", body));
+    if (!ran_) GTEST_SKIP() << "python3 is missing";
+    EXPECT_EQ(r.code, 3) << body << r.out;
+    EXPECT_NE(r.err.find(said), std::string::npos) << body << ": " << r.err;
+    EXPECT_NE(r.err.find("http://127.0.0.1:"), std::string::npos) << r.err;
+  }
+}
+
 TEST_F(Endpoint, WorksOnTheFirstStagesWithoutWeights) {
   fs::create_directories(path("bare"));
   for (const fs::directory_entry& e : fs::directory_iterator(kTwin)) {
     if (e.is_regular_file() && e.path().extension() != ".safetensors")
       fs::copy_file(e.path(), path("bare") / e.path().filename());
   }
-  const Result r = check("count,ids", "--model bare");
+  const Result r = check("count,ids", "--no-think --model bare");
   if (!ran_) GTEST_SKIP() << "python3 is missing";
   EXPECT_EQ(r.code, 0) << r.out << r.err;
   EXPECT_NE(r.out.find("no weights here"), std::string::npos) << r.out;

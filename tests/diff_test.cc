@@ -80,6 +80,19 @@ TEST_F(Diff, IntegersAreComparedAsIntegers) {
   EXPECT_EQ(compare(row<int64_t>({1}), row<double>({kNan})), 1);
 }
 
+TEST_F(Diff, IntegersHaveADifferenceAndNoUlps) {
+  ASSERT_EQ(compare(row<int64_t>({7, 0, 5, INT64_MIN}), row<int64_t>({7, 460, 9, INT64_MIN})), 1);
+  EXPECT_NE(output().find("2 of 4 differ, by at most 460  DIFFERS, worst [1]: 0 against 460"), std::string::npos)
+      << output();
+  ASSERT_EQ(compare(row<int64_t>({3, 5}), row<int32_t>({3, 5})), 0);
+  EXPECT_NE(output().find("0 of 2 differ  same"), std::string::npos) << output();
+  ASSERT_EQ(compare(row<int64_t>({0, INT64_MAX}), row<int64_t>({3, INT64_MIN}), "--json"), 1);
+  const Json tensor = Json::parse(output())["tensors"][0];
+  EXPECT_EQ(tensor["largest_difference"], 0x1p64);
+  EXPECT_EQ(tensor["elements_beyond"], 2);
+  EXPECT_FALSE(tensor.contains("peak_ulp")) << tensor;
+}
+
 TEST_F(Diff, ABatchAxisIsNoDifference) {
   Tensor batched(DType::f64, {1, 2});
   batched.data<double>()[0] = 1, batched.data<double>()[1] = 2;

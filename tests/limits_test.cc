@@ -56,10 +56,13 @@ TEST_F(LimitsCli, FlagsReachThePixels) {
 
 TEST_F(LimitsCli, LimitsThatContradictAreRefused) {
   const std::string ask = "preprocess --image " + kPictures + "rgb.png --prompt x ";
-  expect_error(ask + "--min-pixels 20000 --max-pixels 10000", 2, {"20000", "10000"});
-  expect_error(ask + "--max-pixels 12000", 2, {"12544", "12000"});  // below the file's own least
-  expect_error(ask + "--min-pixels 0", 2, {"least pixels are 0"});
-  expect_error(ask + "--max-pixels=-5", 2, {"most pixels are -5"});
+  expect_error(ask + "--min-pixels 20000 --max-pixels 10000", 2, {"--min-pixels 20000", "--max-pixels 10000"});
+  expect_error(ask + "--max-pixels 12000", 2,
+               {"size.shortest_edge 12544", "--max-pixels 12000"});  // below the file's own least
+  expect_error(ask + "--min-pixels 0", 2, {"--min-pixels 0: wanted"});
+  expect_error(ask + "--max-pixels=-5", 2, {"--max-pixels -5: wanted"});
+  for (const char* flag : {"--max-pixels", "--min-pixels"})  // and not the largest number there is
+    expect_error(ask + flag + " 99999999999999999999", 2, {flag, "99999999999999999999", "whole number"});
   expect_error("preprocess --prompt x --max-pixels 20000", 2, {"there is no --image"});
 }
 

@@ -55,7 +55,16 @@ def question_of(body):
 
 
 def reveal(shown, known, reply, choice):
-    """What OPENAI_SERVER_REVEAL names: "count" and "ids" as they are, "unexpanded" and "wrong" as a broken engine has them."""
+    """What OPENAI_SERVER_REVEAL names: "count" and "ids" as they are, "stripped" an answer without the tokens of its box,
+    "unexpanded" and "wrong" as a broken engine has them, "other" another answer than the question's,
+    "no_reasoning" what follows the reasoning. "raw:BODY" is the whole reply."""
+    if "stripped" in shown:
+        for mark in ("<|begin_of_box|>", "<|end_of_box|>"):
+            choice["message"]["content"] = choice["message"]["content"].replace(mark, "")
+    if "other" in shown:
+        choice["message"]["content"] = "yes"
+    if "no_reasoning" in shown:
+        choice["message"]["content"] = choice["message"]["content"].partition("</think>")[2].lstrip()
     if "count" in shown:
         reply["usage"]["prompt_tokens"] = known["prompt_tokens"]
     if "unexpanded" in shown:
@@ -125,6 +134,10 @@ class Handler(BaseHTTPRequestHandler):
                 return
         known = self.table.get(question_of(body))
         shown = os.environ.get("OPENAI_SERVER_REVEAL", "").split(",")
+        whole = os.environ.get("OPENAI_SERVER_REVEAL", "")
+        if whole.startswith("raw:"):
+            self.send(200, whole.removeprefix("raw:"))
+            return
         strict = "strict" in shown and "return_token_ids" in body
         if self.path != "/v1/chat/completions" or known is None or strict:
             self.send(400, json.dumps({"error": {"message": "not a question I know"}}))

@@ -69,6 +69,21 @@ dump_torch() {
 }
 part "crosscheck/dump_torch.py" torch,transformers dump_torch
 
+# Decode steps of generate(), whose decoder is given rows and no ids.
+dump_generate() {
+  local family dtype
+  for family in glm45v glm41v; do
+    "$glmv" preprocess --model data/tiny/$family --image data/tiny/$family/heldout/objects-003-0.png \
+      --prompt "List the objects." -o build/inputs.safetensors
+    for dtype in f32 bf16; do
+      "$python" crosscheck/dump_torch.py data/tiny/$family build/inputs.safetensors build/dumped.safetensors --steps 3 \
+        --dtype $dtype 2> /dev/null
+      "$glmv" crosscheck --model data/tiny/$family --against build/dumped.safetensors
+    done
+  done
+}
+part "crosscheck/dump_torch.py, generate()" torch,transformers dump_generate
+
 # A pack with the library's own noise, and its trace of that prompt judged by it.
 golden_pack() {
   local model=data/tiny/glm45v

@@ -94,6 +94,12 @@ def for_template(content):
     return [p if p["type"] == "text" else {"type": kinds[p["type"]]} for p in content]
 
 
+def eight_bits(picture):
+    """torchvision gives on samples of 16 bits; torchcodec, which the library prefers, has them scaled and rounded."""
+    wide = picture.to(torch.int32)
+    return picture if picture.dtype == torch.uint8 else ((wide * 255 + 32895) >> 16).to(torch.uint8)
+
+
 def decoded(path):
     """What Pillow sees, upright, u8 [height, width, 3]."""
     return np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
@@ -207,7 +213,7 @@ class Library:
         if self.image_backend != "torchvision":
             return load_image(str(path))  # as the processor does with a path
         if decoder == "library":
-            return load_image_as_tensor(str(path))
+            return eight_bits(load_image_as_tensor(str(path)))
         return torch.from_numpy(decoded(path).copy()).permute(2, 0, 1)
 
     @staticmethod

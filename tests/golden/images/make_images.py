@@ -185,7 +185,7 @@ def others():
     yield "grey_1bit.bmp", encoded(rgb.convert("1"), "BMP")
 
 
-def gif(screen, first, interlaced=0, transparent=None, local=True):
+def gif(screen, first, interlaced=0, transparent=None, local=True, background=0):
     """A GIF by hand: `first` is (left, top, indices); the codes are all cleared, so nothing is compressed."""
     left, top, indices = first
     height, width = indices.shape
@@ -202,7 +202,7 @@ def gif(screen, first, interlaced=0, transparent=None, local=True):
     blocks = b"".join(bytes([len(out[i : i + 255])]) + bytes(out[i : i + 255]) for i in range(0, len(out), 255)) + b"\0"
     palette = bytes((37 * i + 11 * c) % 256 for i in range(4) for c in range(3))  # of 8 indices
     control = b"" if transparent is None else b"!\xf9\x04\x01\0\0" + bytes([transparent]) + b"\0"
-    head = b"GIF89a" + struct.pack("<HHBBB", *screen, 0 if local else 0x81, 0, 0) + (b"" if local else palette)
+    head = b"GIF89a" + struct.pack("<HHBBB", *screen, 0 if local else 0x81, background, 0) + (b"" if local else palette)
     frame = b"," + struct.pack("<HHHHB", left, top, width, height, (0x81 if local else 0) | (0x40 if interlaced else 0))
     return head + control + frame + (palette if local else b"") + bytes([bits]) + blocks + b";"
 
@@ -213,6 +213,7 @@ def gifs():
     yield "transparent.gif", gif((17, 13), (0, 0, indices), transparent=2)
     yield "smaller_than_screen.gif", gif((30, 20), (4, 5, indices), local=False)
     yield "hole.gif", gif((30, 20), (4, 5, indices), transparent=1)
+    yield "background.gif", gif((30, 20), (4, 5, indices % 4), transparent=2, local=False, background=3)
     yield "beyond_screen.gif", gif((10, 9), (4, 5, indices))
     noisy = Image.fromarray(scene(300, 200, 24)).quantize(256)
     yield "full_table.gif", encoded(noisy.crop((0, 0, 100, 90)), "GIF")
@@ -287,34 +288,9 @@ def torchvision_rgb(path):
     return pixels.permute(1, 2, 0).contiguous().numpy()
 
 
-def high_byte_rgb(path):
-    """The upper byte of each 16-bit sample; the pictures have one IDAT chunk each."""
-    chunks = dict(png_chunks(path.read_bytes()))
-    width, height, _, colour = struct.unpack_from(">IIBB", chunks[b"IHDR"])
-    channels = 3 if colour == 2 else 1
-    raw = np.frombuffer(unfiltered(zlib.decompress(chunks[b"IDAT"]), height, width * channels * 2, channels * 2), ">u2")
-    return np.repeat((raw >> 8).astype(np.uint8).reshape(height, width, channels), 3 // channels, axis=2)
-
-
-def unfiltered(data, height, row_bytes, step):
-    above, rows = [0] * row_bytes, []
-    for y in range(height):
-        kind, *row = data[y * (row_bytes + 1) : (y + 1) * (row_bytes + 1)]
-        for i in range(row_bytes):
-            left, up = row[i - step] if i >= step else 0, above[i]
-            corner = above[i - step] if i >= step else 0
-            paeth = min((left, up, corner), key=lambda v: abs(left + up - corner - v))
-            row[i] = (row[i] + (0, left, up, (left + up) // 2, paeth)[kind]) & 255
-        rows.append(bytes(row))
-        above = row
-    return b"".join(rows)
-
-
 def decoded(path):
-    """(pixels, whose they are)"""
-    if "16bit" in path.name:
-        return high_byte_rgb(path), "high byte"
-    if path.suffix in (".gif", ".bmp"):
+    """(pixels, whose they are): Pillow's of what the library refuses, takes for two pictures or spoils."""
+    if path.suffix == ".bmp" or path.name in ("animated.gif", "beyond_screen.gif"):
         return np.asarray(Image.open(path).convert("RGB")), "Pillow"
     return library_rgb(path), "library"
 

@@ -1,8 +1,9 @@
-"""Pictures in formats that glmv does not read, made by Pillow, and what the library's two backends do with them.
+"""Pictures in formats that glmv does not read, made by Pillow, and which decoders of the library read them.
 
     python make_unread.py
 
-Writes unread/: the files, and unread.json with the format's name and which backends read it. Needs ../requirements.txt.
+Writes unread/: the files, and unread.json with the format's name and who reads it: the decoders of the torchvision
+backend (torchcodec, and torchvision where that is missing) and the Pillow backend. Needs ../requirements.txt, torchcodec.
 """
 
 import json
@@ -19,6 +20,8 @@ settings.pin_cpu()
 
 import numpy as np  # noqa: E402
 import PIL  # noqa: E402
+import torchcodec.decoders  # noqa: E402
+import torchvision.io  # noqa: E402
 import transformers  # noqa: E402
 from PIL import Image  # noqa: E402
 from transformers.models.glm4v.image_processing_pil_glm4v import Glm4vImageProcessorPil  # noqa: E402
@@ -50,9 +53,9 @@ def write(path, options):
     image.save(path, **(options or {}))
 
 
-def reads(processor, path):
+def reads(decode, path):
     try:
-        processor(images=str(path), return_tensors="pt")
+        decode(str(path))
         return True
     except Exception:  # whatever it raises, it has no picture
         return False
@@ -61,14 +64,15 @@ def reads(processor, path):
 def main():
     folder = HERE / "unread"
     folder.mkdir(exist_ok=True)
-    kinds = {"torchvision": transformers.Glm4vImageProcessor, "pillow": Glm4vImageProcessorPil}
-    processors = {name: kind.from_pretrained(CONFIG) for name, kind in kinds.items()}
+    pillow = Glm4vImageProcessorPil.from_pretrained(CONFIG)
+    decoders = {"torchvision": torchvision.io.decode_image, "torchcodec": torchcodec.decoders.decode_image,
+                "pillow": lambda path: pillow(images=path, return_tensors="pt")}
     rows = []
     for name, (format_name, options) in FILES.items():
         write(folder / name, options)
-        readers = [backend for backend, p in processors.items() if reads(p, folder / name)]
+        readers = [who for who, decode in decoders.items() if reads(decode, folder / name)]
         rows.append({"file": name, "format": format_name, "read_by": readers})
-    versions = {m.__name__: m.__version__ for m in (transformers, PIL)}
+    versions = {m.__name__: m.__version__ for m in (transformers, torchvision, torchcodec, PIL)}
     (folder / "unread.json").write_text(json.dumps({"versions": versions, "files": rows}, indent=1) + "\n")
     print(rows)
 

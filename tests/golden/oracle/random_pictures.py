@@ -62,8 +62,8 @@ def write_png(rng, path, rgba, exif):
 def write_picture(rng, stem):
     """One random file; (path, who decodes it for the library: "library" or "Pillow").
 
-    Where the library's own decoders disagree (16 bits, WebP's EXIF) or refuse (BMP, GIF), the case is left out or
-    Pillow decodes.
+    Where the library's own decoders disagree (WebP's EXIF) the case is left out, where they refuse (BMP) and for GIF
+    Pillow decodes; 16 bits are the library's alone.
     """
     rgba = pixels(rng, *size(rng))
     exif = Image.Exif()
@@ -76,7 +76,7 @@ def write_picture(rng, stem):
         write_jpeg(rng, path, rgba, exif)
     elif kind == "png":
         if write_png(rng, path, rgba, exif) == "16 bits":
-            decoder = "Pillow"
+            decoder = "library"
     elif kind == "webp":
         Image.fromarray(rgba).convert(rng.choice(("RGB", "RGBA"))).save(path, lossless=rng.random() < 0.5, quality=rng.randint(0, 100))
     else:
