@@ -63,6 +63,16 @@ const void* readable(ForeignTensors& into, std::string_view data, const StoredTy
   return wide.view.data;
 }
 
+/// Unsigned numbers of 64 bits are read as signed ones.
+void check_fits_signed(const std::string& where, const ConstTensorView& view) {
+  Tensor values(DType::i64, view);
+  convert(view, values.view);
+  for (int64_t i = 0; i < view.size(); ++i) {
+    const int64_t n = values.data<int64_t>()[i];
+    if (n < 0) input_error(where, ": element ", i, " is ", static_cast<uint64_t>(n), ", at most 2^63 - 1 is read");
+  }
+}
+
 [[noreturn]] void refuse(const std::string& path, std::string_view begin) {
   if (starts_with(begin, "GGUF"))
     input_error(path, ": a GGUF file holds weights; crosscheck/peers/llamacpp_dump.cc writes what llama.cpp computes");
@@ -120,6 +130,7 @@ ConstTensorView stored_view(ForeignTensors& into, const std::string& where, std:
   // Only what the view reaches is copied or widened: many small views may share one large storage.
   const auto reached = static_cast<size_t>((e.elements > 0 ? e.last + 1 : 0) * type.bytes);
   view.data = readable(into, data.substr(0, reached), type);
+  if (type.dtype == DType::i64 && type.bytes == 8 && !type.is_signed) check_fits_signed(where, view);
   return view;
 }
 

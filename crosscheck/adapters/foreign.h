@@ -51,7 +51,7 @@ ForeignTensors read_folder(const std::string& path);
 struct StoredType {
   DType dtype = DType::f32;  ///< as it is, or what it is widened to
   int bytes = 4;             ///< of an element in the file
-  bool is_signed = true;     ///< of a widened integer
+  bool is_signed = true;     ///< of an integer; unsigned ones of 8 bytes are read as signed, if they are below 2^63
   bool widened() const { return static_cast<size_t>(bytes) != size_of(dtype); }
 };
 
