@@ -176,6 +176,7 @@ Assembled joined(const Assembly& a, const std::string& point, std::vector<Piece>
   if (shards.size() == 1 && shards[0].shards == 1) return {shards[0].view, {}};
   std::sort(shards.begin(), shards.end(), [](const Piece& x, const Piece& y) { return x.shard < y.shard; });
   check_all_there(a, point, shards);
+  if (point.starts_with("floor/")) return whole_on_each(a, point, shards);
   const std::string plain = split_step(point).point;
   return plain == "logits" || rank_of_point(plain) == 3 ? heads_or_logits(a, point, shards)
                                                         : of_all_ranks(a, point, shards);

@@ -263,6 +263,9 @@ Theirs theirs_from(const ForeignTensors& foreign, const NameRules& given, const 
   }
   for (const auto& [name, others] : ours.ranks) {
     if (name.starts_with(kFloor)) {
+      const ConstTensorView first = ours.tensors.at(name);
+      if (std::all_of(others.begin(), others.end(), [&](const HeldByRank& o) { return same_values(o.view, first); }))
+        continue;
       t.warnings.push_back(concat(name, ": the ranks' differ; that of rank 0 is used"));
       continue;
     }

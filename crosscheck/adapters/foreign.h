@@ -33,6 +33,9 @@ struct ForeignTensors {
 /// formats that we know and that hold no tensors (llama.cpp's printed log, a GGUF file, an old torch.save file).
 ForeignTensors read_foreign(const std::string& path);
 
+/// Control characters as \x1b: names of a file go to terminals. UTF-8 else stays as it is.
+std::string printable(std::string_view text);
+
 /// A file that is open already.
 ForeignTensors foreign_from(const SafetensorsFile& file);
 

@@ -29,7 +29,13 @@ StoredType type_of(const std::string& descr, const std::string& where) {
       {"<V2", {DType::bf16, 2, true}}, {"|V2", {DType::bf16, 2, true}},  // ml_dtypes' bfloat16 is an unnamed type
   };
   const auto found = known.find(descr);
-  if (found == known.end()) input_error(where, ": descr '", descr, "' is not read (objects and big-endian are not)");
+  if (found == known.end()) {
+    const std::string why = descr.find('O') != std::string::npos   ? ": objects, which are pickled"
+                            : descr.find('c') != std::string::npos ? ": complex numbers"
+                            : descr.starts_with('>')               ? ": big-endian numbers"
+                                                                   : "";
+    input_error(where, ": npy header: descr '", descr, "' is not read", why);
+  }
   return found->second;
 }
 
@@ -46,6 +52,7 @@ class HeaderText {
       const std::string key = quoted();
       expect(':');
       if (key == "descr") {
+        if (accepts('[')) input_error(where_, ": npy header: descr is a record of several fields, which is not read");
         h.type = type_of(quoted(), where_), has_type = true;
       } else if (key == "fortran_order") {
         h.column_major = boolean();
