@@ -150,7 +150,8 @@ std::vector<float> excess_of_rows(const ConstTensorView& gold, const ConstTensor
   const Tensor want = copy_of(gold, DType::f64), got = copy_of(theirs, DType::f64);
   const std::vector<double> noise = row_noise(gold, n);
   std::vector<float> excess(noise.size());
-  const int64_t width = noise.empty() ? 0 : want.view.size() / static_cast<int64_t>(noise.size());
+  const auto rows = std::max<int64_t>(1, static_cast<int64_t>(noise.size()));
+  const int64_t width = std::max<int64_t>(1, want.view.size() / rows);
   for (int64_t i = 0; i < want.view.size(); ++i) {
     const auto row = static_cast<size_t>(i / width);
     const double g = want.data<double>()[i], error = std::abs(got.data<double>()[i] - g);

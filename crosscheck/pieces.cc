@@ -214,7 +214,7 @@ Assembled put_together(const Assembly& assembly, const std::string& point, const
     assembly.warnings.push_back(concat(point, ": only the residual is there, nothing to add it to; left out"));
     return {};
   }
-  const Assembled v = joined(assembly, point, own);
+  Assembled v = joined(assembly, point, own);
   if (addends.empty()) return v;
   assembly.log.used("residual: added to the hidden state", point);
   return sum_of(assembly, point, v, joined(assembly, point, addends));

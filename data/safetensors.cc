@@ -233,8 +233,8 @@ ConstTensorView view_of(const Entry& entry, uint64_t data_bytes, const std::stri
     input_error(where, ": data_offsets [", begin, ',', end, "] do not lie within ", data_bytes, " bytes of data");
   }
   if (end - begin != bytes) {
-    input_error(where, ": data_offsets [", begin, ',', end, "] hold ", end - begin, " bytes, but ", view, " has ",
-                bytes);
+    input_error(where, ": data_offsets [", begin, ',', end, "] hold ", end - begin, " bytes, but ",
+                stored.widened() ? entry.dtype + " read as " : "", view, " has ", bytes);
   }
   return view;
 }
