@@ -150,14 +150,14 @@ std::vector<float> excess_of_rows(const ConstTensorView& gold, const ConstTensor
   const Tensor want = copy_of(gold, DType::f64), got = copy_of(theirs, DType::f64);
   const std::vector<double> noise = row_noise(gold, n);
   std::vector<float> excess(noise.size());
-  const auto rows = std::max<int64_t>(1, static_cast<int64_t>(noise.size()));
-  const int64_t width = std::max<int64_t>(1, want.view.size() / rows);
-  for (int64_t i = 0; i < want.view.size(); ++i) {
-    const auto row = static_cast<size_t>(i / width);
-    const double g = want.data<double>()[i], error = std::abs(got.data<double>()[i] - g);
-    const double allowed = ulp_at(n.rounded_to, g) + n.factor * noise[row];
-    const double times = std::isfinite(error) ? error / allowed : std::numeric_limits<float>::max();
-    excess[row] = std::max(excess[row], static_cast<float>(times));
+  const int64_t width = noise.empty() ? 0 : want.view.size() / static_cast<int64_t>(noise.size());
+  for (size_t row = 0; row < noise.size(); ++row) {
+    for (int64_t i = static_cast<int64_t>(row) * width, end = i + width; i < end; ++i) {
+      const double g = want.data<double>()[i], error = std::abs(got.data<double>()[i] - g);
+      const double allowed = ulp_at(n.rounded_to, g) + n.factor * noise[row];
+      const double times = std::isfinite(error) ? error / allowed : std::numeric_limits<float>::max();
+      excess[row] = std::max(excess[row], static_cast<float>(times));
+    }
   }
   return excess;
 }
