@@ -143,6 +143,16 @@ Tensors wanted_of(const std::map<std::string, ConstTensorView>& tensors, const N
   return out;
 }
 
+/// Where ranks of the second file hold something else than the first of them, each gets a row.
+void add_other_ranks(Result& r, const std::string& name, const ConstTensorView& a, const Flags& f) {
+  const auto others = r.mapped.ranks.find(name);
+  if (others == r.mapped.ranks.end()) return;
+  for (const HeldByRank& other : others->second) {
+    if (!same_values(other.view, r.mapped.tensors.at(name)))
+      r.rows.push_back(compare_tensors(concat(name, " of ", other.who), a, other.view, f));
+  }
+}
+
 Result compare_files(const Flags& f) {
   const NameRules rules(f.maps, f.only);
   const ForeignTensors file_a = read_foreign(f.a), file_b = read_foreign(f.b);
@@ -158,6 +168,7 @@ Result compare_files(const Flags& f) {
       r.only_a.push_back(name);
     } else {
       r.rows.push_back(compare_tensors(name, view, other->second, f));
+      add_other_ranks(r, name, view, f);
     }
   }
   for (const auto& [name, view] : in_b) {

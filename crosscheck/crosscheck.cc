@@ -96,6 +96,7 @@ void explain_first(const Model& model, const RunPlan& plan, const Runs& runs, co
                    CrosscheckReport& report) {
   const PointResult& departure = report.points[static_cast<size_t>(report.first)];
   if (!options.explain || options.mistake || options.recorded) return;
+  if (departure.not_on_first_rank) return;  // a mistake of the program is made on every rank
   report.explanations =
       explain({model, options.assumed, options.names, options.request}, plan, departure, report.not_seen, runs);
   report.tried_mistakes = report.explanations.tried > 0;

@@ -79,7 +79,7 @@ class Isolator {
       if (plan_.theirs.points.count(name) == 0 || !names_.wanted(name)) continue;
       IsolatedPoint point;
       point.upstream = upstream_of(ours_.mutant.model.config, name, visual, usable_);
-      point.result = from_hidden.point(name);
+      point.result = from_hidden.on_first_rank(name);
       if (!point.result.compared()) continue;
       if (!point.result.within && !starts_from_numbers(plan_.theirs, point.upstream)) continue;
       if (!point.result.within) look_again(name, from_logits, point.result);
@@ -91,7 +91,7 @@ class Isolator {
   /// A choice of experts that departs may follow from logits that do: then those are to blame.
   void look_again(const std::string& name, const Runs& from_logits, PointResult& result) const {
     if (name.find(kChoice) == std::string::npos || !from_logits.gold.has(name)) return;
-    const PointResult again = Judge(ours_.mutant.model, plan_.theirs, from_logits, ours_.first()).point(name);
+    const PointResult again = Judge(ours_.mutant.model, plan_.theirs, from_logits, ours_.first()).on_first_rank(name);
     if (again.within) result = again;
   }
 
@@ -104,7 +104,7 @@ class Isolator {
 void say_where_born(Isolation& isolation, const std::vector<PointResult>& end_to_end) {
   std::set<std::string> departing;
   for (const PointResult& p : end_to_end) {
-    if (!p.within) departing.insert(p.name);
+    if (!p.within && !p.not_on_first_rank) departing.insert(p.name);
   }
   for (auto& [name, point] : isolation.points) {
     if (point.result.within) {

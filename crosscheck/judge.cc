@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "crosscheck/stages.h"
 
@@ -33,6 +34,8 @@ bool has_merged_heads(const ConstTensorView& theirs, const ConstTensorView& gold
 
 /// What may have led to another shape.
 std::string shape_hint(const ConstTensorView& theirs, const ConstTensorView& gold) {
+  if (is_float(gold.dtype) && !is_float(theirs.dtype))
+    return concat("; ", name_of(theirs.dtype), " is no type of floats");
   const bool both_planes = theirs.rank == 2 && gold.rank == 2;
   if (both_planes && theirs.dim[0] == gold.dim[1] && theirs.dim[1] == gold.dim[0])
     return "; transposed? A point is [tokens, width]";
@@ -127,17 +130,72 @@ bool is_input(std::string_view point) {
   return point == "input_ids" || stage_of(point) == 1 || ends_with(point, "grid_thw");
 }
 
+const ConstTensorView& Judge::their(const std::string& name) const {
+  const auto others = theirs_.ranks.find(name);
+  if (!rank_.empty() && others != theirs_.ranks.end()) {
+    for (const HeldByRank& other : others->second) {
+      if (other.who == rank_) return other.view;
+    }
+  }
+  return theirs_.points.at(name);
+}
+
+PointResult Judge::worst_rank(const std::string& name, const std::function<PointResult(const Judge&)>& judged) const {
+  PointResult worst = judged(*this);
+  const auto others = theirs_.ranks.find(name);
+  if (others == theirs_.ranks.end()) return worst;
+  const bool first_within = worst.within;
+  std::string who = "rank 0";
+  for (const HeldByRank& other : others->second) {
+    Judge of_rank = *this;
+    of_rank.rank_ = other.who;
+    PointResult r = judged(of_rank);
+    const auto badness = [](const PointResult& p) {
+      return std::tuple(!p.within, p.unjudged_rows, p.differing, p.theirs.excess);
+    };
+    if (badness(r) > badness(worst)) worst = std::move(r), who = other.who;
+  }
+  worst.not_on_first_rank = !worst.within && first_within;
+  worst.layout += concat(worst.layout.empty() ? "" : ", ", "ranks differ, the worst is ", who);
+  if (!worst.within) worst.detail = concat(who, ": ", worst.detail);
+  return worst;
+}
+
+/// What a run is given is not judged, but it must be the same on all ranks.
+PointResult Judge::same_input_on_all(PointResult first) const {
+  const auto others = theirs_.ranks.find(first.name);
+  if (others == theirs_.ranks.end()) return first;
+  const HeldByRank& other = others->second[0];
+  const ConstTensorView& view = theirs_.points.at(first.name);
+  first.kind = PointKind::exact;
+  first.not_on_first_rank = true;
+  std::string how = concat(other.view, ", rank 0 ", view);
+  if (equal_extents(view, other.view)) {
+    const ExactComparison c = compare_exact(view, other.view);
+    first.differing = static_cast<double>(c.different) / static_cast<double>(c.elements);
+    how = concat(c.different, " of ", c.elements, " elements differ, first ", index_text(view, c.first), ": ", c.got,
+                 ", rank 0 has ", c.expected);
+  }
+  first.departs(concat(other.who, " was given another input than rank 0: ", how));
+  return first;
+}
+
 PointResult Judge::point(const std::string& name) const {
+  if (is_input(split_step(name).point)) return same_input_on_all(on_first_rank(name));
+  return worst_rank(name, [&](const Judge& judge) { return judge.on_first_rank(name); });
+}
+
+PointResult Judge::on_first_rank(const std::string& name) const {
   PointResult r;
   r.name = name;
   r.stage = stage_of(name);
-  describe(theirs_.points.at(name), r);
+  describe(their(name), r);
   const std::string local = split_step(name).point;
   if (is_input(local)) {
     r.kind = PointKind::given;
     return r;
   }
-  const ConstTensorView gold = runs_.gold.get(name).view, theirs = theirs_.points.at(name);
+  const ConstTensorView gold = runs_.gold.get(name).view, theirs = their(name);
   if (r.stage <= 3) {
     exact(gold, r);
   } else if (ends_with(name, kTopkIds) && equal_extents(gold, theirs)) {
@@ -153,12 +211,14 @@ PointResult Judge::point(const std::string& name) const {
 }
 
 PointResult Judge::preprocessed(const std::string& name, const Tensor& ours) const {
-  PointResult r;
-  r.name = name;
-  r.stage = stage_of(name);
-  describe(theirs_.points.at(name), r);
-  exact(ours.view, r);
-  return r;
+  return worst_rank(name, [&](const Judge& judge) {
+    PointResult r;
+    r.name = name;
+    r.stage = stage_of(name);
+    describe(judge.their(name), r);
+    judge.exact(ours.view, r);
+    return r;
+  });
 }
 
 PointResult Judge::sampled(int64_t step, int64_t token) const {
@@ -186,7 +246,7 @@ PointResult Judge::sampled(int64_t step, int64_t token) const {
 
 void Judge::exact(const ConstTensorView& ours, PointResult& r) const {
   r.kind = PointKind::exact;
-  const ConstTensorView& theirs = theirs_.points.at(r.name);
+  const ConstTensorView& theirs = their(r.name);
   if (!equal_extents(ours, theirs)) {
     r.kind = PointKind::misshapen;
     return r.departs(concat("theirs is ", theirs, ", ours ", ours, shape_hint(theirs, ours)));
@@ -221,9 +281,8 @@ Noise Judge::ruler(const std::string& name) const {
   Noise n;
   const ConstTensorView gold = runs_.gold.get(name).view;
   n.rounded_to = runs_.ours.get(name).view.dtype;
-  const auto theirs = theirs_.points.find(name);
-  if (theirs != theirs_.points.end() && is_float(theirs->second.dtype))  // what they stored may be coarser than ours
-    n.rounded_to = coarser(n.rounded_to, theirs->second.dtype);
+  if (theirs_.points.count(name) > 0 && is_float(their(name).dtype))  // what they stored may be coarser than ours
+    n.rounded_to = coarser(n.rounded_to, their(name).dtype);
   n.legal = {runs_.ours.get(name)};
   for (const Recording& run : runs_.other_orders) {
     if (run.has(name)) n.legal.push_back(run.get(name));  // a golden pack keeps what they show instead: floors
@@ -252,7 +311,7 @@ double Judge::allowed_of_row(const std::string& name, double at) const {
 
 void Judge::noise(PointResult& r) const {
   const Tensor& whole_gold = runs_.gold.get(r.name);
-  ConstTensorView theirs = theirs_.points.at(r.name);
+  ConstTensorView theirs = their(r.name);
   Tensor gold = whole_gold;
   Noise n = ruler(r.name);
   if (n.row_floor && !mistake_) leave_out_drowned_rows(gold.view, n);  // a mistake's rows have other sizes

@@ -1,6 +1,7 @@
 // One point at a time: theirs against gold, with the noise that our own legal runs show.
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -55,6 +56,7 @@ struct PointResult {
   double floor_l2 = 0;              ///< noise: |our run - gold| / |gold|, to be held against theirs.relative_l2
   std::vector<float> row_excess{};  ///< noise, of a departure: per row the largest error as a multiple of allowed
   std::string why_unjudged{};       ///< of rows that were not judged, a sentence
+  bool not_on_first_rank = false;   ///< departs, but not on the rank that everything else is read from
   void departs(std::string why) { within = false, detail = std::move(why); }
   bool compared() const { return kind != PointKind::given && kind != PointKind::unjudged; }
 };
@@ -88,16 +90,22 @@ class Judge {
   Judge(const Model& model, const Theirs& theirs, const Runs& runs, const Mistake* mistake)
       : model_(model), theirs_(theirs), runs_(runs), mistake_(mistake) {}
 
-  /// A point that both sides have. Error (exit code 3): a floor that does not fit it.
+  /// A point that both sides have. Where ranks differ each is judged, and the worst is told of. Error (exit code 3): a
+  /// floor that does not fit it.
   PointResult point(const std::string& name) const;
+  /// The same without other ranks than the first.
+  PointResult on_first_rank(const std::string& name) const;
 
-  /// Our own preprocessing of the same media against the trace's inputs.
+  /// Our own preprocessing of the same media against the trace's inputs, on every rank.
   PointResult preprocessed(const std::string& name, const Tensor& ours) const;
 
   /// The token that was fed to pass `step` against the logits of the pass before.
   PointResult sampled(int64_t step, int64_t token) const;
 
  private:
+  const ConstTensorView& their(const std::string& name) const;
+  PointResult worst_rank(const std::string& name, const std::function<PointResult(const Judge&)>& judged) const;
+  PointResult same_input_on_all(PointResult first) const;
   void exact(const ConstTensorView& ours, PointResult& r) const;
   void noise(PointResult& r) const;
   void routing(PointResult& r) const;
@@ -113,6 +121,7 @@ class Judge {
   const Theirs& theirs_;
   const Runs& runs_;
   const Mistake* mistake_;
+  std::string rank_;  ///< who of theirs_.ranks is judged; empty: the first rank
 };
 
 }  // namespace glmv

@@ -55,11 +55,10 @@ std::vector<Tensor> Judge::measured_logits(const std::string& name, const Noise&
   std::vector<ConstTensorView> views = {runs_.ours.get(name).view};
   views.reserve(runs_.other_orders.size() + 2);
   for (const Recording& run : runs_.other_orders) views.push_back(run.get(name).view);
-  const auto theirs = theirs_.points.find(name);
   const ConstTensorView gold = runs_.gold.get(name).view;
-  const bool comparable =
-      theirs != theirs_.points.end() && is_float(theirs->second.dtype) && equal_extents(gold, theirs->second);
-  if (comparable && compare(gold, theirs->second, n).within()) views.push_back(theirs->second);
+  const ConstTensorView theirs = theirs_.points.count(name) > 0 ? their(name) : ConstTensorView();
+  const bool comparable = theirs && is_float(theirs.dtype) && equal_extents(gold, theirs);
+  if (comparable && compare(gold, theirs, n).within()) views.push_back(theirs);
   std::vector<Tensor> out;
   out.reserve(views.size());
   for (const ConstTensorView& v : views) out.push_back(f64_of(v));
@@ -78,7 +77,9 @@ void Judge::routing(PointResult& r) const {
   r.kind = PointKind::routing;
   const std::string logits_name = logits_of_choice(r.name);
   const TextConfig& config = model_.config.text;
-  const Tensor choice = well_formed_choice(theirs_.points.at(r.name), runs_.gold.get(r.name).view.dim[0], config);
+  const Tensor choice = well_formed_choice(their(r.name), runs_.gold.get(r.name).view.dim[0], config);
+  if (is_float(their(r.name).dtype))
+    return r.departs(concat("experts are named by ", their(r.name), ", not whole numbers"));
   if (!choice) return r.departs("a row does not name K different experts of this layer");
   const Tensor gold = runs_.gold.get(logits_name);
   const Tensor bias = f64_bias(split_layer(split_step(r.name).point).layer);

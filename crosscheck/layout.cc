@@ -22,10 +22,6 @@ bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
-struct Heads {
-  int64_t query, kv, width;
-};
-
 class Undoing {
  public:
   Undoing(const ForeignTensors& theirs, const NameRules& names, const ModelConfig* config)
@@ -36,8 +32,9 @@ class Undoing {
     for (const auto& [name, view] : theirs_.tensors) place(name, view);
     const Assembly assembly{theirs_.path, config_, out_.rearranged, log_, out_.warnings};
     for (const auto& [point, pieces] : points_) {
-      const ConstTensorView v = put_together(assembly, point, pieces);
-      if (v) out_.tensors[point] = natural(point, v);
+      const Assembled whole = put_together(assembly, point, pieces);
+      if (whole.view) out_.tensors[point] = natural(point, whole.view);
+      for (const HeldByRank& other : whole.others) out_.ranks[point].push_back({other.who, natural(point, other.view)});
     }
     cut_padding();
     out_.notes = log_.sentences();
@@ -48,11 +45,6 @@ class Undoing {
   [[noreturn]] void refuse(const std::string& name, const std::string& rule, const ConstTensorView& v,
                            const std::string& why) const {
     input_error(theirs_.path, ": ", name, " is ", v, ", which layout rule ", rule, " does not fit: ", why);
-  }
-  Heads heads_of(std::string_view point) const {
-    const ModelConfig& c = *config_;
-    if (starts_with(point, kTower)) return {c.vision.num_heads, c.vision.num_heads, c.vision.head_dim()};
-    return {c.text.num_heads, c.text.num_kv_heads, c.text.head_dim};
   }
   // ---- names ----
 
@@ -166,11 +158,12 @@ class Undoing {
   void take_qkv_apart(const std::string& name, const std::string& rule, const Piece& piece) {
     if (!ends_with(name, ".qkv")) usage_error("layout rule @", rule, " of ", name, ": the name does not end in .qkv");
     const std::string stem = name.substr(0, name.size() - 3);
-    const Heads all = heads_of(split_step(name).point);
-    const int64_t query = all.query / piece.shards, kv = std::max<int64_t>(1, all.kv / piece.shards);
+    const Heads all = heads_of(*config_, split_step(name).point);
     ConstTensorView v = without_ones(piece.view, 2);
     if (v.rank < 2) refuse(name, rule, v, "it has no row per token");
     v = as_rows(out_.rearranged.contiguous(v));
+    const int64_t ranks = v.dim[1] == (all.query + 2 * all.kv) * all.width ? 1 : piece.shards;  // 1: each has it whole
+    const int64_t query = all.query / ranks, kv = std::max<int64_t>(1, all.kv / ranks);
     if (v.dim[1] != (query + 2 * kv) * all.width)
       refuse(name, rule, v, concat("a row should be (", query, " + 2 * ", kv, ") heads of ", all.width));
     const ConstTensorView heads = reshape(v, {v.dim[0], query + 2 * kv, all.width});
@@ -249,6 +242,10 @@ class Undoing {
       v = slice(v, 0, 1, 4);
     }
     const int rank = rank_of_point(plain);
+    if (v.rank == 0 && rank == 1) {
+      log_.used("a scalar was read as one element", point);
+      return reshape(v, {1});
+    }
     const bool one_in_front = v.rank == rank + 1 && (v.dim[0] == 1 || (plain == "position_ids" && v.dim[1] == 1));
     if (v.rank > rank && !one_in_front) {
       const bool from_back = plain == "model.visual.downsample" || plain == "model.visual.patch_embed";
@@ -262,7 +259,7 @@ class Undoing {
 
   /// [1, T, heads * d] where [T, heads, d] is expected.
   ConstTensorView batch_of_wide_rows(const std::string& point, const ConstTensorView& v) {
-    const Heads heads = heads_of(split_step(point).point);
+    const Heads heads = heads_of(*config_, split_step(point).point);
     if (v.dim[2] == heads.width) return v;
     const ConstTensorView thin = without_ones(v, 2);
     if (thin.rank == 2) log_.used("axes of 1 were dropped", point);
@@ -274,6 +271,7 @@ class Undoing {
   void cut_padding() {
     const auto mask = out_.tensors.find("attention_mask");
     if (mask == out_.tensors.end()) return;
+    out_.ranks.erase("attention_mask");
     const ConstTensorView v = without_ones(mask->second, 1);
     if (v.rank != 1 || is_float(v.dtype)) return;
     Tensor values(DType::i64, v);
@@ -284,19 +282,22 @@ class Undoing {
     }
     out_.tensors.erase(mask);
     if (static_cast<int64_t>(real.size()) == v.dim[0]) return;
-    for (auto& [point, view] : out_.tensors) {
-      const std::string plain = split_step(point).point;
-      const int stage = stage_of(plain);
-      const bool of_tokens =
-          plain == "input_ids" || plain == "mm_token_type_ids" || plain == "position_ids" || stage >= 8;
-      if (!of_tokens || split_step(point).step > 0) continue;
-      int axis = 0;  // the first that is as long as the mask, behind a batch axis or the three rows of positions
-      while (axis < view.rank && view.dim[axis] != v.dim[0]) ++axis;
-      if (axis > 1 || axis == view.rank) continue;
-      view = out_.rearranged.gathered(view, axis, real);
-      log_.used(concat("padding cut: ", v.dim[0] - static_cast<int64_t>(real.size()), " of ", v.dim[0], " rows"),
-                point);
+    for (auto& [point, view] : out_.tensors) keep_tokens(point, v.dim[0], real, view);
+    for (auto& [point, others] : out_.ranks) {
+      for (HeldByRank& other : others) keep_tokens(point, v.dim[0], real, other.view);
     }
+  }
+  /// Of a point with a row per token, these tokens of `all`.
+  void keep_tokens(const std::string& point, int64_t all, const std::vector<int64_t>& real, ConstTensorView& view) {
+    const std::string plain = split_step(point).point;
+    const bool of_tokens =
+        plain == "input_ids" || plain == "mm_token_type_ids" || plain == "position_ids" || stage_of(plain) >= 8;
+    if (!of_tokens || split_step(point).step > 0) return;
+    int axis = 0;  // the first that is as long as the mask, behind a batch axis or the three rows of positions
+    while (axis < view.rank && view.dim[axis] != all) ++axis;
+    if (axis > 1 || axis == view.rank) return;
+    view = out_.rearranged.gathered(view, axis, real);
+    log_.used(concat("padding cut: ", all - static_cast<int64_t>(real.size()), " of ", all, " rows"), point);
   }
 
   const ForeignTensors& theirs_;

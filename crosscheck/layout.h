@@ -13,8 +13,9 @@
 //   half_split        rows of query or key as the half-split rotation wants them: in the dense family put back
 //   norm_after_attention  post_attention_layernorm: in the dense family post_self_attn_layernorm
 //   ignored           no point of ours, and not to be reported as unknown
-// Without being asked: shards of tensor-parallel ranks (NAME#RANK) are joined, axes of one dropped, a fourth row of
-// positions dropped, and rows that attention_mask says are padding cut out.
+// Without being asked: shards of tensor-parallel ranks (NAME#RANK) are joined (crosscheck/pieces.h), axes of one
+// dropped, a scalar read as one element, a fourth row of positions dropped, and rows that attention_mask says are
+// padding cut out.
 #pragma once
 
 #include <map>
@@ -23,6 +24,7 @@
 
 #include "crosscheck/adapters/foreign.h"
 #include "crosscheck/names.h"
+#include "crosscheck/pieces.h"
 #include "crosscheck/rearrange.h"
 #include "data/config.h"
 
@@ -31,8 +33,9 @@ namespace glmv {
 /// Tensors under our names and in our layout, as far as that can be told without running the model.
 struct OurLayout {
   std::map<std::string, ConstTensorView> tensors;
-  Rearranged rearranged;           ///< keeps the views alive, with the owners of the file
-  std::vector<std::string> notes;  ///< which rule was used, one sentence each
+  std::map<std::string, std::vector<HeldByRank>> ranks;  ///< by point: others than the first, where they may differ
+  Rearranged rearranged;                                 ///< keeps the views alive, with the owners of the file
+  std::vector<std::string> notes;                        ///< which rule was used, one sentence each
   std::vector<std::string> warnings;
 };
 

@@ -11,7 +11,7 @@
 namespace glmv {
 namespace {
 
-constexpr std::string_view kFloor = "floor/";
+constexpr std::string_view kFloor = "floor/", kIds = ".topk_ids";
 
 /// Changes of one kind, told in one sentence however many tensors they met.
 struct Change {
@@ -40,6 +40,51 @@ bool is_integer_input(const std::string& point) {
   const int stage = stage_of(point);
   return stage == 2 || stage == 3;
 }
+
+bool is_choice(const std::string& name) { return name.ends_with(kIds) && stage_of(name) >= 0; }
+
+bool holds_whole_numbers(const ConstTensorView& v) {
+  Tensor values(DType::f64, v);
+  convert(v, values.view);
+  const double* value = values.data<double>();
+  return std::all_of(value, value + v.size(), [](double x) { return std::abs(x) < 0x1p53 && x == std::trunc(x); });
+}
+
+/// What is read as it is meant, and how often.
+class Meaning {
+ public:
+  explicit Meaning(Theirs& t) : t_(t) {}
+
+  ConstTensorView of(const std::string& name, ConstTensorView v) {
+    const std::string point = split_step(name).point;
+    if (stage_of(point) >= 0 && drop_batch_axis(point, v)) batch_.count(name);
+    if (is_integer_input(point) && !is_float(v.dtype) && v.dtype != DType::i64) {
+      widened_.count(name);
+      return as_i64(v);
+    }
+    if (is_choice(point) && is_float(v.dtype) && holds_whole_numbers(v)) {
+      whole_.count(name);
+      return as_i64(v);
+    }
+    return v;
+  }
+  void note() const {
+    batch_.note(t_.notes);
+    widened_.note(t_.notes);
+    whole_.note(t_.notes);
+  }
+
+ private:
+  ConstTensorView as_i64(const ConstTensorView& v) {
+    t_.converted.emplace_back(DType::i64, v);
+    convert(v, t_.converted.back().view);
+    return t_.converted.back().view;
+  }
+
+  Theirs& t_;
+  Change batch_{"a batch axis of 1 was dropped", "", 0}, widened_{"integers were widened to i64", "", 0},
+      whole_{"whole numbers stored as floats were read as integers", "", 0};
+};
 
 void check_floor(const std::string& label, const std::string& name, const ConstTensorView& v) {
   if (!is_float(v.dtype) || v.rank != 1) input_error(label, ": ", name, " is ", v, ", expected f32 or f64 [rows]");
@@ -110,36 +155,59 @@ void sort_row(int64_t* ids, double* weights, int64_t k) {
   }
 }
 
+/// One rank's experts, and its weights if they are known. True if they were in another order.
+bool sort_choice(Theirs& t, ConstTensorView& choice, ConstTensorView* weights) {
+  if (is_float(choice.dtype) || choice.rank != 2) return false;
+  const bool weighed = weights != nullptr && is_float(weights->dtype) && equal_extents(*weights, choice);
+  Tensor ids(DType::i64, choice), values(DType::f64, choice);
+  convert(choice, ids.view);
+  if (weighed) convert(*weights, values.view);
+  const int64_t k = choice.dim[1];
+  bool ascending = true;
+  for (int64_t row = 0; row < choice.dim[0]; ++row) {
+    int64_t* of_row = ids.data<int64_t>() + row * k;
+    ascending = ascending && std::is_sorted(of_row, of_row + k);
+    sort_row(of_row, weighed ? values.data<double>() + row * k : nullptr, k);
+  }
+  if (ascending) return false;
+  t.converted.push_back(ids);
+  choice = ids.view;
+  if (weighed) {
+    t.converted.emplace_back(weights->dtype, values.view);
+    convert(values.view, t.converted.back().view);
+    *weights = t.converted.back().view;
+  }
+  return true;
+}
+
 /// Engines name a token's experts in the order of their scores; a weight belongs to the id in its place.
 void sort_choices(Theirs& t) {
-  constexpr std::string_view kIds = ".topk_ids", kWeights = ".topk_weights";
+  constexpr std::string_view kWeights = ".topk_weights";
   Change sorted{"a token's experts were put in ascending order, with their weights", "", 0};
-  for (auto& [name, view] : t.points) {
-    if (name.size() < kIds.size() || name.substr(name.size() - kIds.size()) != kIds) continue;
-    if (stage_of(name) < 0 || is_float(view.dtype) || view.rank != 2) continue;
-    const auto weights = t.points.find(concat(name.substr(0, name.size() - kIds.size()), kWeights));
-    const bool weighed = weights != t.points.end() && is_float(weights->second.dtype) && weights->second.rank == 2 &&
-                         weights->second.dim[0] == view.dim[0] && weights->second.dim[1] == view.dim[1];
-    Tensor ids(DType::i64, view), values(DType::f64, view);
-    convert(view, ids.view);
-    if (weighed) convert(weights->second, values.view);
-    const int64_t k = view.dim[1];
-    bool ascending = true;
-    for (int64_t row = 0; row < view.dim[0]; ++row) {
-      int64_t* of_row = ids.data<int64_t>() + row * k;
-      ascending = ascending && std::is_sorted(of_row, of_row + k);
-      sort_row(of_row, weighed ? values.data<double>() + row * k : nullptr, k);
+  for (auto& [name, choice] : t.points) {
+    if (!is_choice(name)) continue;
+    const std::string weights_name = concat(name.substr(0, name.size() - kIds.size()), kWeights);
+    const auto weights = t.points.find(weights_name);
+    const auto ids_of_ranks = t.ranks.find(name), weights_of_ranks = t.ranks.find(weights_name);
+    const size_t ids_told = ids_of_ranks == t.ranks.end() ? 0 : ids_of_ranks->second.size();
+    const size_t weights_told = weights_of_ranks == t.ranks.end() ? 0 : weights_of_ranks->second.size();
+    for (size_t i = 0; i < std::max(ids_told, weights_told); ++i) {  // before the first rank's are put in order
+      ConstTensorView same_choice = choice;
+      sort_choice(t, i < ids_told ? ids_of_ranks->second[i].view : same_choice,
+                  i < weights_told ? &weights_of_ranks->second[i].view : nullptr);
     }
-    if (ascending) continue;
-    sorted.count(name);
-    t.converted.push_back(ids);
-    view = ids.view;
-    if (!weighed) continue;
-    t.converted.emplace_back(weights->second.dtype, values.view);
-    convert(values.view, t.converted.back().view);
-    weights->second = t.converted.back().view;
+    if (sort_choice(t, choice, weights == t.points.end() ? nullptr : &weights->second)) sorted.count(name);
   }
   sorted.note(t.notes);
+}
+
+/// Of the ranks only those are kept that differ from the first.
+void forget_equal_ranks(Theirs& t) {
+  for (auto& [name, others] : t.ranks) {
+    const ConstTensorView first = t.points.at(name);
+    std::erase_if(others, [&](const HeldByRank& other) { return same_values(other.view, first); });
+  }
+  std::erase_if(t.ranks, [](const auto& point) { return point.second.empty(); });
 }
 
 /// --map as it was given; without one, the map that the file says its names belong to (dump_torch.py writes it).
@@ -185,27 +253,28 @@ Theirs theirs_from(const ForeignTensors& foreign, const NameRules& given, const 
   t.converted = ours.rearranged.made();
   t.notes.insert(t.notes.end(), ours.notes.begin(), ours.notes.end());
   t.warnings.insert(t.warnings.end(), ours.warnings.begin(), ours.warnings.end());
-  Change batch{"a batch axis of 1 was dropped", "", 0}, widened{"integers were widened to i64", "", 0};
+  Meaning meant(t);
   for (const auto& [name, tensor] : ours.tensors) {
-    if (name.rfind(kFloor, 0) == 0) {
+    if (name.starts_with(kFloor)) {
       add_floor(t, name, tensor);
+    } else {
+      t.points.emplace(name, meant.of(name, tensor));
+    }
+  }
+  for (const auto& [name, others] : ours.ranks) {
+    if (name.starts_with(kFloor)) {
+      const ConstTensorView first = ours.tensors.at(name);
+      if (std::all_of(others.begin(), others.end(), [&](const HeldByRank& o) { return same_values(o.view, first); }))
+        continue;
+      t.warnings.push_back(concat(name, ": the ranks' differ; that of rank 0 is used"));
       continue;
     }
-    ConstTensorView v = tensor;
-    const std::string point = split_step(name).point;
-    if (stage_of(point) >= 0 && drop_batch_axis(point, v)) batch.count(name);
-    if (is_integer_input(point) && !is_float(v.dtype) && v.dtype != DType::i64) {
-      t.converted.emplace_back(DType::i64, v);
-      convert(v, t.converted.back().view);
-      v = t.converted.back().view;
-      widened.count(name);
-    }
-    t.points.emplace(name, v);
+    for (const HeldByRank& other : others) t.ranks[name].push_back({other.who, meant.of(name, other.view)});
   }
   note_names(t, foreign, names);
-  batch.note(t.notes);
-  widened.note(t.notes);
+  meant.note();
   sort_choices(t);
+  forget_equal_ranks(t);
   return t;
 }
 
@@ -219,6 +288,7 @@ void add_inputs(Theirs& theirs, const Theirs& inputs) {
     const int stage = stage_of(name);
     if (stage < 1 || stage > 3 || split_step(name).step > 0 || !theirs.points.emplace(name, view).second) continue;
     taken.count(name);
+    if (const auto ranks = inputs.ranks.find(name); ranks != inputs.ranks.end()) theirs.ranks.insert(*ranks);
   }
   theirs.converted.insert(theirs.converted.end(), inputs.converted.begin(), inputs.converted.end());
   theirs.owners.insert(theirs.owners.end(), inputs.owners.begin(), inputs.owners.end());

@@ -10,6 +10,7 @@
 
 #include "crosscheck/adapters/foreign.h"
 #include "crosscheck/names.h"
+#include "crosscheck/pieces.h"
 #include "crosscheck/record.h"
 #include "data/safetensors.h"
 
@@ -20,8 +21,9 @@ struct Theirs {
   std::string label;         ///< for people: a path, or "backend cuda"
   std::string inputs_label;  ///< where inputs were added from, or empty
   std::map<std::string, ConstTensorView> points;
-  std::map<std::string, ConstTensorView> floors;  ///< by point, f32 or f64 [rows]: noise that the file brings
-  bool measured_floors = false;                   ///< they come from a golden pack, not from who is judged
+  std::map<std::string, std::vector<HeldByRank>> ranks;  ///< by point: what ranks hold that differ from the first
+  std::map<std::string, ConstTensorView> floors;         ///< by point, f32 or f64 [rows]: noise that the file brings
+  bool measured_floors = false;                          ///< they come from a golden pack, not from who is judged
   std::map<std::string, std::string> metadata;
   std::vector<std::string> notes;                   ///< what was done to its tensors, one sentence each
   std::vector<std::string> warnings;                ///< what may not have been meant

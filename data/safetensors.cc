@@ -183,10 +183,21 @@ class HeaderReader : public nlohmann::json_sax<json> {
   std::set<std::string> fields_;
 };
 
-DType dtype_of(const std::string& dtype, const std::string& where) {
-  static const std::map<std::string, DType> kKnown = {
-      {"F64", DType::f64}, {"F32", DType::f32}, {"F16", DType::f16}, {"BF16", DType::bf16}, {"F8_E4M3", DType::f8e4m3},
-      {"I64", DType::i64}, {"I32", DType::i32}, {"U8", DType::u8},   {"BOOL", DType::u8},  // one byte, 0 or 1
+/// How elements lie in the file. Integers that we have no type for are widened to i64.
+struct Stored {
+  DType dtype;
+  uint64_t bytes;
+  bool is_signed = true;
+  bool widened() const { return dtype == DType::i64 && (bytes < 8 || !is_signed); }
+};
+
+Stored stored_as(const std::string& dtype, const std::string& where) {
+  static const std::map<std::string, Stored> kKnown = {
+      {"F64", {DType::f64, 8}},        {"F32", {DType::f32, 4}},        {"F16", {DType::f16, 2}},
+      {"BF16", {DType::bf16, 2}},      {"F8_E4M3", {DType::f8e4m3, 1}}, {"I64", {DType::i64, 8}},
+      {"I32", {DType::i32, 4}},        {"I16", {DType::i64, 2}},        {"I8", {DType::i64, 1}},
+      {"U64", {DType::i64, 8, false}}, {"U32", {DType::i64, 4, false}}, {"U16", {DType::i64, 2, false}},
+      {"U8", {DType::u8, 1}},          {"BOOL", {DType::u8, 1}},  // one byte, 0 or 1
   };
   const auto found = kKnown.find(dtype);
   if (found == kKnown.end()) input_error(where, ": dtype ", dtype, " is not supported");
@@ -205,7 +216,8 @@ uint64_t checked_product(uint64_t a, uint64_t b, const std::string& where) {
 /// Row-major view without data; the byte count of `entry` is checked against its offsets.
 ConstTensorView view_of(const Entry& entry, uint64_t data_bytes, const std::string& where) {
   ConstTensorView view;
-  view.dtype = dtype_of(entry.dtype, where);
+  const Stored stored = stored_as(entry.dtype, where);
+  view.dtype = stored.dtype;
   view.rank = static_cast<int>(entry.shape.size());
   uint64_t stride = 1;
   // Strides are products as well: an extent of zero must not hide an overflow in those behind it.
@@ -215,14 +227,14 @@ ConstTensorView view_of(const Entry& entry, uint64_t data_bytes, const std::stri
     view.stride[i] = static_cast<int64_t>(stride);
     stride = checked_product(stride, extent, where);
   }
-  const uint64_t bytes = checked_product(stride, size_of(view.dtype), where);
+  const uint64_t bytes = checked_product(stride, stored.bytes, where);
   const uint64_t begin = entry.offsets[0], end = entry.offsets[1];
   if (begin > end || end > data_bytes) {
     input_error(where, ": data_offsets [", begin, ',', end, "] do not lie within ", data_bytes, " bytes of data");
   }
   if (end - begin != bytes) {
-    input_error(where, ": data_offsets [", begin, ',', end, "] hold ", end - begin, " bytes, but ", view, " has ",
-                bytes);
+    input_error(where, ": data_offsets [", begin, ',', end, "] hold ", end - begin, " bytes, but ",
+                stored.widened() ? entry.dtype + " read as " : "", view, " has ", bytes);
   }
   return view;
 }
@@ -258,6 +270,24 @@ const void* aligned_data(Backing& file, const char* data, const ConstTensorView&
   file.copies.emplace_back(new char[std::max<size_t>(bytes, 1)]);  // operator new aligns for every type we have
   std::memcpy(file.copies.back().get(), data, bytes);
   return file.copies.back().get();
+}
+
+/// Owned memory with every element as i64.
+const void* widened_data(Backing& file, const char* data, const Stored& stored, int64_t count,
+                         const std::string& where) {
+  file.copies.emplace_back(new char[std::max<size_t>(static_cast<size_t>(count) * sizeof(int64_t), 1)]);
+  char* out = file.copies.back().get();
+  const auto unused = static_cast<int>(64 - 8 * stored.bytes);
+  for (int64_t i = 0; i < count; ++i) {
+    uint64_t bits = 0;
+    std::memcpy(&bits, data + static_cast<uint64_t>(i) * stored.bytes, stored.bytes);  // little-endian, as the file is
+    if (!stored.is_signed && bits >> 63 != 0)
+      input_error(where, ": element ", i, " is ", bits, ", at most 2^63 - 1 is read");
+    const int64_t value =
+        stored.is_signed ? static_cast<int64_t>(bits << unused) >> unused : static_cast<int64_t>(bits);
+    std::memcpy(out + static_cast<uint64_t>(i) * sizeof value, &value, sizeof value);
+  }
+  return out;
 }
 
 // ---- writing ----
@@ -337,7 +367,12 @@ SafetensorsFile SafetensorsFile::open(const std::string& path) {
   }
   check_tiling(header.entries, data_bytes, path);
   for (auto& [name, view] : file.tensors_) {
-    view.data = aligned_data(*backing, data + header.entries.at(name).offsets[0], view);
+    const Entry& entry = header.entries.at(name);
+    const std::string where = concat(path, ": tensor ", name);
+    const Stored stored = stored_as(entry.dtype, where);
+    const char* begin = data + entry.offsets[0];
+    view.data = stored.widened() ? widened_data(*backing, begin, stored, view.size(), where)
+                                 : aligned_data(*backing, begin, view);
   }
   file.metadata_ = std::move(header.metadata);
   file.mapping_ = backing;

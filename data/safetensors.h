@@ -2,6 +2,7 @@
 //
 // A file is: 8 bytes little-endian header length, a JSON header {name: {dtype, shape, data_offsets}}, then data.
 // Every length and offset is checked before use; tensors are views of the mapping in the dtype they are stored in.
+// Integers that we have no type for (I8, I16, U16, U32, U64) are widened to i64; a U64 must fit.
 #pragma once
 
 #include <map>

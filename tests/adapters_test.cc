@@ -131,11 +131,94 @@ std::string torch_archive(const std::string& pickle, const std::string& storage 
 
 /// A tensor whose persistent id and arguments are given as pickle opcodes.
 std::string tensor_pickle(const std::string& elements, const std::string& offset, const std::string& size,
-                          const std::string& stride, const std::string& key = "0") {
+                          const std::string& stride, const std::string& key = "0", const std::string& more = "") {
   return "\x80\x02"
          "ctorch._utils\n_rebuild_tensor_v2\n((X\x07" +
          std::string("\0\0\0storage", 10) + "ctorch\nFloatStorage\nX" + little(key.size(), 4) + key + "X\x03" +
-         std::string("\0\0\0cpu", 6) + elements + "tQ" + offset + size + stride + "\x89}tR.";
+         std::string("\0\0\0cpu", 6) + elements + "tQ" + offset + size + stride + "\x89}" + more + "tR.";
+}
+
+/// Two floats 1 and -2, with metadata given as pickle opcodes.
+std::string with_metadata(const std::string& metadata) {
+  const float numbers[] = {1, -2};
+  const std::string storage(reinterpret_cast<const char*>(numbers), sizeof numbers);
+  return torch_archive(tensor_pickle("K\2", std::string("K\0", 2), "K\2\x85", "K\1\x85", "0", metadata), storage);
+}
+
+/// One entry of a dict: a key of text and a value.
+std::string entry(const std::string& key, const std::string& value) {
+  return "X" + little(key.size(), 4) + key + value + "s";
+}
+
+TEST_F(Adapters, LazyNegationIsApplied) {
+  const auto read = [&](const std::string& metadata) {
+    return values(read_foreign(written(with_metadata(metadata))), "tensor");
+  };
+  const std::vector<double> as_stored = {1, -2}, negated = {-1, 2};
+  EXPECT_EQ(read(""), as_stored);
+  EXPECT_EQ(read("N"), as_stored);
+  EXPECT_EQ(read("}"), as_stored);
+  EXPECT_EQ(read("}" + entry("neg", "\x89") + entry("conj", "\x89")), as_stored);
+  EXPECT_EQ(read("}" + entry("neg", "\x88")), negated);
+  EXPECT_EQ(values(read_foreign(kSamples + "lazy.pt"), "negated"), negated) << "what torch itself writes";
+  EXPECT_EQ(values(read_foreign(kSamples + "lazy.pt"), "part"), (std::vector<double>{4}));
+}
+
+TEST_F(Adapters, OtherMetadataOfATensorAreRefused) {
+  expect_refused(with_metadata("}" + entry("conj", "\x88")), {"conj is True", "complex"});
+  expect_refused(with_metadata("}" + entry("zerotensor", "\x88")),
+                 {"tensor", "metadata has zerotensor", "neg and conj"});
+  expect_refused(with_metadata("}K\1\x88s"), {"a key that is no text"});
+  expect_refused(with_metadata("}" + entry("neg", "K\1")), {"metadata neg is neither"});
+  expect_refused(with_metadata("]"), {"metadata is no dict"});
+  expect_refused(with_metadata("}N"), {"_rebuild_tensor_v2 with 8 arguments"});
+}
+
+TEST_F(Adapters, IntegersOfAnyWidthAreRead) {
+  const ForeignTensors file = read_foreign(kSamples + "lazy.pt");
+  for (const char* type : {"u16", "u32", "u64"}) EXPECT_EQ(values(file, type), (std::vector<double>{3, 40000})) << type;
+  EXPECT_EQ(file.tensors.at("f8").dtype, DType::f8e4m3);
+  const auto npy = [](const std::string& numbers) {
+    const std::string header = "{'descr': '<u8', 'fortran_order': False, 'shape': (2,)}";
+    return "\x93NUMPY\1" + std::string("\0", 1) + little(header.size(), 2) + header + numbers;
+  };
+  const uint64_t most = INT64_MAX;
+  EXPECT_EQ(values(read_foreign(written(npy(little(3, 8) + little(40000, 8)), "ids")), "ids"),
+            (std::vector<double>{3, 40000}));
+  EXPECT_EQ(read_foreign(written(npy(little(0, 8) + little(most, 8)))).tensors.size(), 1u);
+  expect_refused(npy(little(0, 8) + little(most + 1, 8)), {"element 1 is 9223372036854775808"});
+  const auto safetensors = [](const std::string& type, const std::string& numbers) {
+    const std::string header =
+        concat("{\"ids\":{\"dtype\":\"", type, "\",\"shape\":[2],\"data_offsets\":[0,", numbers.size(), "]}}");
+    return little(header.size(), 8) + header + numbers;
+  };
+  for (const int bytes : {1, 2, 4, 8}) {
+    const std::string numbers = little(3, bytes) + little(100, bytes);
+    for (const char* sign : {"U", "I"}) {
+      const std::string path = written(safetensors(concat(sign, 8 * bytes), numbers));
+      EXPECT_EQ(values(read_foreign(path), "ids"), (std::vector<double>{3, 100})) << sign << bytes;
+    }
+  }
+  EXPECT_EQ(values(read_foreign(written(safetensors("I16", "\xfe\xff\1" + std::string("\0", 1)))), "ids"),
+            (std::vector<double>{-2, 1}));
+  EXPECT_EQ(values(read_foreign(written(safetensors("U16", "\xfe\xff\1" + std::string("\0", 1)))), "ids"),
+            (std::vector<double>{65534, 1}));
+  expect_refused(safetensors("U64", little(most + 1, 8) + little(0, 8)),
+                 {"tensor ids: element 0 is 9223372036854775808"});
+}
+
+TEST_F(Adapters, NamesOfAFileCannotSteerATerminal) {
+  const std::string header = R"({"a\u001b[2J\u0007\u009b\u00e9":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                             R"("__metadata__":{"k\u001b":"v\u007f"}})";
+  const ForeignTensors file = read_foreign(written(little(header.size(), 8) + header + std::string(4, '\0')));
+  EXPECT_EQ(file.tensors.begin()->first, "a\\x1b[2J\\x07\\x9b\u00e9");
+  EXPECT_EQ(file.metadata.begin()->first, "k\\x1b");
+  EXPECT_EQ(file.metadata.begin()->second, "v\\x7f");
+  expect_refused(with_metadata("}" + entry("\x1b]0;owned\a", "\x88")), {"metadata has \\x1b]0;owned\\x07"});
+  // Names of files become names of tensors.
+  fs::create_directories(dir_ / "dump");
+  for (const char* name : {"a\x1b[31m.npy", "b.npy"}) fs::copy_file(kSamples + "one.npy", dir_ / "dump" / name);
+  EXPECT_EQ(read_foreign((dir_ / "dump").string()).tensors.count("a\\x1b[31m"), 1u);
 }
 
 TEST_F(Adapters, AnHonestTensorByHandIsRead) {
@@ -276,8 +359,11 @@ TEST_F(Adapters, ArraysThatLieAreRefused) {
   expect_refused(shaped("(99999999999999999999,)"), {"no number"});
   expect_refused(shaped("(1, 1, 1, 1, 1, 4)"), {"axes"});
   expect_refused(shaped("(4"), {"expected"});
-  expect_refused(shaped("(4,)", "|O"), {"descr '|O'"});
-  expect_refused(shaped("(4,)", ">f4"), {"descr '>f4'"});
+  expect_refused(shaped("(4,)", "|O"), {"descr '|O'", "objects"});
+  expect_refused(shaped("(4,)", ">f4"), {"descr '>f4'", "big-endian"});
+  expect_refused(shaped("(4,)", "<c8"), {"descr '<c8'", "complex"});
+  expect_refused(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (4,)}", ""), {"record of several"});
+  expect_refused(zip_of({{"b.npy", shaped("(4,)", "|O")}}), {"member b.npy", "descr '|O'"});
   expect_refused(npy("{'shape': __import__('os').system('id')}", ""), {"npy header"});
   expect_refused(npy("", ""), {"npy header"});
   expect_refused("\x93NUMPY\1" + std::string("\0\xff\xff", 3) + "{", {"header"});

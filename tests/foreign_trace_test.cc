@@ -362,6 +362,33 @@ TEST_F(Foreign, AFloorOfNoPointIsNamed) {
   EXPECT_NE(text_report(check(), false).find("the first is floor/zzz"), std::string::npos);
 }
 
+TEST_F(Foreign, AScalarIsReadAsOneElement) {
+  reshape_to("rope_delta", {});
+  const CrosscheckReport r = check();
+  EXPECT_TRUE(r.within());
+  EXPECT_EQ(r.notes, std::vector<std::string>{"a scalar was read as one element: rope_delta"});
+}
+
+TEST_F(Foreign, ExpertsMayBeStoredAsFloats) {
+  const std::string ids = kLayer1 + ".mlp.gate.topk_ids";
+  convert_to(ids, DType::f32);
+  const CrosscheckReport r = check();
+  EXPECT_TRUE(r.within());
+  EXPECT_EQ(r.notes, std::vector<std::string>{"whole numbers stored as floats were read as integers: " + ids});
+  tensors_.at(ids).data<float>()[1] += 0.5F;
+  EXPECT_NE(point_of(check(), ids).detail.find("f32 [15,"), std::string::npos) << point_of(check(), ids).detail;
+}
+
+TEST_F(Foreign, ALayerOfIntegersIsTold) {
+  for (const DType type : {DType::i64, DType::u8}) {
+    use("one_image");
+    convert_to(kLayer1, type);
+    const PointResult p = point_of(check(), kLayer1);
+    EXPECT_FALSE(p.within);
+    EXPECT_NE(p.detail.find(concat("; ", name_of(type), " is no type of floats")), std::string::npos) << p.detail;
+  }
+}
+
 TEST_F(Foreign, AnotherShapeIsNotTakenForAnErrorOfNumbers) {
   const ConstTensorView layer = tensors_[kLayer1].view;
   reshape_to(kLayer1, {layer.dim[1], layer.dim[0]});

@@ -1,11 +1,13 @@
 // Other programs' names and layouts: a golden trace is rewritten as an engine would have dumped it, and must come back.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "crosscheck/crosscheck.h"
 #include "crosscheck/layout.h"
 #include "crosscheck/name_maps.h"
+#include "crosscheck/report.h"
 #include "crosscheck/stages.h"
 #include "reference/core/splitmix.h"
 
@@ -169,6 +171,200 @@ TEST(Layout, FusedShardsAreTakenApartBeforeTheyAreJoined) {
                       columns(v, rank * hk, (rank + 1) * hk)});
   }
   for (const char* part : {"q", "k", "v"}) expect_noise(dump.check({"vllm"}), stem + part);
+}
+
+/// Every tensor as `ranks` ranks have it that share out heads, kv heads where there are enough, and the vocabulary,
+/// which is padded by a column until it can be shared out. Heads are told apart, side by side, or behind a batch axis.
+void share_out(Dump& dump, int64_t ranks, const std::string& layout) {
+  const auto all = dump.tensors;
+  dump.tensors.clear();
+  for (const auto& [name, t] : all) {
+    const PointName at = split_step(name);
+    const bool heads = rank_of_point(at.point) == 3;
+    const int64_t of_all = t.view.rank > 1 ? t.view.dim[1] : 1;
+    for (int64_t rank = 0; rank < ranks; ++rank) {
+      Tensor part = t;
+      if (heads && at.point.find("language_model") != std::string::npos) {
+        const int64_t each = std::max<int64_t>(1, of_all / ranks), begin = rank * of_all / ranks;
+        part = columns(t, begin, begin + each);
+        const int64_t tokens = part.view.dim[0], width = part.view.dim[2];
+        if (layout == "merged") part = reshaped(part, {tokens, each * width});
+        if (layout == "batch") part = reshaped(part, {1, tokens, each, width});
+        if (layout == "merged batch") part = reshaped(part, {1, tokens, each * width});
+      } else if (at.point == "logits") {
+        const int64_t each = (of_all + ranks - 1) / ranks, begin = rank * each, end = std::min(of_all, begin + each);
+        part = Tensor(t.view.dtype, {t.view.dim[0], each});
+        convert(slice(t.view, 1, begin, end), slice(part.view, 1, 0, end - begin));
+      }
+      dump.tensors[concat(name, '#', rank)] = part;
+    }
+  }
+}
+
+TEST(Layout, HeadsSharedOutAmongRanksComeBack) {
+  for (const char* trace : {"one_image", "greedy"}) {
+    for (const int64_t ranks : {2, 6}) {  // of 6 heads and 2 kv heads: 3 ranks have the same key
+      for (const char* layout : {"apart", "merged", "batch", "merged batch"}) {
+        Dump dump(kMoe, trace);
+        const size_t points = dump.tensors.size();
+        share_out(dump, ranks, layout);
+        const CrosscheckReport r = dump.check();
+        EXPECT_TRUE(r.within()) << trace << ' ' << ranks << ' ' << layout << ": "
+                                << r.points[static_cast<size_t>(std::max<int64_t>(r.first, 0))].detail;
+        EXPECT_EQ(dump.theirs().points.size(), points);
+        EXPECT_TRUE(dump.theirs().ranks.empty());
+        EXPECT_EQ(has_note(r.notes, "kv heads that several ranks hold"), ranks == 6);
+      }
+    }
+  }
+}
+
+TEST(Layout, WhatEveryRankHoldsWholeIsReadOnce) {
+  for (const int64_t ranks : {2, 3}) {
+    Dump dump(kMoe);
+    const auto all = dump.tensors;
+    dump.tensors.clear();
+    for (const auto& [name, t] : all) {
+      for (int64_t rank = 0; rank < ranks; ++rank) dump.tensors[concat(name, '#', rank)] = t;
+    }
+    const CrosscheckReport r = dump.check();
+    EXPECT_TRUE(r.within());
+    EXPECT_TRUE(has_note(r.notes, concat("ranks that hold the same were read once: ", all.size(), " tensors")));
+    EXPECT_TRUE(r.warnings.empty());
+    // Without a model, as glmv diff reads it.
+    EXPECT_EQ(to_our_layout(dump.foreign(), {}, nullptr).tensors.at("logits").dim[1], all.at("logits").view.dim[1]);
+  }
+}
+
+TEST(Layout, PaddingOfASharedOutVocabularyIsCut) {
+  Dump dump(kMoe);
+  const Tensor all = dump.take("logits");
+  const int64_t vocabulary = all.view.dim[1], each = 20;
+  for (int64_t rank = 0; rank < 5; ++rank) {
+    Tensor part(DType::f32, {all.view.dim[0], each});
+    const int64_t begin = rank * each, end = std::min(vocabulary, begin + each);
+    convert(slice(all.view, 1, begin, end), slice(part.view, 1, 0, end - begin));
+    dump.tensors[concat("logits#", rank)] = part;
+  }
+  expect_noise(dump.check(), "logits");
+  EXPECT_TRUE(has_note(dump.theirs().notes, "padding of the vocabulary cut: 4 of 100 columns"));
+  // A whole shard more is no padding.
+  dump.tensors["logits#5"] = dump.tensors["logits#4"];
+  EXPECT_EQ(dump.theirs().points.at("logits").dim[1], 120);
+}
+
+TEST(Layout, OneKvHeadIsHeldByAllRanks) {
+  Dump dump(kMoe);
+  dump.model.config.text.num_kv_heads = 1;
+  const std::string k = kLayer + ".self_attn.k";
+  const Tensor head = columns(dump.take(k), 0, 1);
+  dump.tensors[k + "#0"] = dump.tensors[k + "#1"] = head;
+  EXPECT_EQ(concat(dump.theirs().points.at(k)), concat(head.view));
+}
+
+/// Each of two ranks holds every tensor; a test changes the second.
+Dump on_two_ranks() {
+  Dump dump(kMoe);
+  const auto all = dump.tensors;
+  dump.tensors.clear();
+  for (const auto& [name, t] : all) dump.tensors[name + "#0"] = t, dump.tensors[name + "#1"] = copy_of(t.view);
+  return dump;
+}
+
+TEST(Layout, RanksThatDifferByNoiseAreNoise) {
+  Dump dump = on_two_ranks();
+  for (auto& [name, t] : dump.tensors) {
+    const bool computed = stage_of(name.substr(0, name.size() - 2)) > 3;
+    if (!computed || !name.ends_with("#1") || t.view.dtype != DType::f32) continue;
+    for (int64_t i = 0; i < t.view.size(); ++i) {
+      float& x = t.data<float>()[i];
+      if (i % 3 == 0) x = std::nextafter(x, 0.0F);
+    }
+  }
+  const CrosscheckReport r = dump.check();
+  EXPECT_TRUE(r.within()) << r.points[static_cast<size_t>(std::max<int64_t>(r.first, 0))].detail;
+  EXPECT_EQ(r.verdict(), ExitCode::ok);
+  EXPECT_TRUE(has_note(r.notes, "ranks differ where they should hold the same: each was judged"));
+  EXPECT_FALSE(has_note(r.notes, "partial sums"));
+}
+
+TEST(Layout, ARankThatDepartsIsNamed) {
+  const std::vector<std::string> points = {
+      kLayer,          kLayer + ".mlp", kLayer + ".self_attn.q", kLayer + ".mlp.gate.topk_weights", kBlock,
+      "inputs_embeds", "logits"};
+  for (const std::string& point : points) {
+    for (const int rank : {0, 1}) {
+      Dump dump = on_two_ranks();
+      dump.tensors.at(concat(point, '#', rank)).data<float>()[5] += 0.125F;
+      const CrosscheckReport r = dump.check();
+      ASSERT_EQ(r.verdict(), ExitCode::differs) << point;
+      const PointResult& p = r.points[static_cast<size_t>(r.first)];
+      EXPECT_EQ(p.name, point);
+      EXPECT_NE(p.detail.find(concat("rank ", rank, ": ")), std::string::npos) << p.detail;
+      EXPECT_EQ(p.not_on_first_rank, rank == 1);
+      for (const std::string& report : {text_report(r, false), json_report(r), junit_report(r), jsonl_report(r),
+                                        html_report(r, dump.theirs(), dump.model.config)})
+        EXPECT_NE(report.find(concat("rank ", rank, ": ")), std::string::npos) << point;
+    }
+  }
+}
+
+TEST(Layout, RanksMustBeGivenTheSame) {
+  Dump dump = on_two_ranks();
+  dump.tensors.at("input_ids#1").data<int64_t>()[2] += 1;
+  const CrosscheckReport r = dump.check();
+  ASSERT_EQ(r.verdict(), ExitCode::differs);
+  const PointResult& p = r.points[static_cast<size_t>(r.first)];
+  EXPECT_EQ(p.name, "input_ids");
+  EXPECT_NE(p.detail.find("rank 1 was given another input than rank 0: 1 of 15"), std::string::npos) << p.detail;
+  dump = on_two_ranks();
+  dump.tensors.at("position_ids#1").data<int64_t>()[2] += 1;
+  EXPECT_EQ(dump.check().verdict(), ExitCode::differs);
+}
+
+TEST(Layout, RanksMayNameExpertsInAnyOrder) {
+  Dump dump = on_two_ranks();
+  const std::string gate = kLayer + ".mlp.gate.";
+  Tensor &ids = dump.tensors.at(gate + "topk_ids#1"), &weights = dump.tensors.at(gate + "topk_weights#1");
+  const int64_t k = ids.view.dim[1];
+  std::reverse(ids.data<int64_t>(), ids.data<int64_t>() + k);
+  EXPECT_EQ(dump.check().verdict(), ExitCode::differs) << "each expert has another's weight";
+  std::reverse(weights.data<float>(), weights.data<float>() + k);
+  EXPECT_TRUE(dump.check().within());
+  EXPECT_TRUE(dump.theirs().ranks.empty());
+}
+
+TEST(Layout, HeadsThatSeveralRanksHoldMustBeEqual) {
+  Dump dump(kMoe);
+  share_out(dump, 6, "merged");
+  dump.tensors.at(kLayer + ".self_attn.k#4").data<float>()[7] += 0.125F;  // ranks 3, 4 and 5 hold the second head
+  const CrosscheckReport r = dump.check();
+  ASSERT_EQ(r.verdict(), ExitCode::differs);
+  EXPECT_EQ(r.points[static_cast<size_t>(r.first)].name, kLayer + ".self_attn.k");
+  EXPECT_NE(r.points[static_cast<size_t>(r.first)].detail.find("ranks 1, 4: "), std::string::npos);
+}
+
+TEST(Layout, AFusedProjectionMayBeWholeOnEveryRank) {
+  Dump dump(kMoe);
+  const std::string stem = kLayer + ".self_attn.";
+  const Tensor fused = side_by_side({dump.take(stem + "q"), dump.take(stem + "k"), dump.take(stem + "v")});
+  for (const char* rank : {"#0", "#1"}) dump.tensors[stem + "qkv" + rank] = fused;
+  const CrosscheckReport r = dump.check({"(self_attn\\.qkv)$=$1@qkv"});
+  for (const char* part : {"q", "k", "v"}) expect_noise(r, stem + part);
+}
+
+TEST(Layout, TwoTensorsOfOneNameAreNamed) {
+  const Dump dump(kMoe);
+  try {
+    dump.theirs({"^.*(norm1|norm2)$=logits"});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::bad_input);
+    EXPECT_NE(
+        std::string(e.what()).find("--map gives 5 tensors the name logits, among them logits and " + kBlock + ".norm1"),
+        std::string::npos)
+        << e.what();
+  }
 }
 
 TEST(Layout, TransposedAndHeadsFirst) {

@@ -228,7 +228,7 @@ TEST_F(Safetensors, FieldsOfTheWrongKind) {
   expect_refused(put(x("\"F32\"", "[4]", "[0,8,16]"), data), {"tensor x: data_offsets", "more than two"});
   expect_refused(put(x("\"F32\"", "[4]", "[0,-16]"), data), {"tensor x: data_offsets", "-16"});
   expect_refused(put(x("\"F32\"", "[1,1,1,1,1,4]", "[0,16]"), data), {"tensor x: shape", "more than 5 axes"});
-  for (const char* type : {"\"F8_E5M2\"", "\"I16\"", "\"f32\"", "\"\""}) {
+  for (const char* type : {"\"F8_E5M2\"", "\"C64\"", "\"f32\"", "\"\""}) {
     expect_refused(put(x(type, "[4]", "[0,16]"), data), {"tensor x", "dtype", "not supported"});
   }
 }

@@ -63,6 +63,16 @@ const void* readable(ForeignTensors& into, std::string_view data, const StoredTy
   return wide.view.data;
 }
 
+/// Unsigned numbers of 64 bits are read as signed ones.
+void check_fits_signed(const std::string& where, const ConstTensorView& view) {
+  Tensor values(DType::i64, view);
+  convert(view, values.view);
+  for (int64_t i = 0; i < view.size(); ++i) {
+    const int64_t n = values.data<int64_t>()[i];
+    if (n < 0) input_error(where, ": element ", i, " is ", static_cast<uint64_t>(n), ", at most 2^63 - 1 is read");
+  }
+}
+
 [[noreturn]] void refuse(const std::string& path, std::string_view begin) {
   if (starts_with(begin, "GGUF"))
     input_error(path, ": a GGUF file holds weights; crosscheck/peers/llamacpp_dump.cc writes what llama.cpp computes");
@@ -80,6 +90,22 @@ const void* readable(ForeignTensors& into, std::string_view data, const StoredTy
   input_error(path, ": not a safetensors, torch.save, npy or npz file");
 }
 
+/// Here names enter, whatever the format: from here on they may be printed.
+ForeignTensors with_printable_names(ForeignTensors file) {
+  std::map<std::string, ConstTensorView> tensors;
+  tensors.swap(file.tensors);
+  file.path = printable(file.path);
+  for (const auto& [name, view] : tensors) file.add(printable(name), view);
+  std::map<std::string, std::string> metadata;
+  for (const auto& [key, value] : file.metadata) metadata.emplace(printable(key), printable(value));
+  file.metadata = std::move(metadata);
+  for (std::vector<std::string>* sentences : {&file.notes, &file.warnings}) {
+    for (std::string& sentence : *sentences) sentence = printable(sentence);
+  }
+  file.format = printable(file.format);
+  return file;
+}
+
 bool is_npz(const std::vector<ZipMember>& members) {
   return std::all_of(members.begin(), members.end(), [](const ZipMember& m) {
     return m.name.size() > 4 && m.name.substr(m.name.size() - 4) == ".npy";
@@ -87,6 +113,23 @@ bool is_npz(const std::vector<ZipMember>& members) {
 }
 
 }  // namespace
+
+std::string printable(std::string_view text) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are control characters, too: 0xc2 and the number itself.
+    const bool two = c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (c >= 0x20 && c != 0x7f && !two) {
+      out += text[i];
+      continue;
+    }
+    const auto code = two ? static_cast<unsigned char>(text[++i]) : c;
+    out += {'\\', 'x', kDigits[code >> 4], kDigits[code & 15]};
+  }
+  return out;
+}
 
 void ForeignTensors::add(const std::string& name, const ConstTensorView& view) {
   if (!tensors.emplace(name, view).second) input_error(path, ": two tensors are called ", name);
@@ -120,6 +163,7 @@ ConstTensorView stored_view(ForeignTensors& into, const std::string& where, std:
   // Only what the view reaches is copied or widened: many small views may share one large storage.
   const auto reached = static_cast<size_t>((e.elements > 0 ? e.last + 1 : 0) * type.bytes);
   view.data = readable(into, data.substr(0, reached), type);
+  if (type.dtype == DType::i64 && type.bytes == 8 && !type.is_signed) check_fits_signed(where, view);
   return view;
 }
 
@@ -132,10 +176,12 @@ ForeignTensors foreign_from(const SafetensorsFile& file) {
   out.tensors = file.tensors();
   out.metadata = file.metadata();
   out.owners.push_back(std::make_shared<const SafetensorsFile>(file));
-  return out;
+  return with_printable_names(std::move(out));
 }
 
-ForeignTensors read_foreign(const std::string& path) {
+namespace {
+
+ForeignTensors read_any(const std::string& path) {
   if (std::filesystem::is_directory(path)) return read_folder(path);
   const MappedFile file(path);
   const std::string_view begin = file.bytes().substr(0, 4096);
@@ -146,6 +192,16 @@ ForeignTensors read_foreign(const std::string& path) {
   const std::string extension = std::filesystem::path(path).extension().string();
   if (extension == ".safetensors") return read_safetensors(path);
   refuse(path, begin);
+}
+
+}  // namespace
+
+ForeignTensors read_foreign(const std::string& path) {
+  try {
+    return with_printable_names(read_any(path));
+  } catch (const Error& e) {  // which may name a tensor
+    throw Error(e.code(), printable(e.what()));
+  }
 }
 
 }  // namespace glmv

@@ -33,6 +33,9 @@ struct ForeignTensors {
 /// formats that we know and that hold no tensors (llama.cpp's printed log, a GGUF file, an old torch.save file).
 ForeignTensors read_foreign(const std::string& path);
 
+/// Control characters as \x1b: names of a file go to terminals. UTF-8 else stays as it is.
+std::string printable(std::string_view text);
+
 /// A file that is open already.
 ForeignTensors foreign_from(const SafetensorsFile& file);
 
@@ -51,7 +54,7 @@ ForeignTensors read_folder(const std::string& path);
 struct StoredType {
   DType dtype = DType::f32;  ///< as it is, or what it is widened to
   int bytes = 4;             ///< of an element in the file
-  bool is_signed = true;     ///< of a widened integer
+  bool is_signed = true;     ///< of an integer; unsigned ones of 8 bytes are read as signed, if they are below 2^63
   bool widened() const { return static_cast<size_t>(bytes) != size_of(dtype); }
 };
 

@@ -25,11 +25,17 @@ StoredType type_of(const std::string& descr, const std::string& where) {
       {"<f8", {DType::f64, 8, true}},  {"<f4", {DType::f32, 4, true}},  {"<f2", {DType::f16, 2, true}},
       {"<i8", {DType::i64, 8, true}},  {"<i4", {DType::i32, 4, true}},  {"<i2", {DType::i64, 2, true}},
       {"|i1", {DType::i64, 1, true}},  {"|u1", {DType::u8, 1, false}},  {"|b1", {DType::u8, 1, false}},
-      {"<u2", {DType::i64, 2, false}}, {"<u4", {DType::i64, 4, false}}, {"<V2", {DType::bf16, 2, true}},
-      {"|V2", {DType::bf16, 2, true}},  // ml_dtypes' bfloat16 is an unnamed type
+      {"<u2", {DType::i64, 2, false}}, {"<u4", {DType::i64, 4, false}}, {"<u8", {DType::i64, 8, false}},
+      {"<V2", {DType::bf16, 2, true}}, {"|V2", {DType::bf16, 2, true}},  // ml_dtypes' bfloat16 is an unnamed type
   };
   const auto found = known.find(descr);
-  if (found == known.end()) input_error(where, ": descr '", descr, "' is not read (objects and big-endian are not)");
+  if (found == known.end()) {
+    const std::string why = descr.find('O') != std::string::npos   ? ": objects, which are pickled"
+                            : descr.find('c') != std::string::npos ? ": complex numbers"
+                            : descr.starts_with('>')               ? ": big-endian numbers"
+                                                                   : "";
+    input_error(where, ": npy header: descr '", descr, "' is not read", why);
+  }
   return found->second;
 }
 
@@ -46,6 +52,7 @@ class HeaderText {
       const std::string key = quoted();
       expect(':');
       if (key == "descr") {
+        if (accepts('[')) input_error(where_, ": npy header: descr is a record of several fields, which is not read");
         h.type = type_of(quoted(), where_), has_type = true;
       } else if (key == "fortran_order") {
         h.column_major = boolean();

@@ -25,12 +25,13 @@ bool is_known_global(const std::string& module, const std::string& name) {
       "torch Size",
       "torch device",
       "torch._utils _rebuild_tensor_v2",
+      "torch._utils _rebuild_tensor_v3",
       "torch._utils _rebuild_parameter",
       "torch.storage UntypedStorage",
   };
   static const std::set<std::string> types = {
-      "float64", "double", "float32", "float", "float16", "half",  "bfloat16", "int64",         "long",
-      "int32",   "int",    "int16",   "short", "int8",    "uint8", "bool",     "float8_e4m3fn",
+      "float64", "double", "float32", "float", "float16", "half", "bfloat16",      "int64",  "long",   "int32",
+      "int",     "int16",  "short",   "int8",  "uint8",   "bool", "float8_e4m3fn", "uint16", "uint32", "uint64",
   };
   if (known.count(module + ' ' + name) > 0) return true;
   if (module != "torch") return false;
@@ -160,9 +161,14 @@ class Machine {
       if (given.empty() || given[0]->kind != Kind::tensor) fail("a parameter that is no tensor");
       return push(given[0]);
     }
-    if (name != "torch._utils _rebuild_tensor_v2") fail("calls ", name);
-    if (given.size() < 4) fail("_rebuild_tensor_v2 with ", given.size(), " arguments");
+    if (name == "torch._utils _rebuild_tensor_v2") return rebuild(name, given, 4, 7);
+    if (name == "torch._utils _rebuild_tensor_v3") return rebuild(name, given, 7, 8);
+    fail("calls ", name);
+  }
+  void rebuild(const std::string& name, const std::vector<PickleRef>& given, size_t fewest, size_t most) {
+    if (given.size() < fewest || given.size() > most) fail(name, " with ", given.size(), " arguments");
     push(make(Kind::tensor));
+    top()->text = name;
     top()->items = given;
   }
   void persistent() {

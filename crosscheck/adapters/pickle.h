@@ -28,7 +28,7 @@ struct PickleValue {
     dict,    ///< dict or OrderedDict, in order
     global,  ///< a name of the whitelist, "torch FloatStorage"
     stored,  ///< a storage in the file: items are what the persistent id holds
-    tensor,  ///< items are the arguments of _rebuild_tensor_v2
+    tensor,  ///< items are the arguments of the function that text names, _rebuild_tensor_v2 or _v3
     mark     ///< of the stack machine; never in a result
   };
   Kind kind = Kind::none;

@@ -25,6 +25,17 @@ const std::map<std::string, StoredType>& storage_types() {
   return known;
 }
 
+/// Types that no storage is named after: such a tensor names its type itself, and its storage is bytes.
+const std::map<std::string, StoredType>& named_types() {
+  static const std::map<std::string, StoredType> known = {
+      {"torch uint16", {DType::i64, 2, false}},
+      {"torch uint32", {DType::i64, 4, false}},
+      {"torch uint64", {DType::i64, 8, false}},
+      {"torch float8_e4m3fn", {DType::f8e4m3, 1, true}},
+  };
+  return known;
+}
+
 /// Walks the value of data.pkl: names are the keys on the way, joined by dots.
 class Collector {
  public:
@@ -75,23 +86,36 @@ class Collector {
     return numbers;
   }
 
-  /// The member that a storage lies in: ('storage', type, key, device, elements).
-  std::string_view storage(const PickleValue& value, const std::string& where, StoredType& type) {
+  static bool names_its_type(const PickleValue& tensor) { return tensor.text == "torch._utils _rebuild_tensor_v3"; }
+
+  StoredType type_of(const PickleValue& tensor, const PickleValue& storage_kind, const std::string& where) const {
+    const bool own = names_its_type(tensor);
+    const PickleValue& kind = own ? *tensor.items[6] : storage_kind;
+    const auto& types = own ? named_types() : storage_types();
+    const auto known = types.find(kind.text);
+    const bool of_bytes = !own || storage_kind.text == "torch.storage UntypedStorage";
+    if (kind.kind != Kind::global || known == types.end() || !of_bytes)
+      input_error(where, ": a storage of type ", of_bytes ? kind.text : storage_kind.text, ", which we do not read");
+    return known->second;
+  }
+
+  /// The member that a storage lies in: ('storage', type, key, device, elements). A storage without a type counts
+  /// bytes.
+  std::string_view storage(const PickleValue& tensor, const std::string& where, StoredType& type) {
+    const PickleValue& value = *tensor.items[0];
     if (value.kind != Kind::stored || value.items.size() != 5) input_error(where, ": has no storage");
-    const PickleValue &kind = *value.items[1], &key = *value.items[2];
-    const auto known = storage_types().find(kind.text);
-    if (kind.kind != Kind::global || known == storage_types().end())
-      input_error(where, ": a storage of type ", kind.text, ", which we do not read");
-    type = known->second;
+    const PickleValue& key = *value.items[2];
+    type = type_of(tensor, *value.items[1], where);
+    const int unit = names_its_type(tensor) ? 1 : type.bytes;
     if (key.kind != Kind::text) input_error(where, ": the storage's key is no text");
     const auto member = members_.find(concat(root_, "data/", key.text));
     if (member == members_.end()) input_error(where, ": the storage data/", key.text, " is not in the file");
     const int64_t elements = integer(*value.items[4], where, "storage elements");
     const std::string_view bytes = bytes_of(member->second);
-    if (elements < 0 || static_cast<uint64_t>(elements) > bytes.size() / static_cast<uint64_t>(type.bytes))
+    if (elements < 0 || static_cast<uint64_t>(elements) > bytes.size() / static_cast<uint64_t>(unit))
       input_error(where, ": a storage of ", elements, " elements, but data/", key.text, " has ", bytes.size(),
                   " bytes");
-    return bytes.substr(0, static_cast<size_t>(elements * type.bytes));
+    return bytes.substr(0, static_cast<size_t>(elements * unit));
   }
   /// Inflated at most once, and its checksum looked at once.
   std::string_view bytes_of(const ZipMember& member) {
@@ -106,12 +130,41 @@ class Collector {
   void add_tensor(const std::string& name, const PickleValue& tensor) {
     const std::string own = name.empty() ? "tensor" : name, where = concat(out_.path, ": ", own);
     StoredType type;
-    const std::string_view bytes = storage(*tensor.items[0], where, type);
+    const std::string_view bytes = storage(tensor, where, type);
     const int64_t offset = integer(*tensor.items[1], where, "offset");
     if (offset < 0 || static_cast<uint64_t>(offset) > bytes.size() / static_cast<uint64_t>(type.bytes))
       input_error(where, ": offset ", offset, " lies outside of its storage");
-    out_.add(own, stored_view(out_, where, bytes.substr(static_cast<size_t>(offset * type.bytes)), type,
-                              integers(*tensor.items[2], where, "size"), integers(*tensor.items[3], where, "stride")));
+    const ConstTensorView view =
+        stored_view(out_, where, bytes.substr(static_cast<size_t>(offset * type.bytes)), type,
+                    integers(*tensor.items[2], where, "size"), integers(*tensor.items[3], where, "stride"));
+    out_.add(own, is_negated(tensor, where) ? negated(view, where) : view);
+  }
+
+  /// Torch negates and conjugates lazily: the storage is as it was, and the tensor's metadata say what it stands for.
+  static bool is_negated(const PickleValue& tensor, const std::string& where) {
+    const size_t at = names_its_type(tensor) ? 7 : 6;
+    if (tensor.items.size() <= at || tensor.items[at]->kind == Kind::none) return false;
+    if (tensor.items[at]->kind != Kind::dict) input_error(where, ": metadata is no dict");
+    bool negative = false;
+    for (const auto& [key, value] : tensor.items[at]->entries) {
+      if (key->kind != Kind::text || (key->text != "neg" && key->text != "conj"))
+        input_error(where, ": metadata has ", key->kind == Kind::text ? key->text : "a key that is no text",
+                    "; known are neg and conj");
+      if (value->kind != Kind::boolean) input_error(where, ": metadata ", key->text, " is neither True nor False");
+      if (key->text == "conj" && value->integer != 0)
+        input_error(where, ": metadata conj is True: complex tensors are not read");
+      if (key->text == "neg") negative = value->integer != 0;
+    }
+    return negative;
+  }
+  ConstTensorView negated(const ConstTensorView& view, const std::string& where) {
+    if (!is_float(view.dtype)) input_error(where, ": metadata neg is True, and it is ", view, ": floats only");
+    Tensor values(DType::f64, view), out(view.dtype, view);
+    convert(view, values.view);
+    for (int64_t i = 0; i < view.size(); ++i) values.data<double>()[i] = -values.data<double>()[i];
+    convert(values.view, out.view);
+    out_.owners.push_back(out.storage);
+    return out.view;
   }
 
   ForeignTensors& out_;

@@ -22,6 +22,13 @@ def main():
         "parameter": torch.nn.Parameter(torch.ones(2)), "ordered": collections.OrderedDict(x=torch.tensor([3.0])),
         "size": torch.Size([4, 6]), "step": 3, "name": "a run", "ratio": 0.5, "nothing": None,
     }, HERE / "values.pt")
+    numbers = (torch.tensor([1.0, -2.0]) * 1j).conj().imag  # negated lazily: its storage holds 1 and -2
+    whole = [3, 40000]
+    torch.save({
+        "negated": numbers, "part": (torch.tensor([1.0, 2.0, -4.0]) * 1j).conj().imag[2:],
+        "u16": torch.tensor(whole, dtype=torch.uint16), "u32": torch.tensor(whole, dtype=torch.uint32),
+        "u64": torch.tensor(whole, dtype=torch.uint64), "f8": torch.ones(2).to(torch.float8_e4m3fn),
+    }, HERE / "lazy.pt")
     torch.save(torch.nn.Linear(2, 2, bias=False).state_dict(), HERE / "state_dict.pt")
     torch.save(base, HERE / "legacy.pt", _use_new_zipfile_serialization=False)
     arrays = {"rows": np.arange(6, dtype=np.float32).reshape(2, 3), "columns": np.asfortranarray(
