@@ -171,6 +171,7 @@ void plus_one(Mutant& m) {
 }
 
 void without_post_norms(Mutant& m) {
+  m.selective = true;
   for_layers(m, [&](TextLayerWeights& layer) {
     if (layer.post_self_attn_norm) mark(m, layer.post_self_attn_norm), mark(m, layer.post_mlp_norm);
   });
