@@ -96,6 +96,7 @@ const char* place_of(Space space) {
 std::vector<bench::Contender> contenders_of(const Flags& f) {
   std::vector<bench::Contender> list;
   const std::vector<const Backend*> backends = backends_of(f);
+  list.reserve(backends.size() + f.libraries.size());
   for (const Backend* b : backends) list.push_back({b, nullptr});
   for (const std::string& path : f.libraries) {
     const auto kernel = std::make_shared<const bench::UserKernel>(path);

@@ -22,7 +22,6 @@
 
 namespace glmv::cli {
 namespace {
-namespace fs = std::filesystem;
 
 struct Flags {
   std::string model, replies, data, output, explain, shard = "1/1", extra_body;
@@ -166,7 +165,7 @@ void say_counts(const eval::RunCounts& c, bool quiet) {
 /// The held-out prompts that lie beside a local model, or those of the embedded one.
 std::string own_data(const Flags& f) {
   if (f.endpoint.base_url.empty() && f.replies.empty()) {
-    const std::string own = resolve_model(f.model) + "/heldout";
+    std::string own = resolve_model(f.model) + "/heldout";
     if (std::filesystem::is_directory(own)) return own;
   }
   return std::string(GLMV_DEFAULT_MODEL) + "/heldout";
@@ -188,6 +187,7 @@ int ask_and_score(Flags& f) {
   f.score.make_judge();  // complains before anything is computed
   if (f.data.empty()) f.data = own_data(f);
   std::vector<eval::Benchmark> benchmarks;
+  benchmarks.reserve(manifests.size());
   for (const eval::Manifest& m : manifests) benchmarks.push_back(eval::load_benchmark(m, f.data, {f.any_hash}));
   if (!f.dry_run && f.output.empty()) usage_error("-o is missing: the folder of the run");
   if (!f.dry_run) check_output(f.output, Output::folder);
@@ -309,7 +309,7 @@ void add_eval(CLI::App& app, int& exit_code) {
   add_run(*verb, *f);
   f->score.add(*verb);
   verb->footer(kExamples);
-  verb->callback([f, verb, &exit_code] { exit_code = run(*f); });
+  verb->callback([f, &exit_code] { exit_code = run(*f); });
 }
 
 }  // namespace glmv::cli

@@ -15,7 +15,7 @@ namespace {
 
 using Lanes = std::vector<std::unique_ptr<Lane>>;
 
-constexpr std::string_view kGate = ".mlp.gate.", kChoice = ".mlp.gate.topk_";
+constexpr std::string_view kChoice = ".mlp.gate.topk_";
 
 /// Are points stored in a coarser type than they are computed in? Then their true values are not in the trace.
 bool stored_coarser(const Theirs& theirs, DType activation) {

@@ -73,11 +73,11 @@ double x_of(size_t i, size_t n) {
 
 std::string axes(const LogAxis& axis, const std::vector<Sample>& samples) {
   std::string out;
-  for (double e = axis.low(); e <= axis.high(); ++e) {
+  for (int e = static_cast<int>(axis.low()); e <= static_cast<int>(axis.high()); ++e) {
     const double y = axis.y(std::pow(10, e));
     out += fmt::format(
         "<line x1='{}' y1='{:.1f}' x2='{}' y2='{:.1f}' class='grid'/><text x='{}' y='{:.1f}' class='tick' "
-        "text-anchor='end'>1e{:+.0f}</text>",
+        "text-anchor='end'>1e{:+}</text>",
         kLeft, y, kWidth - kRight, y, kLeft - 8, y + 4, e);
   }
   const size_t every = std::max<size_t>(1, samples.size() / 24);

@@ -4,13 +4,12 @@
     isolate_memory.py GLMV [--layers 40] [--hidden 256] [--ffn 2048]
 
 Writes a random checkpoint of many layers in shards, records a trace of it, and judges the trace with --isolate. The
-peak of the resident memory, as the system counted it for that process, must stay below the process without a model
-plus four layers: what a layer's weights, its points and the cache take. Needs numpy only.
+peak of the resident memory, as the system counted it for that process, must stay below that with a small model plus six
+layers: a layer's bf16 weights, the same in f64 (four times as much), its points and the cache. Needs numpy only.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -95,12 +94,14 @@ def make_checkpoint(folder, args):
     return one * args.layers, one
 
 
-def peak_of(command):
-    """Exit code and peak resident bytes of a child, and what it printed."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    done = subprocess.run(command, capture_output=True, text=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return done, max(before, after) * 1024
+def isolated(glmv, model, trace, folder):
+    """What crosscheck --isolate reports of itself."""
+    report = folder / "report.json"
+    done = subprocess.run([glmv, "crosscheck", "--model", model, "--against", trace, "--isolate", "--json", "-q", "-o", report],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"crosscheck --isolate ends with {done.returncode}\n{done.stdout}{done.stderr}")
+    return json.loads(report.read_text())["isolation"]
 
 
 def main():
@@ -115,23 +116,18 @@ def main():
         folder = Path(temporary)
         total, one = make_checkpoint(folder, args)
         inputs = HERE / "golden" / "dense_b" / "traces" / "text.safetensors"
-        _, base = peak_of([args.glmv, "info", "--model", HERE / "golden" / "dense_b"])
+        small = isolated(args.glmv, HERE / "golden" / "dense_b", inputs, folder)
         subprocess.run([args.glmv, "trace", "--model", folder, "--inputs", inputs, "--layers", r"layers\.\d+$|logits",
                         "-q", "-o", folder / "theirs.safetensors"], check=True)
-        report = folder / "report.json"
-        done = subprocess.run([args.glmv, "crosscheck", "--model", folder, "--against", folder / "theirs.safetensors",
-                               "--isolate", "--json", "-q", "-o", report], capture_output=True, text=True)
-        if done.returncode != 0:
-            sys.exit(f"crosscheck --isolate ends with {done.returncode}\n{done.stdout}{done.stderr}")
-        found = json.loads(report.read_text())["isolation"]
-    mebi = 1 << 20
+        found = isolated(args.glmv, folder, folder / "theirs.safetensors", folder)
+    base, mebi = small["peak_rss_bytes"], 1 << 20
     print(f"layers {total / mebi:.0f} MiB, one of them {one / mebi:.1f} MiB; peak of crosscheck --isolate "
-          f"{found['peak_rss_bytes'] / mebi:.0f} MiB, of a process with a small model {base / mebi:.0f} MiB; "
+          f"{found['peak_rss_bytes'] / mebi:.0f} MiB, with a small model {base / mebi:.0f} MiB; "
           f"{found['segments']} segments in {found['duration_ns'] / 1e9:.1f} s")
     if found["made_here"] + found["input_not_in_trace"] > 0:
         sys.exit("an error was blamed on a clean trace")
-    if found["peak_rss_bytes"] > base + 4 * one:
-        sys.exit(f"the peak is above {base / mebi:.0f} MiB and four layers")
+    if found["peak_rss_bytes"] > base + 6 * one:
+        sys.exit(f"the peak is above {base / mebi:.0f} MiB and six layers")
 
 
 if __name__ == "__main__":

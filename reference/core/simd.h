@@ -216,6 +216,7 @@ inline f32x8 round_to_bf16(f32x8 x) {
   const u32x8 bits = reinterpret_cast<u32x8>(x);
   const u32x8 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
   const u32x8 quiet = (bits | 0x400000u) & 0xffff0000u;
+  // NOLINTNEXTLINE(misc-redundant-expression): false in lanes that hold NaN
   return x == x ? reinterpret_cast<f32x8>(rounded) : reinterpret_cast<f32x8>(quiet);
 }
 
