@@ -245,8 +245,9 @@ TEST_F(Adapters, NoCodeRuns) {
 TEST_F(Adapters, TheProgramSaysOneLineAndEndsWithCode3) {
   const std::string evil = written(torch_archive(concat("\x80\x02", "cposix\nsystem\n)R.")), "evil.pt");
   const std::string said = (dir_ / "said").string();
-  for (const std::string& verb : {"diff " + evil + ' ' + kSamples + "one.npy",
-                                  "crosscheck --model " GLMV_SOURCE_DIR "/tests/golden/moe_a --against " + evil}) {
+  for (const std::string& verb :
+       {concat("diff ", evil, ' ', kSamples, "one.npy"),
+        concat("crosscheck --model " GLMV_SOURCE_DIR "/tests/golden/moe_a --against ", evil)}) {
     const int status = std::system(concat(GLMV_BINARY_DIR "/glmv ", verb, " > /dev/null 2> ", said).c_str());
     EXPECT_EQ(WEXITSTATUS(status), 3) << verb;
     std::ifstream in(said);

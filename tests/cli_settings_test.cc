@@ -172,7 +172,7 @@ TEST_F(Cli, TheTemplateIsTheSnapshotsOrOneThatIsNamed) {
 TEST_F(Cli, InfoPlansMemoryForAContext) {
   const std::string info = "info --model " + kGolden + "moe_a/config.json ";
   const Json j = Json::parse(glmv(info + "--json --context 4096 --sequences 3").out);
-  EXPECT_EQ(j["memory"]["kv_cache_bytes"], 3 * 4096 * j["kv_cache_bytes_per_token"].get<int64_t>());
+  EXPECT_EQ(j["memory"]["kv_cache_bytes"], int64_t{3} * 4096 * j["kv_cache_bytes_per_token"].get<int64_t>());
   EXPECT_EQ(j["memory"]["weights_bytes"], j["published_bytes"]);
   EXPECT_EQ(j["memory"]["total_bytes"],
             j["memory"]["weights_bytes"].get<int64_t>() + j["memory"]["kv_cache_bytes"].get<int64_t>());
