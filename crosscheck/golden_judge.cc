@@ -95,7 +95,7 @@ void mark_unknown_rows(const Theirs& theirs, Runs& runs) {
     step = at.step;
     if (!why.empty() && stage_of(name) > 8 && !at.point.starts_with("model.language_model.rotary"))
       runs.unknown_from[name] = {from, why};
-    if (!name.ends_with(kTopkIds) || theirs.points.count(name) == 0) continue;
+    if (!is_choice(name) || theirs.points.count(name) == 0) continue;
     const ConstTensorView gold = runs.gold.get(name).view;
     const int64_t token = first_other_choice(gold, theirs.points.at(name));
     if (token >= std::min(from, gold.dim[0])) continue;

@@ -16,7 +16,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using Tensors = std::vector<std::pair<std::string, Tensor>>;
 
-bool is_choice(const std::string& name) { return name.ends_with(kTopkIds); }
 bool is_router_logits(const std::string& name) { return name.ends_with(kGateLogits); }
 
 Recording run(const Model& model, const Script& script, const GoldenOptions& options, DType activation,

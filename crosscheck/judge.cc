@@ -48,17 +48,11 @@ std::string shape_hint(const ConstTensorView& theirs, const ConstTensorView& gol
   return "";
 }
 
-Tensor copy_of(const ConstTensorView& v, DType dtype) {
-  Tensor t(dtype, v);
-  convert(v, t.view);
-  return t;
-}
-
 /// Only the last row of everything; what is usual for a row is still told by all of them.
 Noise last_row_of(const ConstTensorView& gold, const Noise& n) {
   Noise last = n;
   last.usual = std::max(n.usual, usual_noise(gold, n));
-  for (Tensor& run : last.legal) run = copy_of(last_row(run.view), run.view.dtype);
+  for (Tensor& run : last.legal) run = to_host(cpu_backend(), last_row(run.view));
   if (last.row_floor) last.row_floor = last_row(last.row_floor);
   if (!last.no_ruler.empty()) last.no_ruler = {last.no_ruler.back()};
   return last;
@@ -73,7 +67,7 @@ void check_rows_of_floor(const std::string& label, const std::string& name, cons
 /// A floor is a distance between two correct runs. Where it is as large as the row, no digit of it is known: anything
 /// would pass, so nothing is judged there.
 void leave_out_drowned_rows(const ConstTensorView& gold, Noise& n) {
-  const Tensor distance = copy_of(n.row_floor, DType::f64);
+  const Tensor distance = f64_of(n.row_floor);
   const std::vector<double> sizes = row_sizes(gold);
   n.no_ruler.resize(sizes.size());
   for (size_t r = 0; r < sizes.size(); ++r) {
@@ -84,7 +78,7 @@ void leave_out_drowned_rows(const ConstTensorView& gold, Noise& n) {
 /// The largest floor in units of what our own runs show for its row.
 double share_of_floor(const ConstTensorView& gold, Noise n) {
   if (!n.row_floor) return 0;
-  const Tensor floor = copy_of(n.row_floor, DType::f64);
+  const Tensor floor = f64_of(n.row_floor);
   n.row_floor = {};
   const std::vector<double> own = row_noise(gold, n);
   double share = 0;
@@ -101,7 +95,7 @@ void describe(const ConstTensorView& theirs, PointResult& r) {
 
 /// Per row, the largest error as a multiple of what is allowed there.
 std::vector<float> excess_of_rows(const ConstTensorView& gold, const ConstTensorView& theirs, const Noise& n) {
-  const Tensor want = copy_of(gold, DType::f64), got = copy_of(theirs, DType::f64);
+  const Tensor want = f64_of(gold), got = f64_of(theirs);
   const std::vector<double> noise = row_noise(gold, n);
   std::vector<float> excess(noise.size());
   const int64_t width = noise.empty() ? 0 : want.view.size() / static_cast<int64_t>(noise.size());
@@ -198,7 +192,7 @@ PointResult Judge::on_first_rank(const std::string& name) const {
   const ConstTensorView gold = runs_.gold.get(name).view, theirs = their(name);
   if (r.stage <= 3) {
     exact(gold, r);
-  } else if (ends_with(name, kTopkIds) && equal_extents(gold, theirs)) {
+  } else if (is_choice(name) && equal_extents(gold, theirs)) {
     routing(r);
   } else if (is_float(theirs.dtype) &&
              (equal_extents(gold, theirs) || is_last_row_of(local, theirs, gold) || has_merged_heads(theirs, gold))) {
@@ -322,7 +316,7 @@ void Judge::noise(PointResult& r) const {
   } else if (!equal_extents(gold.view, theirs)) {
     r.layout = "only the last token's row";
     n = last_row_of(whole_gold.view, n);
-    gold = copy_of(last_row(whole_gold.view), DType::f64);
+    gold = f64_of(last_row(whole_gold.view));
     theirs = reshape(theirs, {1, gold.view.dim[1]});
   }
   r.theirs = compare(gold.view, theirs, n);
@@ -336,7 +330,7 @@ void Judge::noise(PointResult& r) const {
                      r.theirs.gold, ", allowed ", r.theirs.allowed, " (", r.theirs.excess, " times that)"));
   }
   const Tensor our_run = n.legal[0];
-  n.legal[0] = copy_of(theirs, theirs.dtype);
+  n.legal[0] = to_host(cpu_backend(), theirs);
   r.ours_within = compare(gold.view, our_run.view, n).within();
   leave_out(r.theirs.rows_left_out, gold.view.dim[0], r);
 }

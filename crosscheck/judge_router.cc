@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "crosscheck/judge.h"
-#include "crosscheck/mistake_tools.h"
 #include "crosscheck/stages.h"
 
 namespace glmv {

@@ -117,12 +117,6 @@ void permute_columns(Mutant& m, Weight& w, const std::function<int64_t(int64_t)>
   replace(m, w, value);
 }
 
-Tensor f64_of(const ConstTensorView& v) {
-  Tensor t(DType::f64, v);
-  convert(v, t.view);
-  return t;
-}
-
 Tensor rounded(const ConstTensorView& x, DType to) {
   Tensor coarse(to, x), back(x.dtype, x);
   convert(x, coarse.view);

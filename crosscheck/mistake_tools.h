@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "crosscheck/mistakes.h"
+#include "reference/core/compare.h"
 #include "reference/rmsnorm.h"
 #include "reference/rope_table.h"
 
@@ -33,8 +34,6 @@ void quantise_rows(Mutant& m, Weight& w);
 void permute_rows(Mutant& m, Weight& w, const std::function<int64_t(int64_t)>& from);
 void permute_columns(Mutant& m, Weight& w, const std::function<int64_t(int64_t)>& from);
 
-/// A weight's or an activation's values in f64, for a wrong op to work on.
-Tensor f64_of(const ConstTensorView& v);
 /// x rounded to a coarser type, in the type of x.
 Tensor rounded(const ConstTensorView& x, DType to);
 /// x quantised to FP8 and back, with one scale per row (the last axis).

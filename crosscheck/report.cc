@@ -86,14 +86,12 @@ std::string stage_lines(const CrosscheckReport& r) {
       fmt::format("\n{:<22} {:>13} {:>9} {}  {}\n", "stage", "shape", "within", column_heads(), "verdict");
   bool departed = false;
   for (const Stage& stage : stages()) {
-    Line line;
+    const Line line = line_of(r, stage.number);
     std::string shape;
     for (const PointResult& p : r.points) {
       if (p.stage != stage.number) continue;
-      line.add(p);
       const bool in_prompt = split_step(p.name).step == 0;
       if (shape.empty() || (p.stage > 3 && in_prompt)) shape = shape_text(p);  // what the stage ends with
-      if (const IsolatedPoint* isolated = find_isolated(r, p.name)) line.add(*isolated);
     }
     if (line.compared + line.given + line.unjudged == 0) continue;
     const bool first = r.first >= 0 && r.points[static_cast<size_t>(r.first)].stage == stage.number;

@@ -93,17 +93,6 @@ std::string facts(const CrosscheckReport& r) {
 
 // ---- The ladder
 
-Line line_of(const CrosscheckReport& r, int stage) {
-  Line line;
-  for (const PointResult& p : r.points) {
-    if (p.stage != stage) continue;
-    line.add(p);
-    const IsolatedPoint* isolated = r.isolation ? r.isolation->find(p.name) : nullptr;
-    if (isolated != nullptr) line.add(*isolated);
-  }
-  return line;
-}
-
 std::string verdict_of_stage(const CrosscheckReport& r, const Line& line, int stage) {
   const PointResult* first = first_of(r);
   std::string out;

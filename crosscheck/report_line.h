@@ -31,4 +31,16 @@ struct Line {
   }
 };
 
+/// All points of a stage.
+inline Line line_of(const CrosscheckReport& r, int stage) {
+  Line line;
+  for (const PointResult& p : r.points) {
+    if (p.stage != stage) continue;
+    line.add(p);
+    const IsolatedPoint* isolated = r.isolation ? r.isolation->find(p.name) : nullptr;
+    if (isolated != nullptr) line.add(*isolated);
+  }
+  return line;
+}
+
 }  // namespace glmv

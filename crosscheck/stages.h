@@ -38,6 +38,7 @@ LayerPoint split_layer(std::string_view point);
 
 /// Ends of names: the experts that tokens go to, and the logits by which they are chosen.
 inline constexpr std::string_view kTopkIds = ".mlp.gate.topk_ids", kGateLogits = ".mlp.gate.logits";
+inline bool is_choice(std::string_view name) { return name.ends_with(kTopkIds); }
 
 /// Sorts names as the forward pass reaches them: step, stage, layer, place in the layer. Unknown names come last.
 struct ForwardOrder {

@@ -11,7 +11,7 @@
 namespace glmv {
 namespace {
 
-constexpr std::string_view kFloor = "floor/", kIds = ".topk_ids";
+constexpr std::string_view kFloor = "floor/";
 
 /// Changes of one kind, told in one sentence however many tensors they met.
 struct Change {
@@ -41,8 +41,6 @@ bool is_integer_input(const std::string& point) {
   return stage == 2 || stage == 3;
 }
 
-bool is_choice(const std::string& name) { return name.ends_with(kIds) && stage_of(name) >= 0; }
-
 bool holds_whole_numbers(const ConstTensorView& v) {
   Tensor values(DType::f64, v);
   convert(v, values.view);
@@ -62,7 +60,7 @@ class Meaning {
       widened_.count(name);
       return as_i64(v);
     }
-    if (is_choice(point) && is_float(v.dtype) && holds_whole_numbers(v)) {
+    if (stage_of(point) >= 0 && is_choice(point) && is_float(v.dtype) && holds_whole_numbers(v)) {
       whole_.count(name);
       return as_i64(v);
     }
@@ -182,11 +180,11 @@ bool sort_choice(Theirs& t, ConstTensorView& choice, ConstTensorView* weights) {
 
 /// Engines name a token's experts in the order of their scores; a weight belongs to the id in its place.
 void sort_choices(Theirs& t) {
-  constexpr std::string_view kWeights = ".topk_weights";
+  constexpr std::string_view kWeights = ".mlp.gate.topk_weights";
   Change sorted{"a token's experts were put in ascending order, with their weights", "", 0};
   for (auto& [name, choice] : t.points) {
-    if (!is_choice(name)) continue;
-    const std::string weights_name = concat(name.substr(0, name.size() - kIds.size()), kWeights);
+    if (stage_of(name) < 0 || !is_choice(name)) continue;
+    const std::string weights_name = concat(name.substr(0, name.size() - kTopkIds.size()), kWeights);
     const auto weights = t.points.find(weights_name);
     const auto ids_of_ranks = t.ranks.find(name), weights_of_ranks = t.ranks.find(weights_name);
     const size_t ids_told = ids_of_ranks == t.ranks.end() ? 0 : ids_of_ranks->second.size();

@@ -1,5 +1,6 @@
 // The product: right against double, and the same bits for every number of rows and threads.
 #include "reference/core/matmul.h"
+#include "reference/core/compare.h"
 
 #include <gtest/gtest.h>
 
@@ -32,12 +33,6 @@ struct Operands {
     }
   }
 };
-
-Tensor f64_of(const ConstTensorView& v) {
-  Tensor t(DType::f64, v);
-  convert(v, t.view);
-  return t;
-}
 
 /// Checks every element against a plain double loop and the bound gamma_k * sum |x||w|, plus the output's rounding.
 void expect_right(const Operands& o, const Tensor& out, const std::string& what) {

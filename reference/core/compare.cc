@@ -10,12 +10,6 @@
 namespace glmv {
 namespace {
 
-Tensor as_f64(const ConstTensorView& v) {
-  Tensor t(DType::f64, v);
-  convert(v, t.view);
-  return t;
-}
-
 int64_t rows_of(const ConstTensorView& v) { return v.rank == 0 ? 1 : v.dim[0]; }
 
 /// |got - gold|; what only one of the two has (NaN, an infinity) is infinitely far.
@@ -116,7 +110,7 @@ std::vector<double> measured_noise(const Tensor& want, const Noise& noise) {
   std::vector<double> out(static_cast<size_t>(rows), 0.0);
   for (const Tensor& run : noise.legal) {
     GLMV_CHECK(equal_extents(want.view, run.view), "gold ", want.view, ", a legal run ", run.view);
-    const Tensor have = as_f64(run.view);
+    const Tensor have = f64_of(run.view);
     const double *gold = want.data<double>(), *got = have.data<double>();
     for (double& row : out) {
       for (int64_t i = 0; i < width; ++i) row = std::max(row, error_of(*gold++, *got++));
@@ -130,7 +124,7 @@ void raise_to_floor(const ConstTensorView& floor, std::vector<double>& noise) {
   if (!floor) return;
   GLMV_CHECK(floor.rank == 1 && floor.dim[0] == static_cast<int64_t>(noise.size()), "floor ", floor, " of ",
              noise.size(), " rows");
-  const Tensor values = as_f64(floor);
+  const Tensor values = f64_of(floor);
   for (size_t r = 0; r < noise.size(); ++r) noise[r] = std::max(noise[r], values.data<double>()[r]);
 }
 
@@ -163,21 +157,27 @@ ExactComparison compare_as(const ConstTensorView& expected, const ConstTensorVie
 
 }  // namespace
 
-std::vector<double> row_sizes(const ConstTensorView& v) { return sizes_of(as_f64(v)); }
+Tensor f64_of(const ConstTensorView& v) {
+  Tensor t(DType::f64, v);
+  convert(v, t.view);
+  return t;
+}
+
+std::vector<double> row_sizes(const ConstTensorView& v) { return sizes_of(f64_of(v)); }
 
 double usual_noise(const ConstTensorView& gold, const Noise& noise) {
-  const Tensor want = as_f64(gold);
+  const Tensor want = f64_of(gold);
   return usual_of(measured_noise(want, noise), sizes_of(want), noise.no_ruler);
 }
 
 std::vector<bool> rows_without_ruler(const ConstTensorView& gold, const std::vector<Tensor>& legal) {
   if (gold.rank < 2 || gold.size() == 0) return {};
-  const Tensor want = as_f64(gold);
+  const Tensor want = f64_of(gold);
   const std::vector<double> sizes = sizes_of(want);
   std::vector<bool> out(sizes.size(), false);
   for (const Tensor& run : legal) {
     GLMV_CHECK(equal_extents(gold, run.view), "gold ", gold, ", a legal run ", run.view);
-    Tensor errors = as_f64(run.view);
+    Tensor errors = f64_of(run.view);
     for (int64_t i = 0; i < gold.size(); ++i) errors.data<double>()[i] -= want.data<double>()[i];
     const std::vector<double> wrong = sizes_of(errors);
     // NaN, which an overflow leaves, is not below the row's size either.
@@ -188,7 +188,7 @@ std::vector<bool> rows_without_ruler(const ConstTensorView& gold, const std::vec
 
 std::vector<double> row_noise(const ConstTensorView& gold, const Noise& noise) {
   if (gold.size() == 0) return {};  // however many rows of nothing
-  const Tensor want = as_f64(gold);
+  const Tensor want = f64_of(gold);
   std::vector<double> out = measured_noise(want, noise);
   const std::vector<double> sizes = sizes_of(want);
   const double usual = std::max(noise.usual, usual_of(out, sizes, noise.no_ruler));
@@ -203,13 +203,13 @@ Comparison compare(const ConstTensorView& gold, const ConstTensorView& got, cons
   GLMV_CHECK(equal_extents(gold, got), "gold ", gold, ", got ", got);
   std::vector<double> rows = row_noise(gold, noise);
   for (double& r : rows) r *= noise.factor;
-  return measure(as_f64(gold), as_f64(got), noise.rounded_to, rows, 1, noise.no_ruler);
+  return measure(f64_of(gold), f64_of(got), noise.rounded_to, rows, 1, noise.no_ruler);
 }
 
 Comparison distance(const ConstTensorView& a, const ConstTensorView& b, DType unit) {
   GLMV_CHECK(equal_extents(a, b), "one is ", a, ", the other ", b);
   const int64_t rows = a.size() == 0 ? 0 : rows_of(a);
-  return measure(as_f64(a), as_f64(b), unit, std::vector<double>(static_cast<size_t>(rows), 0.0), 0);
+  return measure(f64_of(a), f64_of(b), unit, std::vector<double>(static_cast<size_t>(rows), 0.0), 0);
 }
 
 ExactComparison compare_exact(const ConstTensorView& expected, const ConstTensorView& got) {

@@ -51,6 +51,9 @@ struct Noise {
 /// no measure of it. For two axes or more; single elements may cancel to nothing.
 std::vector<bool> rows_without_ruler(const ConstTensorView& gold, const std::vector<Tensor>& legal);
 
+/// The same values in f64, in memory of its own.
+Tensor f64_of(const ConstTensorView& v);
+
 /// Root mean square of each row.
 std::vector<double> row_sizes(const ConstTensorView& v);
 
